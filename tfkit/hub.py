@@ -1,0 +1,132 @@
+"""A checkpoint's name or folder -> its files on this disk.
+
+A string that names an existing folder is that folder; anything else is a repository of the
+Hugging Face Hub and goes through `huggingface_hub`, which owns the cache, `revision`, tokens,
+progress bars and offline mode (`HF_HUB_OFFLINE`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HubOptions:
+    """Where and how `find_file` looks; the names are those of `from_pretrained`."""
+
+    revision: str | None = None
+    cache_dir: str | os.PathLike | None = None
+    local_files_only: bool = False
+    force_download: bool = False
+    token: str | bool | None = None
+    subfolder: str = ""
+
+    @classmethod
+    def pop_from(cls, keywords: dict) -> HubOptions:
+        """Takes the hub options out of `keywords`; what is left is the caller's."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name in keywords]
+        return cls(**{name: keywords.pop(name) for name in names})
+
+
+def find_file(
+    name_or_path: str | os.PathLike, filename: str, options: HubOptions | None = None
+) -> Path | None:
+    """Finds one file of a checkpoint, downloading it if the checkpoint is on the Hub.
+
+    Args:
+        name_or_path: a folder, or the name of a Hub repository such as
+            `"distilbert-base-uncased"`.
+        filename: the file's path inside the folder or repository.
+        options: revision, cache and access options.
+
+    Returns:
+        The path on this disk, or None if the checkpoint has no such file.
+
+    Raises:
+        FileNotFoundError: there is no such folder and no such repository can be reached.
+
+    Example:
+
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (folder / "config.json").write_text("{}")
+        >>> find_file(folder, "config.json").name
+        'config.json'
+        >>> find_file(folder, "vocab.txt") is None
+        True
+    """
+    options = options or HubOptions()
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        path = folder / options.subfolder / filename
+        return path if path.is_file() else None
+    if folder.is_file():
+        raise NotADirectoryError(
+            f"Expected a checkpoint folder or the name of a Hub repository. "
+            f"Received the file '{name_or_path}'. Pass the folder that holds it."
+        )
+    return _download(str(name_or_path), filename, options)
+
+
+def _download(repository: str, filename: str, options: HubOptions) -> Path | None:
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        return Path(
+            hf_hub_download(
+                repository,
+                filename,
+                subfolder=options.subfolder or None,
+                revision=options.revision,
+                cache_dir=options.cache_dir,
+                local_files_only=options.local_files_only,
+                force_download=options.force_download,
+                token=options.token,
+            )
+        )
+    except errors.LocalEntryNotFoundError as error:
+        if _is_cached(repository, options):
+            return None
+        raise FileNotFoundError(
+            f"'{repository}' is not a folder on this disk, not in the Hugging Face cache, and the "
+            f"Hub was not reached ({_first_line(error.__cause__ or error)}). Pass an existing "
+            "folder, or go online (unset HF_HUB_OFFLINE, `local_files_only=False`)."
+        ) from error
+    except errors.EntryNotFoundError:
+        return None
+    except errors.GatedRepoError as error:
+        raise PermissionError(
+            f"The Hub repository '{repository}' is gated. Ask for access on its page, then log in "
+            "with `hf auth login` or pass `token=`."
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise FileNotFoundError(
+            f"The Hub repository '{repository}' has no revision '{options.revision}'."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise FileNotFoundError(
+            f"'{repository}' is neither a folder on this disk nor a repository of the Hugging "
+            "Face Hub that you may read. Check the spelling; for a private one, pass `token=`."
+        ) from error
+    except errors.HFValidationError as error:
+        raise FileNotFoundError(
+            f"'{repository}' is not a folder on this disk, and cannot be the name of a Hub "
+            f"repository ({_first_line(error)})."
+        ) from error
+
+
+def _is_cached(repository: str, options: HubOptions) -> bool:
+    """Whether the repository's config is in the cache, so that a missing file is truly absent."""
+    from huggingface_hub import try_to_load_from_cache
+
+    name = "/".join(filter(None, [options.subfolder, "config.json"]))
+    found = try_to_load_from_cache(
+        repository, name, cache_dir=options.cache_dir, revision=options.revision
+    )
+    return isinstance(found, str)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
