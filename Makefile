@@ -1,0 +1,48 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TEST_EXTRAS := serving,mobile,plots,test,parity
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+SOURCES := .
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint format clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "Variables: PYTHON=$(PYTHON) (3.10 or newer), VENV=$(VENV)"
+
+demo: $(VENV)/.demo-installed  ## Classify, fine-tune, evaluate, export and answer, on the small model
+	$(BIN)/tfkit demo
+
+test: lint  ## Run the linter and the tests
+	$(BIN)/python -m pytest
+
+test-all: lint  ## Run the slow tests too
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.test-installed  ## Check style and formatting
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(VENV)/.test-installed  ## Mend style and formatting where the linter can
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean:  ## Remove the virtual environment and what builds and tests leave behind
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find tfkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: nothing is installed again until the requirements change.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-installed: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing tfkit and the mobile runtimes into $(VENV) (some minutes the first time)"
+	$(PIP_INSTALL) --editable ".[mobile]"
+	@touch $@
+
+$(VENV)/.test-installed: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing tfkit and what its tests compare with into $(VENV) (some minutes the first time)"
+	$(PIP_INSTALL) --editable ".[$(TEST_EXTRAS)]"
+	@touch $@ $(VENV)/.demo-installed
