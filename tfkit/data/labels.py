@@ -1,0 +1,72 @@
+"""Labels as they stand in a file <-> class numbers 0 … C-1."""
+
+from __future__ import annotations
+
+import numbers
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+
+
+def clean_label(value) -> str:
+    """The label as a string: 1, True and " 1 " are all "1".
+
+    Raises:
+        ValueError: the label is empty, or neither a string nor a whole number.
+    """
+    if isinstance(value, str) and value.strip():
+        return sys.intern(value.strip())  # one object per label, however many rows have it
+    if isinstance(value, numbers.Integral):
+        return sys.intern(str(int(value)))
+    raise ValueError(f"expected a label that is a string or a whole number. Received: {value!r}")
+
+
+def order_names(labels: set[str]) -> tuple[str, ...]:
+    """The classes in an order that depends on their names alone, not on the order of rows.
+
+    Example:
+
+        >>> order_names({"10", "9"}), order_names({"b", "a", "10"})
+        (('9', '10'), ('10', 'a', 'b'))
+    """
+    return tuple(sorted(labels, key=int if _whole_numbers(labels) else None))
+
+
+def class_numbers(labels: set[str], names: Sequence[str]) -> dict[str, int]:
+    """Label -> class number, for those of `labels` that `names` knows.
+
+    Whole numbers beside names that are none, such as 0 and 1 beside "negative" and "positive",
+    are class numbers already.
+    """
+    if (
+        _whole_numbers(labels)
+        and not any(_WHOLE_NUMBER.fullmatch(name) for name in names)
+        and all(0 <= int(label) < len(names) for label in labels)
+    ):
+        return {label: int(label) for label in labels}
+    return {name: number for number, name in enumerate(names)}
+
+
+def as_names(names: Sequence[str] | Mapping) -> tuple[str, ...]:
+    """Takes a list of names, an `id2label` or a `label2id`; gives the names by class number.
+
+    Example:
+
+        >>> as_names({0: "no", 1: "yes"}) == as_names({"yes": 1, "no": 0}) == ("no", "yes")
+        True
+    """
+    if not isinstance(names, Mapping):
+        return tuple(names)
+    by_number = {
+        int(value if isinstance(value, int) else key): str(key if isinstance(value, int) else value)
+        for key, value in names.items()
+    }
+    if sorted(by_number) != list(range(len(names))):
+        raise ValueError(f"Expected class numbers 0 to {len(names) - 1}. Received: {names}.")
+    return tuple(by_number[number] for number in range(len(names)))
+
+
+def _whole_numbers(labels: set[str]) -> bool:
+    return all(_WHOLE_NUMBER.fullmatch(label) for label in labels)
