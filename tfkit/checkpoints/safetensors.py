@@ -1,0 +1,50 @@
+"""model.safetensors: read one tensor at a time from the mapped file, written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+FILENAME = "model.safetensors"
+
+
+class Reader:
+    """An open safetensors file; nothing is read but what is asked for.
+
+    Raises:
+        ValueError: it is not a whole safetensors file.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            self._file = safetensors.safe_open(path, framework="np")
+        except (safetensors.SafetensorError, OSError) as error:
+            raise ValueError(
+                f"'{path}' is not a whole safetensors file ({error}). It may be truncated: "
+                "download or copy it again."
+            ) from error
+
+    def __enter__(self) -> Reader:
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._file.__exit__(*error)
+
+    def keys(self) -> list[str]:
+        return list(self._file.keys())
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        return tuple(self._file.get_slice(key).get_shape())
+
+    def read(self, key: str) -> np.ndarray:
+        return self._file.get_tensor(key)
+
+
+def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Writes `tensors`, marked as PyTorch's, since their names and layouts are."""
+    safetensors.numpy.save_file(dict(tensors), path, metadata={"format": "pt"})

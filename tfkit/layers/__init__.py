@@ -1,0 +1,1 @@
+"""The bricks of a DistilBERT, as Keras layers."""

@@ -1,0 +1,125 @@
+"""The encoder: a stack of post-LayerNorm Transformer blocks."""
+
+from __future__ import annotations
+
+import keras
+
+from tfkit.config import ACTIVATIONS
+from tfkit.layers.attention import SelfAttention
+from tfkit.layers.base import Brick
+from tfkit.layers.grid import Grid
+
+
+def activation(name: str):
+    """The function that config.json's `activation` names."""
+    function, options = ACTIVATIONS[name]
+    return lambda x: getattr(keras.activations, function)(x, **options)
+
+
+class FeedForward(Brick):
+    """Two projections with an activation between, then dropout: `[N, D]` -> `[N, D]`.
+
+    Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3.
+    """
+
+    arguments = ("dim", "hidden_dim", "dropout", "activation", "initializer_range")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.lin1 = self.dense(self.hidden_dim, "lin1", activation=activation(self.activation))
+        self.lin2 = self.dense(self.dim, "lin2")
+        self.drop = self.dropout_layer(self.dropout, "drop")
+
+    def build(self, x_shape):
+        self.lin1.build((None, self.dim))
+        self.lin2.build((None, self.hidden_dim))
+        self.built = True
+
+    def call(self, x, training=None):
+        return self.drop(self.lin2(self.lin1(x)), training=training)
+
+
+class TransformerBlock(Brick):
+    """Self-attention and feed-forward, each added to its input and normalised after.
+
+    The attention output gets no dropout of its own: the original has none there.
+
+    Source: transformers, `models/distilbert/modeling_distilbert.py`, `TransformerBlock`.
+    """
+
+    arguments = (
+        "dim",
+        "n_heads",
+        "hidden_dim",
+        "dropout",
+        "attention_dropout",
+        "activation",
+        "initializer_range",
+    )
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.attention = self._part(SelfAttention, "attention")
+        self.sa_layer_norm = self.layer_norm("sa_layer_norm")
+        self.ffn = self._part(FeedForward, "ffn")
+        self.output_layer_norm = self.layer_norm("output_layer_norm")
+
+    def _part(self, brick: type[Brick], name: str) -> Brick:
+        values = {argument: getattr(self, argument) for argument in brick.arguments}
+        return brick(name=name, dtype=self.dtype_policy, **values)
+
+    def build(self, x_shape):
+        for part in (self.attention, self.sa_layer_norm, self.ffn, self.output_layer_norm):
+            part.build((None, self.dim))
+        self.built = True
+
+    def call(self, x, grid: Grid, training=None):
+        """Args: x: `[N, D]`; grid: how the rows lie.
+
+        Returns: `[N, D]` and the attention weights `[B, H, T, T]`.
+        """
+        mixed, weights = self.attention(x, grid=grid, training=training)
+        x = self.sa_layer_norm(mixed + x)
+        x = self.output_layer_norm(self.ffn(x, training=training) + x)
+        return x, weights
+
+
+class Transformer(Brick):
+    """`n_layers` blocks, one after the other.
+
+    Example:
+
+        >>> encoder = Transformer(n_layers=2, dim=8, n_heads=2, hidden_dim=16, dropout=0.0,
+        ...                       attention_dropout=0.0, activation="gelu", initializer_range=0.02)
+        >>> states, attentions = encoder(keras.ops.ones((6, 8)), grid=Grid(2, 3))
+        >>> [tuple(state.shape) for state in states], tuple(attentions[0].shape)
+        ([(6, 8), (6, 8), (6, 8)], (2, 2, 3, 3))
+    """
+
+    arguments = ("n_layers", *TransformerBlock.arguments)
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        values = {argument: getattr(self, argument) for argument in TransformerBlock.arguments}
+        self.layer = [
+            TransformerBlock(name=f"layer_{index}", dtype=self.dtype_policy, **values)
+            for index in range(self.n_layers)
+        ]
+
+    def build(self, x_shape):
+        for block in self.layer:
+            block.build((None, self.dim))
+        self.built = True
+
+    def call(self, x, grid: Grid, training=None):
+        """Args: x: `[N, D]`; grid: how the rows lie.
+
+        Returns: the `n_layers + 1` hidden states `[N, D]`, first the input, and the `n_layers`
+            attention weights `[B, H, T, T]`.
+        """
+        states, attentions = [x], []
+        for block in self.layer:
+            x, weights = block(x, grid=grid, training=training)
+            states.append(x)
+            attentions.append(weights)
+        return states, attentions

@@ -1,0 +1,40 @@
+"""What stands on the encoder and answers a task."""
+
+from __future__ import annotations
+
+from keras import ops
+
+from tfkit.layers.base import Brick
+
+
+class ClassificationHead(Brick):
+    """Token 0 -> projection, ReLU, dropout -> C logits, float32.
+
+    Source: transformers, `models/distilbert/modeling_distilbert.py`,
+    `DistilBertForSequenceClassification.forward`.
+
+    Example:
+
+        >>> head = ClassificationHead(dim=8, num_labels=3, dropout=0.2, initializer_range=0.02)
+        >>> tuple(head(ops.ones((2, 5, 8))).shape)
+        (2, 3)
+    """
+
+    arguments = ("dim", "num_labels", "dropout", "initializer_range")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.pre_classifier = self.dense(self.dim, "pre_classifier", activation="relu")
+        self.drop = self.dropout_layer(self.dropout, "drop")
+        # Under mixed precision the variables' dtype is float32, and so are the logits.
+        self.classifier = self.dense(self.num_labels, "classifier", dtype=self.variable_dtype)
+
+    def build(self, x_shape):
+        self.pre_classifier.build((None, self.dim))
+        self.classifier.build((None, self.dim))
+        self.built = True
+
+    def call(self, x, training=None):
+        """Args: x: hidden states `[B, T, D]`. Returns: logits float32 `[B, C]`."""
+        pooled = self.drop(self.pre_classifier(x[:, 0]), training=training)
+        return ops.cast(self.classifier(pooled), "float32")

@@ -1,0 +1,1 @@
+"""DistilBERT models: backbone, heads, and the automatic classes."""

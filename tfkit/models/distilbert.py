@@ -1,0 +1,179 @@
+"""DistilBERT and its heads.
+
+Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108); transformers,
+`models/distilbert/modeling_distilbert.py`, against which the tests hold every number.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from tfkit.config import DistilBertConfig
+from tfkit.layers.embeddings import Embeddings
+from tfkit.layers.encoder import Transformer
+from tfkit.layers.grid import Grid
+from tfkit.layers.heads import ClassificationHead
+from tfkit.models.inputs import check_ids, check_labels, merge
+from tfkit.models.losses import classification_loss
+from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
+from tfkit.models.pretrained import TFPreTrainedModel
+
+
+class DistilBertBackbone(keras.layers.Layer):
+    """Embeddings and encoder: token ids -> hidden states."""
+
+    def __init__(self, config: DistilBertConfig, **options):
+        super().__init__(**options)
+        self.config = config
+        # === Layers ===
+        self.embeddings = self._part(Embeddings, "embeddings")
+        self.transformer = self._part(Transformer, "transformer")
+
+    def _part(self, brick, name: str):
+        values = {argument: getattr(self.config, argument) for argument in brick.arguments}
+        return brick(name=name, dtype=self.dtype_policy, **values)
+
+    def build(self, input_shape=None):
+        self.embeddings.build((None,))
+        self.transformer.build((None, self.config.dim))
+        self.built = True
+
+    def call(self, tokens, attention_mask=None, position_ids=None, training=None):
+        """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`.
+
+        Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`.
+        """
+        check_ids(self.config, tokens)
+        batch, length = ops.shape(tokens)[:2]
+        grid = Grid(batch, length, attention_mask)
+        positions = grid.position_ids() if position_ids is None else grid.rows(position_ids)
+        x = self.embeddings(grid.rows(tokens), position_ids=positions, training=training)
+        states, attentions = self.transformer(x, grid=grid, training=training)
+        return tuple(grid.grid(state) for state in states), tuple(attentions)
+
+
+class _DistilBert(TFPreTrainedModel):
+    """What the models below share: the backbone, and the arguments of a call."""
+
+    def __init__(self, config: DistilBertConfig, **options):
+        super().__init__(config, **options)
+        self.distilbert = DistilBertBackbone(config, name="distilbert", dtype=self.dtype_policy)
+
+    def call(
+        self,
+        input_ids=None,
+        attention_mask=None,
+        inputs_embeds=None,
+        position_ids=None,
+        labels=None,
+        output_hidden_states=None,
+        output_attentions=None,
+        training=None,
+    ):
+        named = {
+            "input_ids": None,
+            "attention_mask": attention_mask,
+            "inputs_embeds": inputs_embeds,
+            "position_ids": position_ids,
+            "labels": labels,
+        }
+        inputs = merge(input_ids, named)
+        tokens, embeds = inputs["input_ids"], inputs["inputs_embeds"]
+        if tokens is not None and embeds is not None:
+            tokens = embeds = None  # check_ids says what is wrong
+        states, attentions = self.distilbert(
+            embeds if tokens is None else tokens,
+            attention_mask=inputs["attention_mask"],
+            position_ids=inputs["position_ids"],
+            training=training,
+        )
+        outputs = self.answer(states[-1], labels=inputs["labels"], training=training)
+        if _asked(output_hidden_states, self.config.output_hidden_states):
+            outputs["hidden_states"] = states
+        if _asked(output_attentions, self.config.output_attentions):
+            outputs["attentions"] = attentions
+        return outputs
+
+
+def _asked(by_call: bool | None, by_config: bool) -> bool:
+    return by_config if by_call is None else bool(by_call)
+
+
+@keras.saving.register_keras_serializable(package="tfkit")
+class TFDistilBertModel(_DistilBert):
+    """The bare encoder.
+
+    Args:
+        config: a `DistilBertConfig`.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes a dict of tensors or `input_ids` int `[B,T]`, `attention_mask` `[B,T]`, … and
+    gives a `TFBaseModelOutput` with `last_hidden_state` `[B,T,D]`.
+
+    Example:
+
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> outputs = TFDistilBertModel(config)(ops.array([[1, 2, 3]]), output_hidden_states=True)
+        >>> tuple(outputs.last_hidden_state.shape), len(outputs.hidden_states)
+        ((1, 3, 8), 2)
+    """
+
+    output_type = TFBaseModelOutput
+
+    def build(self, input_shape=None):
+        self.distilbert.build()
+        self.built = True
+
+    def answer(self, last_hidden_state, labels, training):
+        return {"last_hidden_state": last_hidden_state}
+
+
+@keras.saving.register_keras_serializable(package="tfkit")
+class TFDistilBertForSequenceClassification(_DistilBert):
+    """The encoder with a classification head on token 0.
+
+    Args:
+        config: a `DistilBertConfig`; `num_labels` sets C.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes what `TFDistilBertModel` takes, and `labels`; it gives a
+    `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
+    labels `loss` float32 `[B]` (see `tfkit.models.losses`).
+
+    Example:
+
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model = TFDistilBertForSequenceClassification(config)
+        >>> outputs = model({"input_ids": ops.array([[1, 2, 3]])}, labels=ops.array([1]))
+        >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
+        ((1, 2), (1,))
+    """
+
+    output_type = TFSequenceClassifierOutput
+
+    def __init__(self, config: DistilBertConfig, **options):
+        super().__init__(config, **options)
+        self.head = ClassificationHead(
+            dim=config.dim,
+            num_labels=config.num_labels,
+            dropout=config.seq_classif_dropout,
+            initializer_range=config.initializer_range,
+            name="head",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape=None):
+        self.distilbert.build()
+        self.head.build((None, None, self.config.dim))
+        self.built = True
+
+    def answer(self, last_hidden_state, labels, training):
+        logits = self.head(last_hidden_state, training=training)
+        if labels is None:
+            return {"logits": logits}
+        check_labels(self.config, labels)
+        return {"logits": logits, "loss": self.head_loss(labels, logits)}
+
+    def head_loss(self, labels, outputs):
+        return classification_loss(self.config, labels, outputs)

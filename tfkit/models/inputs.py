@@ -1,0 +1,75 @@
+"""What a user hands to a model -> tensors that the encoder can take, or one clear error."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tfkit.config import DistilBertConfig
+
+# Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
+_IGNORED = ("token_type_ids",)
+
+
+def merge(batch, named: dict) -> dict:
+    """One dict of inputs, from `model(batch_dict, …)` or `model(input_ids, …)`.
+
+    Raises:
+        ValueError: the dict has a key that is no input of the model.
+    """
+    if not isinstance(batch, dict):
+        return {**named, "input_ids": batch}
+    batch = {key: value for key, value in batch.items() if key not in _IGNORED}
+    unknown = [key for key in batch if key not in named]
+    if unknown:
+        raise ValueError(
+            f"Expected inputs among {', '.join(named)}. Received also: {', '.join(unknown)}. "
+            "Drop them before the model sees them."
+        )
+    return {**named, **batch}
+
+
+def check_ids(config: DistilBertConfig, ids) -> None:
+    """Raises ValueError for a sequence too long, or (when the values can be seen) an id too large.
+
+    Args: ids: int `[B,T]`, or embeddings `[B,T,D]`.
+    """
+    if ids is None:
+        raise ValueError(
+            "Expected exactly one of `input_ids` and `inputs_embeds`. Received neither or both."
+        )
+    embedded = keras.backend.is_float_dtype(keras.backend.standardize_dtype(ids.dtype))
+    if len(ids.shape) != (3 if embedded else 2):
+        raise ValueError(
+            "Expected `input_ids` of shape [B,T] (or `inputs_embeds` [B,T,D]). "
+            f"Received shape {tuple(ids.shape)}. For one sequence, add a batch axis: `ids[None]`."
+        )
+    longest, length = config.max_position_embeddings, ids.shape[1]
+    if length is not None and length > longest:
+        raise ValueError(
+            f"Expected at most {longest} tokens, the model's `max_position_embeddings`. "
+            f"Received {length}. Tokenise with `truncation=True, max_length={longest}`."
+        )
+    if embedded or not isinstance(ids, tf.__internal__.EagerTensor) or not ids.shape.num_elements():
+        return
+    least, most = int(ops.min(ids)), int(ops.max(ids))
+    if least < 0 or most >= config.vocab_size:
+        raise ValueError(
+            f"Expected token ids from 0 to {config.vocab_size - 1}, the model's `vocab_size` less "
+            f"one. Received {least if least < 0 else most}. "
+            "The tokenizer and the model seem to be of different checkpoints."
+        )
+
+
+def check_labels(config: DistilBertConfig, labels) -> None:
+    """Raises ValueError for a class id out of range, when the values can be seen."""
+    eager = isinstance(labels, tf.__internal__.EagerTensor)
+    if not eager or not labels.dtype.is_integer or config.num_labels == 1:
+        return
+    least, most = int(ops.min(labels)), int(ops.max(labels))
+    if least < 0 or most >= config.num_labels:
+        raise ValueError(
+            f"Expected labels from 0 to {config.num_labels - 1} (`num_labels` is "
+            f"{config.num_labels}). Received {least if least < 0 else most}."
+        )
