@@ -1,4 +1,4 @@
-"""`DistilBertConfig`: the hyper-parameters of a DistilBERT, as Hugging Face's config.json has them."""
+"""`DistilBertConfig`: the hyper-parameters of a DistilBERT, under config.json's names."""
 
 from __future__ import annotations
 

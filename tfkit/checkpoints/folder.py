@@ -56,7 +56,7 @@ def save_weights(model, folder: str | os.PathLike) -> None:
 
 
 def _fill(model, file: safetensors.Reader, source: str) -> None:
-    keys = {names.canonical(key): key for key in file.keys()}
+    keys = {names.canonical(key): key for key in file.names()}
     backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
     rows = [row for row in (*backbone, *heads) if row.theirs in keys]
     new = [row.theirs for row in heads if row.theirs not in keys]

@@ -35,7 +35,7 @@ class Reader:
     def __exit__(self, *error) -> None:
         self._file.__exit__(*error)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         return list(self._file.keys())
 
     def shape(self, key: str) -> tuple[int, ...]:

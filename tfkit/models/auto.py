@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import ClassVar
 
 from tfkit.config import DistilBertConfig
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDistilBertModel
@@ -11,7 +12,7 @@ from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDis
 class _Auto:
     """Stands for the class of one task, whatever the architecture."""
 
-    _by_model_type: dict[str, type] = {}
+    _by_model_type: ClassVar[dict[str, type]] = {}
 
     def __init__(self):
         raise TypeError(
@@ -38,10 +39,10 @@ class _Auto:
 class TFAutoModel(_Auto):
     """The bare encoder of a checkpoint."""
 
-    _by_model_type = {"distilbert": TFDistilBertModel}
+    _by_model_type: ClassVar = {"distilbert": TFDistilBertModel}
 
 
 class TFAutoModelForSequenceClassification(_Auto):
     """The text classifier of a checkpoint."""
 
-    _by_model_type = {"distilbert": TFDistilBertForSequenceClassification}
+    _by_model_type: ClassVar = {"distilbert": TFDistilBertForSequenceClassification}
