@@ -1,0 +1,16 @@
+"""From a trained classifier to what a server or a phone runs; each export proves itself.
+
+    from tfkit import export
+    print(export.saved_model(model, tokenizer, "served/reviews"))      # for TF Serving
+    print(export.tflite(model, tokenizer, "reviews.tflite"))           # for LiteRT
+
+`tfkit.export` itself is imported when it is first used; it needs TensorFlow throughout.
+"""
+
+from __future__ import annotations
+
+from tfkit.export.report import ExportError, SavedModelReport, TFLiteReport
+from tfkit.export.saved_model import saved_model
+from tfkit.export.tflite import tflite
+
+__all__ = ["ExportError", "SavedModelReport", "TFLiteReport", "saved_model", "tflite"]

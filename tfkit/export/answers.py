@@ -1,0 +1,88 @@
+"""What a classifier answers: scores from logits, and how two sets of scores compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfkit.config import DistilBertConfig
+from tfkit.export.report import Agreement, ExportError
+
+# How `problem_type` reads a logit, as Hugging Face's text-classification pipeline does
+# (transformers, `pipelines/text_classification.py`, `postprocess`).
+_SCORES: dict[str, Callable] = {
+    "single_label_classification": lambda logits: tf.nn.softmax(logits, axis=-1),
+    "multi_label_classification": tf.nn.sigmoid,
+    "regression": tf.identity,
+}
+_BATCH = 32
+_TIE = 1e-4
+
+
+def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
+    """Logits float `[B,C]` -> scores float32 `[B,C]`: probabilities, or a regression's values.
+
+    Example:
+
+        >>> two_classes = DistilBertConfig(num_labels=2)
+        >>> scores(two_classes, tf.constant([[0.0, 0.0]])).numpy().tolist()
+        [[0.5, 0.5]]
+    """
+    kind = config.problem_type
+    if kind is None:
+        kind = (
+            "single_label_classification" if config.num_labels > 1 else "multi_label_classification"
+        )
+    return _SCORES[kind](tf.cast(logits, tf.float32))
+
+
+def keras_scores(model, tokenizer, texts: Sequence[str], max_length: int) -> np.ndarray:
+    """The scores `[B,C]` of the Keras model, which every export is held against."""
+    tokenize = tokenizer.as_layer(max_length=max_length, padding="longest")
+    parts = []
+    for start in range(0, len(texts), _BATCH):
+        batch = tokenize(tf.constant(list(texts[start : start + _BATCH])))
+        parts.append(scores(model.config, model(batch, training=False).logits).numpy())
+    return np.concatenate(parts)
+
+
+def agreement(
+    expected: np.ndarray, received: np.ndarray, labels: Sequence[int] | None = None
+) -> Agreement:
+    """Compares scores `[B,C]`, and the class numbers `[B]` that were answered.
+
+    A label counts as equal when the Keras model scores it as high as its own best; where two
+    classes tie, to within what the scores differ (at most `_TIE`), they may swap.
+
+    Raises:
+        ExportError: a score is not a finite number, or the shapes differ.
+    """
+    if expected.shape != received.shape:
+        raise ExportError(
+            f"Expected scores of shape {expected.shape}, as the Keras model gives. "
+            f"The exported model gave {received.shape}."
+        )
+    if not np.isfinite(received).all():
+        raise ExportError(
+            f"Expected finite scores. The exported model gave {received[~np.isfinite(received)][0]} "
+            f"for text number {int(np.argwhere(~np.isfinite(received))[0][0])}."
+        )
+    difference = np.abs(expected - received)
+    labels = received.argmax(-1) if labels is None else np.asarray(labels)
+    short = expected.max(-1) - np.take_along_axis(expected, labels[:, None], -1)[:, 0]
+    return Agreement(
+        texts=len(expected),
+        largest_difference=float(difference.max(initial=0.0)),
+        equal_labels=int((short <= np.minimum(2 * difference.max(-1), _TIE)).sum()),
+    )
+
+
+def demand(agreement: Agreement, tolerance: float, what: str) -> None:
+    """Raises ExportError when scores differ by more than `tolerance`, or a label differs."""
+    if agreement.largest_difference > tolerance or agreement.equal_labels < agreement.texts:
+        raise ExportError(
+            f"Expected {what} to answer as the Keras model does, to within {tolerance:g}. "
+            f"Received, on {agreement}. Nothing was written."
+        )

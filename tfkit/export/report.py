@@ -1,0 +1,145 @@
+"""What an export tells its caller."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class ExportError(RuntimeError):
+    """What was written does not answer as the Keras model does; nothing was left behind."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How what was exported compares with the Keras model.
+
+    Attributes:
+        texts: how many texts both answered.
+        largest_difference: between two scores of the same text and class.
+        equal_labels: texts that got the same label from both.
+    """
+
+    texts: int
+    largest_difference: float
+    equal_labels: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.texts} texts: largest score difference {self.largest_difference:.1e}, "
+            f"{self.equal_labels} of {self.texts} labels equal"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SavedModelReport:
+    """What `tfkit.export.saved_model` wrote.
+
+    Attributes:
+        path: the version folder.
+        files: every file in it, relative, with its size in bytes.
+        signatures: name -> "inputs -> outputs".
+        ops: op type -> how often it stands in the graph and its functions.
+        weight_bytes: what the model's weights alone take.
+        agreement: with the Keras model, over all signatures.
+    """
+
+    path: Path
+    files: Mapping[str, int]
+    signatures: Mapping[str, str]
+    ops: Mapping[str, int]
+    weight_bytes: int
+    agreement: Agreement
+
+    @property
+    def version(self) -> int:
+        """The version number that TF Serving will show."""
+        return int(self.path.name)
+
+    @property
+    def bytes(self) -> int:
+        """The size on disk."""
+        return sum(self.files.values())
+
+    @property
+    def largest_difference(self) -> float:
+        """The largest difference of a score from the Keras model's."""
+        return self.agreement.largest_difference
+
+    def __str__(self) -> str:
+        size = f"{megabytes(self.bytes)} in {len(self.files)} files"
+        return _lines(
+            f"SavedModel {self.path} (version {self.version})",
+            [
+                ("size", f"{size}, of which weights {megabytes(self.weight_bytes)}"),
+                *[("signature", f"{name}: {what}") for name, what in self.signatures.items()],
+                ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
+                ("checked on", str(self.agreement)),
+            ],
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TFLiteReport:
+    """What `tfkit.export.tflite` wrote.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        form: what goes in and out.
+        quantization: None, "float16" or "dynamic_int8".
+        max_length: T, in tokens.
+        ops: operator -> how often it stands in the file.
+        weight_bytes: what the model's weights alone take in float32.
+        agreement: with the Keras model.
+        latency: threads -> median seconds a text, on the machine that exported.
+    """
+
+    path: Path
+    bytes: int
+    form: str
+    quantization: str | None
+    max_length: int
+    ops: Mapping[str, int]
+    weight_bytes: int
+    agreement: Agreement
+    latency: Mapping[int, float]
+
+    @property
+    def largest_difference(self) -> float:
+        """The largest difference of a score from the Keras model's."""
+        return self.agreement.largest_difference
+
+    def __str__(self) -> str:
+        latency = ", ".join(
+            f"{1000 * seconds:.1f} ms with {threads} thread{'s' if threads > 1 else ''}"
+            for threads, seconds in self.latency.items()
+        )
+        share = f"{self.bytes / self.weight_bytes:.0%} of the float32 weights"
+        return _lines(
+            f"TFLite file {self.path}",
+            [
+                ("form", f"{self.form}, {self.max_length} tokens"),
+                ("quantisation", self.quantization or "none (float32)"),
+                ("size", f"{megabytes(self.bytes)}, {share}"),
+                ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
+                ("latency", latency),
+                ("checked on", str(self.agreement)),
+            ],
+        )
+
+
+def megabytes(count: int) -> str:
+    """A size for people: decimal megabytes.
+
+    Example:
+
+        >>> megabytes(267_860_000), megabytes(21_300)
+        ('267.9 MB', '0.02 MB')
+    """
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e6:.2f} MB"
+
+
+def _lines(title: str, rows: list[tuple[str, str]]) -> str:
+    return "\n".join([title, *(f"  {name:<13} {value}" for name, value in rows)])
