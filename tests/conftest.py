@@ -12,6 +12,17 @@ import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
+# Small, and with no two sizes alike, so that a mixed-up axis cannot go unseen.
+TINY = {
+    "vocab_size": 61,
+    "max_position_embeddings": 24,
+    "n_layers": 2,
+    "n_heads": 3,
+    "dim": 12,
+    "hidden_dim": 20,
+    "num_labels": 4,
+}
+
 
 @pytest.fixture(scope="session")
 def shared():
@@ -24,3 +35,19 @@ def shared():
         return path
 
     return locate
+
+
+@pytest.fixture
+def tiny_config():
+    """The config of a model that runs at once."""
+    from tfkit import DistilBertConfig
+
+    return DistilBertConfig(**TINY)
+
+
+@pytest.fixture
+def tiny_model(tiny_config):
+    """A classifier with random weights."""
+    from tfkit import TFDistilBertForSequenceClassification
+
+    return TFDistilBertForSequenceClassification(tiny_config)

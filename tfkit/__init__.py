@@ -22,6 +22,7 @@ _MODULES = {
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
     "tfkit.models.distilbert": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
     "tfkit.models.outputs": ["ModelOutput"],
+    "tfkit.pipelines": ["pipeline"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _ROOMS = ["data", "export", "training"]

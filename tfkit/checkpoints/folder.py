@@ -17,13 +17,19 @@ from tfkit.files import staged
 from tfkit.hub import HubOptions, find_file
 
 
-def load_weights(model, name_or_path: str | os.PathLike, options: HubOptions) -> None:
+def load_weights(
+    model,
+    name_or_path: str | os.PathLike,
+    options: HubOptions,
+    ignore_mismatched_sizes: bool = False,
+) -> None:
     """Fills `model` from the checkpoint's weights.
 
     Args:
         model: a built model with `config`.
         name_or_path: a folder or Hub repository.
         options: where and how to look.
+        ignore_mismatched_sizes: leave weights of another shape as they are in `model`.
 
     Raises:
         FileNotFoundError: there is no model.safetensors.
@@ -36,7 +42,7 @@ def load_weights(model, name_or_path: str | os.PathLike, options: HubOptions) ->
             "checkpoint with a current Transformers (`save_pretrained`), which writes it."
         )
     with safetensors.Reader(path) as file:
-        _fill(model, file, source=str(path))
+        _fill(model, file, ignore_mismatched_sizes, source=str(path))
 
 
 def save_weights(model, folder: str | os.PathLike) -> None:
@@ -55,39 +61,41 @@ def save_weights(model, folder: str | os.PathLike) -> None:
         (stage / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _fill(model, file: safetensors.Reader, source: str) -> None:
+def _fill(model, file: safetensors.Reader, ignore_mismatched_sizes: bool, source: str) -> None:
     keys = {names.canonical(key): key for key in file.names()}
     backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
     rows = [row for row in (*backbone, *heads) if row.theirs in keys]
-    new = [row.theirs for row in heads if row.theirs not in keys]
-    left = sorted(set(keys) - {row.theirs for row in rows})
-    misshapen = [
-        f"{row.theirs} (expected {expected}, found {found})"
-        for row in rows
-        if (expected := row.their_shape(_resolve(model, row.ours).shape))
-        != (found := file.shape(keys[row.theirs]))
-    ]
-    _refuse(
-        {
-            "missing": [row.theirs for row in backbone if row.theirs not in keys],
-            "unexpected": [key for key in left if not names.ELSEWHERE.match(key)],
-            "of the wrong shape": misshapen,
-        },
-        source,
-    )
+    unused = sorted(set(keys) - {row.theirs for row in rows})
+    misshapen = {}
+    for row in rows:
+        expected = row.their_shape(_resolve(model, row.ours).shape)
+        found = file.shape(keys[row.theirs])
+        if found != expected:
+            misshapen[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
+    if ignore_mismatched_sizes:
+        odd = {row.ours for row in rows if row.theirs in misshapen}
+        rows = [row for row in rows if row.ours not in odd]
+    faults = {
+        "Missing": [row.theirs for row in backbone if row.theirs not in keys],
+        "Unexpected": [key for key in unused if not names.ELSEWHERE.match(key)],
+        "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
+    }
+    _refuse(faults, source)
     for ours, group in itertools.groupby(sorted(rows, key=_by_variable), lambda row: row.ours):
         parts = [row.to_ours(file.read(keys[row.theirs])) for row in group]
         value = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
         _resolve(model, ours).assign(value)
-    _warn(new, left, source)
+    new = [row.theirs for row in heads if row.theirs not in keys] + list(misshapen.values())
+    _warn(new, unused, source)
 
 
 def _refuse(faults: Mapping[str, list[str]], source: str) -> None:
     said = [f"{kind}: {_listed(found)}" for kind, found in faults.items() if found]
     if said:
         raise ValueError(
-            f"The weights in '{source}' do not fit the model. {'; '.join(said)}. Check that the "
-            "checkpoint is a DistilBERT and that config.json and any overrides describe it."
+            f"The weights in '{source}' do not fit the model. {'. '.join(said)}. Check that the "
+            "checkpoint is a DistilBERT, and that config.json and any overrides describe it; "
+            "`ignore_mismatched_sizes=True` gives new weights for those of another shape."
         )
 
 

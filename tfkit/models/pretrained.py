@@ -45,6 +45,7 @@ class TFPreTrainedModel(keras.Model):
         *,
         config: DistilBertConfig | None = None,
         dtype=None,
+        ignore_mismatched_sizes: bool = False,
         **overrides,
     ):
         """Builds the model that a folder or Hub repository describes, with its weights.
@@ -54,6 +55,8 @@ class TFPreTrainedModel(keras.Model):
                 the name of a Hub repository.
             config: used in place of the checkpoint's own.
             dtype: Keras dtype or policy of the model, such as "mixed_bfloat16".
+            ignore_mismatched_sizes: weights of another shape than the model's are new, not an
+                error: a head of other labels, say.
             **overrides: hub options (`tfkit.hub.HubOptions`) and config keys to change, such as
                 `num_labels=10`.
 
@@ -70,7 +73,7 @@ class TFPreTrainedModel(keras.Model):
             config = config.replace(**overrides)
         model = cls(config, dtype=dtype)
         model.build()
-        load_weights(model, name_or_path, options)
+        load_weights(model, name_or_path, options, ignore_mismatched_sizes)
         return model
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
@@ -91,7 +94,16 @@ class TFPreTrainedModel(keras.Model):
         model.build()
         return model
 
-    # === Training: Keras compares labels with the main output, not with the whole dict ===
+    # === Training ===
+
+    def compile(self, *args, jit_compile="auto", **options):
+        """As `keras.Model.compile`, but `jit_compile="auto"` means no XLA.
+
+        Batches of text have many shapes, and XLA compiles the step anew for each. Say
+        `jit_compile=True` where every batch has the same shape. Without `loss`, the head's own
+        is used.
+        """
+        super().compile(*args, jit_compile=jit_compile is True, **options)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss on the main output, or without one the head's own, averaged."""

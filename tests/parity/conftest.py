@@ -1,0 +1,46 @@
+"""Reference models of `transformers` (torch), as the folders that it writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
+transformers = pytest.importorskip(
+    "transformers", reason="transformers is not installed (extra `parity`)"
+)
+
+from tests.conftest import TINY  # noqa: E402
+
+
+class Reference:
+    """A torch model with random weights and the folder that it saved."""
+
+    def __init__(self, name: str, folder, seed: int = 0, **changes):
+        torch.manual_seed(seed)
+        config = transformers.DistilBertConfig(**{**TINY, **changes})
+        # "eager" gives attention weights, and equal ones where every key is masked.
+        self.model = getattr(transformers, name)._from_config(config, attn_implementation="eager")
+        # Initial weights of 0.02 keep every score near 0 and would hide a wrong mask or scale.
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+        self.model.eval()
+        self.folder = folder
+        self.model.save_pretrained(folder)
+
+    def __call__(self, ids, mask=None, labels=None, **options):
+        """Its outputs on NumPy arrays."""
+        tensor = lambda array: None if array is None else torch.tensor(np.asarray(array))  # noqa: E731
+        return self.model(
+            tensor(ids),
+            attention_mask=tensor(mask),
+            **({} if labels is None else {"labels": tensor(labels)}),
+            **options,
+        )
+
+
+@pytest.fixture
+def reference(tmp_path):
+    """Gives `reference(class_name, **config_changes)`."""
+    return lambda name, **options: Reference(name, tmp_path / "reference", **options)
