@@ -1,0 +1,1 @@
+"""Text room: the tokenizer, in the graph."""

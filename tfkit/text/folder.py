@@ -1,0 +1,221 @@
+"""A tokenizer's files, in the forms that checkpoints on the Hub have.
+
+`tokenizer.json` (the form of the library `tokenizers`) or `vocab.txt` gives the vocabulary;
+`tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` may say more. Where
+they differ, `tokenizer_config.json` wins, as in Transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfkit.files import staged
+from tfkit.hub import HubOptions, find_file
+from tfkit.text.added_tokens import AddedToken
+from tfkit.text.special_tokens import SPECIAL_NAMES
+from tfkit.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from tfkit.text.tokenizer import DistilBertTokenizer
+
+_OPTIONS = (
+    "do_lower_case",
+    "strip_accents",
+    "tokenize_chinese_chars",
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+    "model_input_names",
+    "clean_up_tokenization_spaces",
+)
+
+
+def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict[str, Any]:
+    """The constructor's arguments for the tokenizer of a checkpoint (or of a `vocab.txt`)."""
+    path = Path(name_or_path).expanduser()
+    if path.is_file() and path.suffix != ".json":
+        return {"vocab": Vocabulary.from_file(path)}
+
+    whole = _json(name_or_path, "tokenizer.json", hub)
+    settings = _from_whole(whole) if whole else {}
+    if not whole:
+        vocabulary = find_file(name_or_path, "vocab.txt", hub)
+        if vocabulary is None:
+            raise FileNotFoundError(
+                f"Expected 'tokenizer.json' or 'vocab.txt' in '{name_or_path}'. Found neither. "
+                "Save one with `tokenizer.save_pretrained`."
+            )
+        settings["vocab"] = Vocabulary.from_file(vocabulary)
+    for file in ("special_tokens_map.json", "tokenizer_config.json"):
+        _merge(settings, _json(name_or_path, file, hub) or {})
+    _add_old_form(settings, _json(name_or_path, "added_tokens.json", hub) or {})
+    return settings
+
+
+def _json(name_or_path, file: str, hub: HubOptions | None) -> dict | None:
+    path = find_file(name_or_path, file, hub)
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"Expected '{path}' to be JSON. Received: {error}.") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"Expected '{path}' to be a JSON object. Received: {type(content).__name__}.")
+    return content
+
+
+def _from_whole(content: dict) -> dict[str, Any]:
+    """Reads a `tokenizer.json`."""
+    model = content.get("model") or {}
+    if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
+        raise ValueError(
+            "Expected a WordPiece tokenizer.json, as BERT and DistilBERT have. "
+            f"Received a model of type {model.get('type')!r}."
+        )
+    settings: dict[str, Any] = {
+        "vocab": Vocabulary(model["vocab"]),
+        "max_input_chars_per_word": model.get("max_input_chars_per_word", 100),
+        "continuing_subword_prefix": model.get("continuing_subword_prefix", "##"),
+        "unk_token": model.get("unk_token", "[UNK]"),
+        "added_tokens": [AddedToken.from_dict(entry) for entry in content.get("added_tokens", [])],
+    }
+    normalizer = content.get("normalizer") or {}
+    if normalizer.get("type") != "BertNormalizer" or not normalizer.get("clean_text", True):
+        raise ValueError(
+            "Expected the normalizer of tokenizer.json to be a BertNormalizer with clean_text. "
+            f"Received: {normalizer or None}."
+        )
+    pre_tokenizer = (content.get("pre_tokenizer") or {}).get("type")
+    if pre_tokenizer != "BertPreTokenizer":
+        raise ValueError(
+            "Expected the pre_tokenizer of tokenizer.json to be a BertPreTokenizer. "
+            f"Received: {pre_tokenizer!r}."
+        )
+    settings["do_lower_case"] = normalizer.get("lowercase", True)
+    settings["strip_accents"] = normalizer.get("strip_accents")
+    settings["tokenize_chinese_chars"] = normalizer.get("handle_chinese_chars", True)
+    return settings
+
+
+def _merge(settings: dict[str, Any], content: dict) -> None:
+    """Takes up `tokenizer_config.json` or `special_tokens_map.json`."""
+    settings.update({name: content[name] for name in _OPTIONS if content.get(name) is not None})
+    if "strip_accents" in content:
+        settings["strip_accents"] = content["strip_accents"]
+    known = {token.id: token for token in settings.get("added_tokens", [])}
+    for index, entry in (content.get("added_tokens_decoder") or {}).items():
+        known[int(index)] = AddedToken.from_dict({**entry, "id": int(index)})
+    if known:
+        settings["added_tokens"] = [known[index] for index in sorted(known)]
+    for name in SPECIAL_NAMES:
+        value = content.get(name)
+        if isinstance(value, dict):
+            value = AddedToken.from_dict({"special": True, "normalized": False, **value})
+        if value is not None:
+            settings[name] = value
+    extra = content.get("extra_special_tokens") or content.get("additional_special_tokens") or []
+    if isinstance(extra, dict):
+        extra = list(extra.values())
+    if extra:
+        settings["extra_special_tokens"] = [
+            AddedToken.from_dict({"special": True, **token}) if isinstance(token, dict) else token
+            for token in extra
+        ]
+
+
+def _add_old_form(settings: dict[str, Any], added: dict[str, int]) -> None:
+    """Takes up `added_tokens.json`, which holds tokens and ids only."""
+    known = {token.content for token in settings.get("added_tokens", [])}
+    known |= settings["vocab"].ids.keys()
+    new = [AddedToken(token, id=index) for token, index in added.items() if token not in known]
+    if new:
+        settings["added_tokens"] = [*settings.get("added_tokens", []), *sorted(new, key=lambda t: t.id)]
+
+
+def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
+    """Writes all four files into a folder; see `DistilBertTokenizer.save_pretrained`."""
+    table = tokenizer._table
+    added = table.ordered()
+    config = {
+        "added_tokens_decoder": {
+            str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"} for token in added
+        },
+        "clean_up_tokenization_spaces": tokenizer.clean_up_tokenization_spaces,
+        "do_lower_case": tokenizer.do_lower_case,
+        "extra_special_tokens": table.extra,
+        "model_input_names": tokenizer.model_input_names,
+        "model_max_length": tokenizer.model_max_length,
+        "padding_side": tokenizer.padding_side,
+        "strip_accents": tokenizer.strip_accents,
+        "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
+        "tokenizer_class": "DistilBertTokenizer",
+        "truncation_side": tokenizer.truncation_side,
+        **table.special,
+    }
+    special = dict(table.special)
+    if table.extra:
+        special["additional_special_tokens"] = table.extra
+    files = {
+        "tokenizer_config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+        "special_tokens_map.json": json.dumps(special, indent=2, ensure_ascii=False) + "\n",
+        "tokenizer.json": json.dumps(_whole(tokenizer), indent=2, ensure_ascii=False) + "\n",
+        "vocab.txt": "".join(f"{token}\n" for token in table.vocabulary.lines()),
+    }
+    with staged(folder) as stage:
+        for name, content in files.items():
+            (stage / name).write_text(content, encoding="utf-8", newline="\n")
+    return tuple(str(folder / name) for name in files)
+
+
+def _whole(tokenizer: DistilBertTokenizer) -> dict[str, Any]:
+    """The content of `tokenizer.json`."""
+    table = tokenizer._table
+    cls, sep = tokenizer.cls_token, tokenizer.sep_token
+    first = [_special(cls, 0), _sequence("A", 0), _special(sep, 0)]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [token.to_dict() for token in table.ordered()],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": tokenizer.tokenize_chinese_chars,
+            "strip_accents": tokenizer.strip_accents,
+            "lowercase": tokenizer.do_lower_case,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": first,
+            "pair": [*first, _sequence("B", 1), _special(sep, 1)],
+            "special_tokens": {
+                token: {"id": token, "ids": [table.id(token)], "tokens": [token]}
+                for token in (cls, sep)
+            },
+        },
+        "decoder": {
+            "type": "WordPiece",
+            "prefix": tokenizer.continuing_subword_prefix,
+            "cleanup": True,
+        },
+        "model": {
+            "type": "WordPiece",
+            "unk_token": tokenizer.unk_token,
+            "continuing_subword_prefix": tokenizer.continuing_subword_prefix,
+            "max_input_chars_per_word": tokenizer.max_input_chars_per_word,
+            "vocab": table.vocabulary.ids,
+        },
+    }
+
+
+def _special(token: str, type_id: int) -> dict:
+    return {"SpecialToken": {"id": token, "type_id": type_id}}
+
+
+def _sequence(name: str, type_id: int) -> dict:
+    return {"Sequence": {"id": name, "type_id": type_id}}

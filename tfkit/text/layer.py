@@ -1,0 +1,156 @@
+"""The tokenizer as a Keras layer."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tfkit.text.assemble import SIDES, STRATEGIES, Frame, assemble
+
+
+@keras.saving.register_keras_serializable(package="tfkit")
+class TokenizerLayer(keras.layers.Layer):
+    """Strings in, `{"input_ids", "attention_mask"}` out; made by `DistilBertTokenizer.as_layer`.
+
+    Runs in `tf.data` (map it after `batch`, not before: a batch is one kernel call), in
+    functional models, in `tf.function`s and SavedModels. A `.keras` file holds the vocabulary.
+
+    Args:
+        tokenizer: a `DistilBertTokenizer`, or its configuration.
+        max_length: T at most; longer texts are truncated. Default: the tokenizer's
+            `model_max_length`.
+        padding: "longest" (of the batch), "max_length", or T itself.
+        pairs: whether the layer takes two string tensors, for `[CLS] A [SEP] B [SEP]`.
+        truncation: "longest_first", "only_first" or "only_second".
+        pad_to_multiple_of: T is rounded up to a multiple of this.
+        portable: use ops that TFLite has. Special tokens written in the text are then split as
+            any text is, and the input may be a scalar or of unknown rank.
+
+    *Shape:* strings `(B,)` or `(B, 1)` -> int32 `(B, T)` each.
+
+    Example:
+
+        >>> from tfkit import DistilBertTokenizer
+        >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"]
+        >>> layer = DistilBertTokenizer(vocabulary).as_layer(max_length=8)
+        >>> layer(tf.constant(["Hellos", "hello hellos"]))["input_ids"].numpy().tolist()
+        [[2, 4, 5, 3, 0], [2, 4, 4, 5, 3]]
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        *,
+        max_length: int | None = None,
+        padding: str | int = "longest",
+        pairs: bool = False,
+        truncation: str = "longest_first",
+        pad_to_multiple_of: int | None = None,
+        portable: bool = False,
+        **kwargs,
+    ):
+        kwargs.setdefault("name", "tokenizer")
+        kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        if isinstance(tokenizer, dict):
+            from tfkit.text.tokenizer import DistilBertTokenizer
+
+            tokenizer = DistilBertTokenizer.from_config(tokenizer)
+        self.supports_jit = False
+        self.tokenizer = tokenizer
+        self.max_length = tokenizer.model_max_length if max_length is None else max_length
+        self.padding = padding
+        self.pairs = pairs
+        self.truncation = truncation
+        self.pad_to_multiple_of = pad_to_multiple_of
+        self.portable = portable
+        self._frame = _frame(tokenizer, self)
+        self._pieces = tokenizer.pieces(portable=portable)
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Takes Python strings too: Keras would take a list of them for a list of inputs."""
+        if self.pairs and isinstance(inputs, (list, tuple)) and len(inputs) == 2:
+            inputs = tuple(_as_tensor(text) for text in inputs)
+        elif not self.pairs:
+            inputs = _as_tensor(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs) -> dict[str, tf.Tensor]:
+        if not self.pairs:
+            return assemble(self._frame, self._pieces(self._column(inputs)))
+        if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
+            raise ValueError(
+                "A layer made with `pairs=True` expects two string tensors, (text, text_pair). "
+                f"Received: {inputs}."
+            )
+        first, second = (self._pieces(self._column(text)) for text in inputs)
+        return assemble(self._frame, first, second)
+
+    def _column(self, text: tf.Tensor) -> tf.Tensor:
+        if text.dtype != tf.string:
+            raise TypeError(f"Expected a tensor of strings. Received dtype {text.dtype}.")
+        if text.shape.rank == 2 and text.shape[1] == 1:
+            return tf.squeeze(text, 1)
+        if text.shape.rank not in (1, None) and not self.portable:
+            raise ValueError(
+                f"Expected a batch of strings, of shape (B,). Received shape {text.shape}."
+            )
+        return text
+
+    def compute_output_spec(self, inputs) -> dict[str, keras.KerasTensor]:
+        batch = keras.tree.flatten(inputs)[0].shape[0]
+        shape = (batch, self._frame.static_width)
+        return {
+            name: keras.KerasTensor(shape, dtype="int32")
+            for name in ("input_ids", "attention_mask")
+        }
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "tokenizer": self.tokenizer.get_config(),
+            "max_length": self.max_length,
+            "padding": self.padding,
+            "pairs": self.pairs,
+            "truncation": self.truncation,
+            "pad_to_multiple_of": self.pad_to_multiple_of,
+            "portable": self.portable,
+        }
+
+
+def _as_tensor(text):
+    return text if tf.is_tensor(text) or isinstance(text, keras.KerasTensor) else (
+        tf.convert_to_tensor(text, tf.string)
+    )
+
+
+def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
+    least = 3 if layer.pairs else 2
+    length, padding = layer.max_length, layer.padding
+    if isinstance(length, bool) or not isinstance(length, int) or length < least:
+        raise ValueError(
+            f"`max_length` must be an integer of at least {least}, the number of special tokens. "
+            f"Received: {length!r}."
+        )
+    fixed = isinstance(padding, int) and not isinstance(padding, bool)
+    if padding not in ("longest", "max_length") and not (fixed and padding >= length):
+        raise ValueError(
+            "`padding` must be 'longest', 'max_length' or a number of at least `max_length` "
+            f"({length}). Received: {padding!r}."
+        )
+    if layer.truncation not in STRATEGIES:
+        raise ValueError(f"`truncation` must be one of {STRATEGIES}. Received: {layer.truncation!r}.")
+    for name in ("padding_side", "truncation_side"):
+        if getattr(tokenizer, name) not in SIDES:
+            raise ValueError(f"`{name}` must be one of {SIDES}.")
+    return Frame(
+        cls_id=tokenizer.cls_token_id,
+        sep_id=tokenizer.sep_token_id,
+        pad_id=tokenizer.pad_token_id,
+        max_length=length,
+        width=padding if fixed else length if padding == "max_length" else None,
+        multiple=layer.pad_to_multiple_of or 1,
+        truncation=layer.truncation,
+        truncation_side=tokenizer.truncation_side,
+        padding_side=tokenizer.padding_side,
+    )

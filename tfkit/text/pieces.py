@@ -1,0 +1,257 @@
+"""Text to WordPiece ids in the graph: two tensorflow-text kernels, and core ops around them.
+
+The kernels are FastBertNormalize, with a model of our own (`tfkit.text.normalizer`), and
+FastWordpieceTokenizeWithOffsets. What they cannot do is rare, and stands behind `tf.cond`s that
+ordinary text does not enter: words near the limit of 100 characters (the kernel counts bytes),
+and the cases of `tfkit.text.rare`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text
+from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder
+
+from tfkit.text.added_tokens import AddedToken
+from tfkit.text.normalizer import NormalizerOptions, normalizer_model, substitutes
+from tfkit.text.rare import RareCases
+from tfkit.text.unicode import unicode_table
+from tfkit.text.vocabulary import Vocabulary
+
+_BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
+_LONGEST_TOKEN = 256  # bytes; a limit of the kernel's encoding
+_UNREACHABLE = "\ue000"  # private: cleaning drops it from any text
+
+
+class Pieces(NamedTuple):
+    """Tokens of a batch of texts, laid end to end.
+
+    Attributes:
+        ids: int32 `[n]`.
+        splits: int32 `[B+1]`; the ids of text `b` are `ids[splits[b]:splits[b+1]]`.
+        starts, ends: int32 `[n]`, offsets in the text, in characters; None if not asked for.
+        words: int32 `[n]`, which word of its text a token belongs to; None if not asked for.
+    """
+
+    ids: tf.Tensor
+    splits: tf.Tensor
+    starts: tf.Tensor | None = None
+    ends: tf.Tensor | None = None
+    words: tf.Tensor | None = None
+
+
+class WordPieces:
+    """Normalises, splits and looks up a batch of texts, as `tokenizers`' WordPiece does.
+
+    Args:
+        vocabulary: the tokens.
+        options: normalisation.
+        unknown: the unknown token; it must be in the vocabulary.
+        prefix: what marks a token that continues a word.
+        word_limit: a word of more characters is unknown.
+        added: tokens that are looked for in the text before it is split into words.
+        portable: leave out the rare cases, and with them every op that TFLite does not have:
+            added tokens written in the text are split as any text, and combining marks are not
+            put into canonical order.
+
+    Example:
+
+        >>> vocabulary = Vocabulary(["[UNK]", "hugg", "##ing", "face"])
+        >>> pieces = WordPieces(vocabulary)(tf.constant(["Hugging Face", "?"]))
+        >>> pieces.ids.numpy().tolist(), pieces.splits.numpy().tolist()
+        ([1, 2, 3, 0], [0, 3, 4])
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        options: NormalizerOptions = NormalizerOptions(),
+        *,
+        unknown: str = "[UNK]",
+        prefix: str = "##",
+        word_limit: int = 100,
+        added: tuple[AddedToken, ...] = (),
+        portable: bool = False,
+    ):
+        self._unknown_id = vocabulary.ids[unknown]
+        self._word_limit = word_limit
+        self._portable = portable
+        added = () if portable else added
+        self._rare = None if portable else RareCases(added, options)
+        markers = self._rare.markers if self._rare else []
+
+        spellings = _spellings(vocabulary, options, prefix, word_limit)
+        top = len(spellings)
+        spellings += [*markers, _UNREACHABLE]
+        model = pywrap_fast_wordpiece_tokenizer_model_builder.build_fast_wordpiece_model(
+            spellings,
+            word_limit * _BYTES_OF_A_CHARACTER,
+            prefix,
+            spellings[self._unknown_id],
+            False,  # split on white space and punctuation too
+            False,  # no detokenization
+        )
+        continues = np.array([text.startswith(prefix) for text in spellings])
+        lengths = np.array([len(text) for text in spellings], np.int32)
+        with tf.init_scope():
+            self._normalizer = tensorflow_text.FastBertNormalizer(
+                model_buffer=tf.constant(normalizer_model(options, len(markers)))
+            )
+            self._wordpiece = tensorflow_text.FastWordpieceTokenizer(
+                model_buffer=tf.constant(np.frombuffer(model, np.uint8)),
+                token_out_type=tf.int32,
+            )
+            self._starts_word = tf.constant(~continues)
+            self._characters = tf.constant(lengths - len(prefix) * continues)
+            self._id_of = tf.constant([*range(top), *(token.id for token in added), 0], tf.int32)
+        self._first_marker = top
+
+    def __call__(self, text: tf.Tensor, *, offsets: bool = False) -> Pieces:
+        """Tokenises strings `[B]`; `offsets` fills the last three fields."""
+        if self._portable:
+            text = tf.reshape(text, [-1])
+        else:
+            # A scalar that reaches the kernel ends the process (TF Serving lets one through).
+            text = tf.ensure_shape(text, [None])
+        if offsets:
+            return self._with_offsets(text)
+        if self._rare is None:
+            return self._limit(*self._kernels(text))
+        if self._rare.always:
+            return self._rarely(text)
+        ids, splits = tf.cond(
+            self._rare.present(text),
+            lambda: self._rarely(text)[:2],
+            lambda: self._limit(*self._kernels(text))[:2],
+        )
+        return Pieces(ids, splits)
+
+    def _kernels(self, text: tf.Tensor) -> tuple[Pieces, tf.Tensor]:
+        normal = self._normalizer.normalize(text)
+        return self._look_up(normal), normal
+
+    def _look_up(self, normal: tf.Tensor) -> Pieces:
+        """The second kernel; offsets are those of bytes of `normal`."""
+        ids, starts, ends = self._wordpiece.tokenize_with_offsets(normal)
+        return Pieces(
+            ids.flat_values,
+            tf.cast(ids.row_splits, tf.int32),
+            tf.cast(starts.flat_values, tf.int32),
+            tf.cast(ends.flat_values, tf.int32),
+        )
+
+    def _rarely(self, text: tf.Tensor) -> Pieces:
+        normal = self._rare.after(self._normalizer.normalize(self._rare.before(text)))
+        pieces = self._limit(self._look_up(normal), normal)
+        return pieces._replace(ids=tf.gather(self._id_of, pieces.ids))
+
+    # === Words of more than `word_limit` characters ===
+
+    def _limit(self, pieces: Pieces, normal: tf.Tensor) -> Pieces:
+        if self._portable:
+            return self._limited(pieces)
+        lengths = tf.strings.length(normal)
+        return Pieces(
+            *tf.cond(
+                tf.reduce_any(lengths > self._word_limit),
+                lambda: self._limited(pieces)[:4],
+                lambda: pieces[:4],
+            )
+        )
+
+    def _limited(self, pieces: Pieces) -> Pieces:
+        """Makes each word of too many characters one unknown token."""
+        starts_word = tf.gather(self._starts_word, pieces.ids)
+        word = tf.cumsum(tf.cast(starts_word, tf.int32)) - 1
+        length = tf.math.segment_sum(tf.gather(self._characters, pieces.ids), word)
+        too_long = tf.gather(length > self._word_limit, word)
+        keep = tf.logical_or(starts_word, tf.logical_not(too_long))
+        ids = tf.where(too_long, self._unknown_id, pieces.ids)
+        ends = tf.where(
+            too_long, tf.gather(tf.math.segment_max(pieces.ends, word), word), pieces.ends
+        )
+        kept = tf.concat([[0], tf.cumsum(tf.cast(keep, tf.int32))], 0)
+        index = tf.reshape(tf.where(keep), [-1])
+        return Pieces(
+            tf.gather(ids, index),
+            tf.gather(kept, pieces.splits),
+            tf.gather(pieces.starts, index),
+            tf.gather(ends, index),
+        )
+
+    # === Offsets ===
+
+    def _with_offsets(self, text: tf.Tensor) -> Pieces:
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        marked = self._rare.before(text) if self._rare else text
+        normal, origin = self._normalizer.normalize_with_offsets(marked)
+        found = self._rare.after(normal) if self._rare else normal
+        pieces = self._limit(self._look_up(found), found)
+        row = tf.repeat(
+            tf.range(tf.size(pieces.splits) - 1), pieces.splits[1:] - pieces.splits[:-1]
+        )
+        number = pieces.ids - self._first_marker  # of the added token, where not negative
+        starts, ends = pieces.starts, pieces.ends - 1  # first and last byte
+        if self._rare:
+            starts, ends = self._rare.undo_after(number, row, starts, ends)
+        first_byte = tf.gather(tf.cast(origin.row_splits, tf.int32), row)
+        byte = tf.gather(
+            tf.cast(origin.flat_values, tf.int32), tf.stack([starts, ends]) + first_byte
+        )
+        starts, ends = tf.unstack(_characters(marked, row, byte))
+        if self._rare:
+            starts, ends = self._rare.undo_before(number, row, starts, ends)
+        starts_word = tf.cast(tf.gather(self._starts_word, pieces.ids), tf.int32)
+        word = tf.cumsum(starts_word)
+        before = tf.gather(tf.concat([[0], word], 0), tf.gather(pieces.splits, row))
+        ids = tf.gather(self._id_of, pieces.ids)
+        return Pieces(ids, pieces.splits, starts, ends + 1, word - before - 1)
+
+
+def _characters(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
+    """Which character of its text each byte position belongs to; `row` says which text."""
+    sizes = tf.strings.length(text)
+    base = tf.cumsum(sizes, exclusive=True)
+    _, offsets = tf.strings.unicode_decode_with_offsets(text, "UTF-8")
+    splits = tf.cast(offsets.row_splits, tf.int32)
+    text_of = tf.repeat(tf.range(tf.size(sizes)), splits[1:] - splits[:-1])
+    begins = tf.cast(offsets.flat_values, tf.int32) + tf.gather(base, text_of)
+    at = tf.reshape(byte + tf.gather(base, row), [-1])
+    index = tf.searchsorted(begins, at, side="right") - 1
+    return tf.reshape(index, tf.shape(byte)) - tf.gather(splits, row)
+
+
+def _spellings(
+    vocabulary: Vocabulary, options: NormalizerOptions, prefix: str, word_limit: int
+) -> list[str]:
+    """The tokens as the kernel is to know them, in the order of their ids.
+
+    Code points that text has under private names have them here too; a token that no text can
+    contain gets a name that no text can contain, since the kernel's builder wants all different.
+    """
+    swap = substitutes(options.chinese_chars)
+    removed = unicode_table().removed
+    spellings = []
+    for index in range(vocabulary.top):
+        token = vocabulary.token(index) or ""
+        if not (token.isascii() and token.isprintable()):
+            if token and removed.isdisjoint(map(ord, token)) and _encodes(token):
+                token = token.translate(swap)
+            else:
+                token = ""
+        body = token.removeprefix(prefix)
+        if len(body) > word_limit or not body:
+            token = ""
+        elif len(body) > _LONGEST_TOKEN // 4 and len(body.encode("utf-8")) > _LONGEST_TOKEN:
+            raise ValueError(
+                f"A token may have at most {_LONGEST_TOKEN} bytes. Received {token!r} (id {index})."
+            )
+        spellings.append(token or f"{_UNREACHABLE}{index}")
+    return spellings
+
+
+def _encodes(token: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in token)

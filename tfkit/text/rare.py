@@ -1,0 +1,187 @@
+"""What the kernels cannot do and few texts need, with `tf.strings` ops.
+
+* **Added tokens** written in the text ("[MASK]", "[SEP]", tokens of the user) are exchanged for
+  markers, private code points that the normaliser sets apart and the vocabulary knows.
+* **Order of combining marks.** Accent stripping begins with canonical decomposition, which sorts
+  a run of combining marks by their classes. It matters where two marks survive the stripping,
+  which takes a vocabulary of scripts: the reference's Unicode tables do not know some newer
+  marks, and spacing marks are kept.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+
+from tfkit.text.added_tokens import AddedToken
+from tfkit.text.normalizer import (
+    MARKER_FIRST,
+    MARKERS_MAX,
+    NormalizerOptions,
+    replacements,
+)
+from tfkit.text.unicode import unicode_table
+
+_OPEN, _CLOSE = "\U0010fffc", "\U0010fffd"  # around a match, until it is named
+_NOTHING = "\ufffd"  # cleaning drops it
+_OURS = f"[\\x{{{MARKER_FIRST:X}}}-\\x{{10FFFD}}]"
+# `\w` of the reference's regular expressions: letters, marks, digits, connectors, joiners.
+_WORD = r"[\pL\pM\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F189}]"
+
+
+class RareCases:
+    """See the module. `present` says whether a batch needs the others.
+
+    Args:
+        added: the added tokens; number `n` has marker `markers[n]`.
+        options: the normaliser's.
+    """
+
+    def __init__(self, added: Sequence[AddedToken], options: NormalizerOptions):
+        if len(added) > MARKERS_MAX:
+            raise ValueError(
+                f"At most {MARKERS_MAX} added tokens can be told apart. Received {len(added)}."
+            )
+        self.markers = [chr(MARKER_FIRST + number) for number in range(len(added))]
+        self._lengths = []
+        self._as_written: list[tuple[str, str, AddedToken]] = []
+        self._normalized: list[tuple[str, str, AddedToken]] = []
+        for token, marker in zip(added, self.markers):
+            content = normalize(token.content, options) if token.normalized else token.content
+            self._lengths.append(len(content.encode("utf-8") if token.normalized else content))
+            stage = self._normalized if token.normalized else self._as_written
+            if content:
+                stage.append((content, marker, token))
+        self._swaps = _swaps() if options.strip_accents else []
+        signs = [_quote(content) for content, _, _ in self._as_written]
+        signs += [f"{high}\\C*{low}" for high, _, low in self._swaps]
+        if self.markers:
+            signs.append(_OURS)
+        self._sign = f"\\C*(?:{'|'.join(signs)})\\C*" if signs else None
+        self._unordered = [rf"\C*{high}{run}{low}\C*" for high, run, low in self._swaps]
+
+    @property
+    def always(self) -> bool:
+        """Whether every batch needs the rare cases: the signs are in the normalised text."""
+        return bool(self._normalized)
+
+    def present(self, text: tf.Tensor) -> tf.Tensor:
+        """Whether any text `[B]` may need them."""
+        if self._sign is None:
+            return tf.constant(False)
+        return tf.reduce_any(tf.strings.regex_full_match(text, self._sign))
+
+    def before(self, text: tf.Tensor) -> tf.Tensor:
+        """What to normalise instead of `text`."""
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        text = tf.strings.regex_replace(text, _OURS, _NOTHING)
+        return self._in_order(_mark(text, self._as_written))
+
+    def after(self, normal: tf.Tensor) -> tf.Tensor:
+        """What to split into words instead of the normalised text."""
+        return _mark(normal, self._normalized, around=" ")
+
+    def _in_order(self, text: tf.Tensor) -> tf.Tensor:
+        def unordered(text):
+            found = [tf.strings.regex_full_match(text, pattern) for pattern in self._unordered]
+            return tf.reduce_any(tf.stack(found))
+
+        def swapped(text):
+            for high, run, low in self._swaps:
+                text = tf.strings.regex_replace(text, f"({high})({run})({low})", r"\3\2\1")
+            return (text,)
+
+        if not self._swaps:
+            return text
+        return tf.while_loop(unordered, swapped, (text,))[0]
+
+    # === Offsets: from the text with markers back to the text without ===
+
+    def undo_before(self, number, row, first, last):
+        """First and last character of each token `[n]`, in the text that `before` was given."""
+        return self._undo(number, row, first, last, normalized=False)
+
+    def undo_after(self, number, row, first, last):
+        """First and last byte of each token `[n]`, in the text that `after` was given."""
+        return self._undo(number, row, first, last, normalized=True)
+
+    def _undo(self, number, row, first, last, *, normalized: bool):
+        stage = self._normalized if normalized else self._as_written
+        if not stage:
+            return first, last
+        # What stands in the text for the token: the marker, with spaces in normalised text.
+        left = int(normalized)
+        here = len(self.markers[0].encode("utf-8")) + 2 if normalized else 1
+        grown, ours = [0] * len(self.markers), [0] * len(self.markers)
+        for _, marker, _ in stage:
+            index = ord(marker) - MARKER_FIRST
+            grown[index], ours[index] = self._lengths[index] - here, 1
+        index = tf.maximum(number, 0)
+        ours = tf.where(number < 0, 0, tf.gather(tf.constant(ours), index))
+        grow = tf.where(number < 0, 0, tf.gather(tf.constant(grown), index))
+        total = tf.cumsum(grow, exclusive=True)
+        shift = total - tf.gather(total, tf.searchsorted(row, row, side="left"))
+        begin = first + shift - left * ours
+        return begin, tf.where(ours > 0, begin + here + grow - 1, last + shift)
+
+
+def normalize(text: str, options: NormalizerOptions) -> str:
+    """What the normaliser makes of a text, without the kernel."""
+    changed = _changes(options)
+    return "".join(changed.get(ord(character), character) for character in text)
+
+
+@functools.cache
+def _changes(options: NormalizerOptions) -> dict[int, str]:
+    return replacements(options)
+
+
+def _mark(
+    text: tf.Tensor, tokens: list[tuple[str, str, AddedToken]], around: str = ""
+) -> tf.Tensor:
+    """Exchanges the leftmost longest matches for their markers."""
+    if not tokens:
+        return text
+    longest_first = sorted((content for content, _, _ in tokens), key=len, reverse=True)
+    any_token = "|".join(map(_quote, longest_first))
+    text = tf.strings.regex_replace(text, f"({any_token})", rf"{_OPEN}\1{_CLOSE}")
+    for content, _, token in tokens:
+        if token.single_word:
+            match = f"{_OPEN}{_quote(content)}{_CLOSE}"
+            plain = content.replace("\\", r"\\")
+            text = tf.strings.regex_replace(
+                text, f"({_WORD}{_CLOSE}?){match}", rf"\1{plain}"
+            )
+            text = tf.strings.regex_replace(text, f"{match}({_OPEN}?{_WORD})", rf"{plain}\1")
+    for content, marker, _ in tokens:
+        match = f"{_OPEN}{_quote(content)}{_CLOSE}"
+        text = tf.strings.regex_replace(text, match, f"{around}{marker}{around}")
+    return text
+
+
+def _quote(text: str) -> str:
+    """A regular expression (RE2) that matches the text."""
+    return "".join(c if c.isalnum() or not c.isascii() else f"\\x{ord(c):02X}" for c in text)
+
+
+def _swaps() -> list[tuple[str, str, str]]:
+    """(marks, what may stand between, marks that NFD puts before the first) as RE2 classes."""
+    table = unicode_table()
+    groups = table.reordered
+    between = _class(table.reordered_then_stripped | table.removed) + "*"
+    return [
+        (_class(frozenset().union(*groups[place + 1 :])), between, _class(group))
+        for place, group in enumerate(groups[:-1])
+    ]
+
+
+def _class(points: Iterable[int]) -> str:
+    runs: list[list[int]] = []
+    for point in sorted(points):
+        if runs and runs[-1][1] == point - 1:
+            runs[-1][1] = point
+        else:
+            runs.append([point, point])
+    return "[" + "".join(f"\\x{{{a:X}}}-\\x{{{b:X}}}" for a, b in runs) + "]"

@@ -1,0 +1,99 @@
+"""The special tokens of a tokenizer, added tokens, and the conversions between tokens and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfkit.text.added_tokens import AddedToken
+from tfkit.text.vocabulary import Vocabulary
+
+SPECIAL_NAMES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+DEFAULTS = dict(zip(SPECIAL_NAMES, ("[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]")))
+_REQUIRED = ("unk_token", "sep_token", "cls_token")
+
+
+class TokenTable:
+    """Vocabulary and added tokens together, with the names of the special ones.
+
+    Args:
+        vocabulary: the base vocabulary. It must have the unknown, separator and class tokens;
+            padding and mask tokens that it lacks are added behind it, as Hugging Face does.
+        special: special token names and their tokens.
+        added: further added tokens; an `id` of -1 is given the next free one.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        special: dict[str, str | AddedToken],
+        added: Sequence[AddedToken] = (),
+    ):
+        self.vocabulary = vocabulary
+        self.special = {name: str(special[name]) for name in SPECIAL_NAMES}
+        self.extra: list[str] = []
+        self.added: dict[int, AddedToken] = {}
+        self._id_of_added: dict[str, int] = {}
+        for token in added:
+            self.add(token)
+        lacking = [
+            repr(self.special[name])
+            for name in _REQUIRED
+            if self.special[name] not in vocabulary and self.special[name] not in self._id_of_added
+        ]
+        if self.special["unk_token"] not in vocabulary and not lacking:
+            lacking = [repr(self.special["unk_token"])]
+        if lacking:
+            raise ValueError(
+                f"The vocabulary lacks {', '.join(lacking)}. Expected the unknown, separator and "
+                "class tokens among its entries. Add them to the file, or name the ones it has "
+                "with `unk_token=`, `sep_token=`, `cls_token=`."
+            )
+        for name in SPECIAL_NAMES:
+            given = special[name]
+            if isinstance(given, AddedToken):
+                self.add(given)
+            elif given not in self._id_of_added:
+                self.add(AddedToken(given, special=True, normalized=False))
+
+    def add(self, token: AddedToken) -> bool:
+        """Adds a token; False if it is empty or was added before."""
+        if not token.content:
+            return False
+        known = self.id(token.content)
+        if known is None:
+            top = max(self.added, default=-1)
+            known = token.id if token.id >= 0 else max(top + 1, len(self.vocabulary))
+        token = AddedToken(**{**token.to_dict(), "id": known})
+        if self.added.get(known) == token:
+            return False
+        self.added[known] = token
+        self._id_of_added[token.content] = known
+        return True
+
+    def id(self, token: str) -> int | None:
+        """The id of a token, or None."""
+        found = self._id_of_added.get(token)
+        return self.vocabulary.ids.get(token) if found is None else found
+
+    def token(self, index: int) -> str | None:
+        """The token of an id, or None."""
+        if index in self.added:
+            return self.added[index].content
+        return self.vocabulary.token(index)
+
+    def named(self, name: str) -> int:
+        """The id of a special token."""
+        return self.id(self.special[name])
+
+    @property
+    def all_special(self) -> list[str]:
+        """The special tokens, named and extra."""
+        return list(dict.fromkeys([*self.special.values(), *self.extra]))
+
+    def full(self) -> dict[str, int]:
+        """Every token and its id."""
+        return self.vocabulary.ids | self._id_of_added
+
+    def ordered(self) -> list[AddedToken]:
+        """The added tokens in the order of their ids."""
+        return [self.added[index] for index in sorted(self.added)]

@@ -1,0 +1,548 @@
+"""`DistilBertTokenizer`: Hugging Face's call surface over the in-graph tokenizer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfkit.hub import HubOptions
+from tfkit.text import folder, texts
+from tfkit.text.added_tokens import AddedToken
+from tfkit.text.batch import CallOptions, encode
+from tfkit.text.decoder import clean_up, join_pieces
+from tfkit.text.encoding import BatchEncoding
+from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.pieces import Pieces, WordPieces
+from tfkit.text.special_tokens import DEFAULTS, TokenTable
+from tfkit.text.vocabulary import Vocabulary
+
+
+class DistilBertTokenizer:
+    """BERT's WordPiece tokenizer, with the ids of the Rust library `tokenizers` for every string.
+
+    Calling it takes what Hugging Face's fast tokenizer takes and gives the same results;
+    `as_layer` is the same tokenizer for `tf.data`, Keras models and SavedModels. Bytes are taken
+    for UTF-8; ill-formed sequences count as U+FFFD, as in Python's `errors="replace"`, and so do
+    lone surrogates in a `str`.
+
+    Args:
+        vocab: path of a `vocab.txt`, list of tokens, or dict from token to id.
+        do_lower_case: lower-case the text.
+        strip_accents: drop accents; None: if `do_lower_case`.
+        tokenize_chinese_chars: make every Chinese character a word.
+        unk_token, sep_token, pad_token, cls_token, mask_token: the special tokens.
+        model_max_length: T at most, where a call asks for truncation without `max_length`.
+        padding_side, truncation_side: "right" or "left".
+        added_tokens: tokens found in the text itself, before it is split into words.
+        max_input_chars_per_word: a longer word is unknown.
+        continuing_subword_prefix: what marks a token that continues a word.
+
+    Example:
+
+        >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"])
+        >>> tokenizer(["Hello", "hellos!"], padding=True)["input_ids"]
+        [[2, 4, 3, 0, 0], [2, 4, 5, 1, 3]]
+    """
+
+    vocab_files_names = {"vocab_file": "vocab.txt", "tokenizer_file": "tokenizer.json"}
+    is_fast = True
+    pad_token_type_id = 0
+
+    def __init__(
+        self,
+        vocab: str | os.PathLike | Sequence[str] | dict[str, int],
+        do_lower_case: bool = True,
+        strip_accents: bool | None = None,
+        tokenize_chinese_chars: bool = True,
+        unk_token: str | AddedToken = DEFAULTS["unk_token"],
+        sep_token: str | AddedToken = DEFAULTS["sep_token"],
+        pad_token: str | AddedToken = DEFAULTS["pad_token"],
+        cls_token: str | AddedToken = DEFAULTS["cls_token"],
+        mask_token: str | AddedToken = DEFAULTS["mask_token"],
+        *,
+        model_max_length: int = 512,
+        padding_side: str = "right",
+        truncation_side: str = "right",
+        added_tokens: Sequence[AddedToken | dict] = (),
+        extra_special_tokens: Sequence[str | AddedToken] = (),
+        model_input_names: Sequence[str] = ("input_ids", "attention_mask"),
+        clean_up_tokenization_spaces: bool = False,
+        max_input_chars_per_word: int = 100,
+        continuing_subword_prefix: str = "##",
+        name_or_path: str = "",
+    ):
+        if isinstance(vocab, (str, os.PathLike)):
+            vocab = Vocabulary.from_file(vocab)
+        elif not isinstance(vocab, Vocabulary):
+            vocab = Vocabulary(vocab)
+        for name, side in (("padding_side", padding_side), ("truncation_side", truncation_side)):
+            if side not in ("right", "left"):
+                raise ValueError(f"`{name}` must be 'right' or 'left'. Received: {side!r}.")
+        special = dict(
+            unk_token=unk_token,
+            sep_token=sep_token,
+            pad_token=pad_token,
+            cls_token=cls_token,
+            mask_token=mask_token,
+        )
+        added = [t if isinstance(t, AddedToken) else AddedToken.from_dict(t) for t in added_tokens]
+        self._table = TokenTable(vocab, special, added)
+        self.do_lower_case = do_lower_case
+        self.strip_accents = strip_accents
+        self.tokenize_chinese_chars = tokenize_chinese_chars
+        self.model_max_length = int(model_max_length)
+        self.padding_side = padding_side
+        self.truncation_side = truncation_side
+        self.model_input_names = list(model_input_names)
+        self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
+        self.max_input_chars_per_word = max_input_chars_per_word
+        self.continuing_subword_prefix = continuing_subword_prefix
+        self.name_or_path = str(name_or_path)
+        self._graphs: dict = {}
+        if extra_special_tokens:
+            self.add_special_tokens({"extra_special_tokens": list(extra_special_tokens)})
+
+    # === From and to files ===
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs
+    ) -> DistilBertTokenizer:
+        """Reads the tokenizer of a checkpoint.
+
+        Args:
+            pretrained_model_name_or_path: a folder, a Hub repository, or a `vocab.txt`.
+            **kwargs: options of the constructor, which win over those of the files, and those of
+                `tfkit.hub.HubOptions`.
+
+        Raises:
+            FileNotFoundError: neither `tokenizer.json` nor `vocab.txt` is there.
+            ValueError: the files describe another kind of tokenizer.
+        """
+        hub = HubOptions.pop_from(kwargs)
+        settings = folder.read(pretrained_model_name_or_path, hub)
+        settings["name_or_path"] = str(pretrained_model_name_or_path)
+        return cls(**{**settings, **kwargs})
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **_) -> tuple[str, ...]:
+        """Writes `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and
+        `special_tokens_map.json`, which Transformers reads too; returns their paths."""
+        return folder.write(self, Path(save_directory))
+
+    def get_config(self) -> dict:
+        """All of the tokenizer as plain values, the vocabulary included."""
+        ids = self._table.vocabulary.ids
+        tokens = list(ids)
+        gapless = list(ids.values()) == list(range(len(tokens)))
+        return {
+            "vocab": tokens if gapless else ids,
+            "do_lower_case": self.do_lower_case,
+            "strip_accents": self.strip_accents,
+            "tokenize_chinese_chars": self.tokenize_chinese_chars,
+            **self._table.special,
+            "model_max_length": self.model_max_length,
+            "padding_side": self.padding_side,
+            "truncation_side": self.truncation_side,
+            "added_tokens": [token.to_dict() for token in self._table.ordered()],
+            "extra_special_tokens": list(self._table.extra),
+            "model_input_names": list(self.model_input_names),
+            "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
+            "max_input_chars_per_word": self.max_input_chars_per_word,
+            "continuing_subword_prefix": self.continuing_subword_prefix,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> DistilBertTokenizer:
+        """The tokenizer of a `get_config`."""
+        return cls(**config)
+
+    # === Text to ids ===
+
+    def __call__(
+        self,
+        text=None,
+        text_pair=None,
+        add_special_tokens: bool = True,
+        padding: bool | str = False,
+        truncation: bool | str | None = None,
+        max_length: int | None = None,
+        stride: int = 0,
+        is_split_into_words: bool = False,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: str | None = None,
+        return_token_type_ids: bool | None = None,
+        return_attention_mask: bool | None = None,
+        return_overflowing_tokens: bool = False,
+        return_special_tokens_mask: bool = False,
+        return_offsets_mapping: bool = False,
+        return_length: bool = False,
+        verbose: bool = True,
+    ) -> BatchEncoding:
+        """Tokenises a text, a batch of texts, or pairs of texts.
+
+        Args:
+            text: a string, a list of strings, a string tensor or array; with
+                `is_split_into_words`, a list of words or a list of lists of words.
+            text_pair: the second texts of pairs, of the same form.
+            add_special_tokens: put `[CLS]` and `[SEP]` around.
+            padding: False, True or "longest", "max_length".
+            truncation: False, True or "longest_first", "only_first", "only_second".
+            max_length: T at most; default `model_max_length`. Given without `padding` and
+                `truncation`, it truncates.
+            stride: tokens that overflowing rows repeat.
+            is_split_into_words: the texts are lists of words.
+            pad_to_multiple_of: round T up to a multiple of this.
+            padding_side: instead of the tokenizer's.
+            return_tensors: "tf", "np", or None for lists.
+            return_token_type_ids, return_attention_mask: default: if among `model_input_names`.
+            return_overflowing_tokens: give what truncation cuts off as further rows, and
+                `overflow_to_sample_mapping`.
+            return_special_tokens_mask, return_offsets_mapping, return_length: further keys;
+                offsets are `(start, end)` in characters.
+            verbose: accepted for compatibility.
+
+        Returns:
+            `input_ids` and `attention_mask` `[B, T]`, and what was asked for; without `B` for a
+            single text and `return_tensors=None`.
+
+        Raises:
+            ValueError: the input is not text, or the options do not go together.
+        """
+        options = CallOptions(
+            add_special_tokens=add_special_tokens,
+            padding=padding,
+            truncation=truncation,
+            max_length=max_length,
+            stride=stride,
+            pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side or self.padding_side,
+            return_tensors=return_tensors,
+            return_token_type_ids=self._asked("token_type_ids", return_token_type_ids),
+            return_attention_mask=self._asked("attention_mask", return_attention_mask),
+            return_overflowing_tokens=return_overflowing_tokens,
+            return_special_tokens_mask=return_special_tokens_mask,
+            return_offsets_mapping=return_offsets_mapping,
+            return_length=return_length,
+        )
+        batch = texts.read(text, text_pair, is_split_into_words)
+        return encode(self, batch, options)
+
+    def _asked(self, name: str, given: bool | None) -> bool:
+        return name in self.model_input_names if given is None else given
+
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs
+    ) -> list[str]:
+        """The tokens of a text as strings."""
+        return self(text, pair, add_special_tokens=add_special_tokens, **kwargs).tokens()
+
+    def encode(self, text, text_pair=None, **kwargs) -> list[int]:
+        """The ids of a text, with special tokens."""
+        return self(text, text_pair, **kwargs)["input_ids"]
+
+    def encode_plus(self, text, text_pair=None, **kwargs) -> BatchEncoding:
+        """The same as calling the tokenizer."""
+        return self(text, text_pair, **kwargs)
+
+    def batch_encode_plus(self, batch_text_or_text_pairs, **kwargs) -> BatchEncoding:
+        """The same as calling the tokenizer."""
+        return self(batch_text_or_text_pairs, **kwargs)
+
+    def as_layer(
+        self, max_length: int | None = None, padding: str | int = "longest", pairs: bool = False, **kw
+    ):
+        """The tokenizer as a Keras layer: see `tfkit.text.layer.TokenizerLayer`.
+
+        Example:
+
+            >>> import tensorflow as tf
+            >>> layer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]).as_layer(8)
+            >>> texts = tf.data.Dataset.from_tensor_slices(["a", "a a"]).batch(2).map(layer)
+            >>> next(iter(texts))["attention_mask"].numpy().tolist()
+            [[1, 1, 1, 0], [1, 1, 1, 1]]
+        """
+        from tfkit.text.layer import TokenizerLayer
+
+        return TokenizerLayer(self, max_length=max_length, padding=padding, pairs=pairs, **kw)
+
+    def pieces(self, *, portable: bool = False) -> WordPieces:
+        """Text to ids without special tokens, as a graph; built when first asked for."""
+        key = "portable" if portable else "pieces"
+        if key not in self._graphs:
+            strip = self.do_lower_case if self.strip_accents is None else self.strip_accents
+            self._graphs[key] = WordPieces(
+                self._table.vocabulary,
+                NormalizerOptions(
+                    lowercase=bool(self.do_lower_case),
+                    strip_accents=bool(strip),
+                    chinese_chars=bool(self.tokenize_chinese_chars),
+                ),
+                unknown=self.unk_token,
+                prefix=self.continuing_subword_prefix,
+                word_limit=self.max_input_chars_per_word,
+                added=tuple(self._table.ordered()),
+                portable=portable,
+            )
+        return self._graphs[key]
+
+    def run(self, batch: Sequence[str | bytes] | tf.Tensor, *, offsets: bool = False) -> Pieces:
+        """`pieces` on a batch of texts, compiled once."""
+        if offsets not in self._graphs:
+            pieces = self.pieces()
+            self._graphs[offsets] = tf.function(
+                lambda text: pieces(text, offsets=offsets),
+                input_signature=[tf.TensorSpec([None], tf.string)],
+                autograph=False,
+            )
+        if not tf.is_tensor(batch):
+            batch = tf.constant(batch, tf.string, shape=[len(batch)])
+        return self._graphs[offsets](batch)
+
+    # === Ids to text ===
+
+    def decode(
+        self,
+        token_ids,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **_,
+    ):
+        """The text of ids; a list of texts for a batch of ids."""
+        ids = token_ids["input_ids"] if isinstance(token_ids, dict) else token_ids
+        ids = ids.numpy() if tf.is_tensor(ids) else ids
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        if isinstance(ids, int):
+            ids = [ids]
+        if ids and hasattr(ids[0], "__len__"):
+            options = dict(skip_special_tokens=skip_special_tokens)
+            options["clean_up_tokenization_spaces"] = clean_up_tokenization_spaces
+            return [self.decode(row, **options) for row in ids]
+        skipped = {
+            token.content for token in self._table.added.values() if token.special
+        } if skip_special_tokens else set()
+        tokens = (self._table.token(int(index)) for index in ids)
+        tokens = [token for token in tokens if token is not None and token not in skipped]
+        text = self.convert_tokens_to_string(tokens)
+        if clean_up_tokenization_spaces is None:
+            clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
+        return clean_up(text) if clean_up_tokenization_spaces else text
+
+    def batch_decode(self, sequences, skip_special_tokens: bool = False, **kwargs) -> list[str]:
+        """The texts of a batch of ids."""
+        texts = self.decode(sequences, skip_special_tokens=skip_special_tokens, **kwargs)
+        return [texts] if isinstance(texts, str) else texts
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Joins tokens into text."""
+        return join_pieces(tokens, self.continuing_subword_prefix)
+
+    # === Tokens and ids ===
+
+    def convert_tokens_to_ids(self, tokens):
+        """The id of a token, the unknown one's if it has none; a list for a list."""
+        if isinstance(tokens, str):
+            found = self._table.id(tokens)
+            return self.unk_token_id if found is None else found
+        return [self.convert_tokens_to_ids(token) for token in tokens]
+
+    def convert_ids_to_tokens(self, ids, skip_special_tokens: bool = False):
+        """The token of an id, None if it has none; a list for a list."""
+        if isinstance(ids, int):
+            return self._table.token(ids)
+        skipped = set(self.all_special_ids) if skip_special_tokens else ()
+        return [self._table.token(int(index)) for index in ids if int(index) not in skipped]
+
+    def get_vocab(self) -> dict[str, int]:
+        """Every token, added ones included, and its id."""
+        return self._table.full()
+
+    @property
+    def vocab(self) -> dict[str, int]:
+        """The same as `get_vocab()`."""
+        return self.get_vocab()
+
+    @property
+    def vocab_size(self) -> int:
+        """The size of the base vocabulary, without added tokens."""
+        return len(self._table.vocabulary)
+
+    def __len__(self) -> int:
+        """The number of tokens, added ones included."""
+        return len(self._table.full())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def add_tokens(self, new_tokens, special_tokens: bool = False) -> int:
+        """Adds tokens that are found in the text itself; returns how many are new.
+
+        Layers made before do not know them; a model needs embeddings for new ids.
+
+        Args:
+            new_tokens: a string or `AddedToken`, or a list of them.
+            special_tokens: whether strings are special tokens: found as they are written (not in
+                the normalised text), and left out by `decode(skip_special_tokens=True)`.
+        """
+        if isinstance(new_tokens, (str, AddedToken)):
+            new_tokens = [new_tokens]
+        count = 0
+        for token in new_tokens:
+            if isinstance(token, str):
+                token = AddedToken(token, special=special_tokens, normalized=not special_tokens)
+            elif not isinstance(token, AddedToken):  # `tokenizers.AddedToken`
+                names = ("content", "special", "normalized", "single_word", "lstrip", "rstrip")
+                token = AddedToken(**{name: getattr(token, name) for name in names})
+            if special_tokens and not token.special:
+                token = AddedToken(**{**token.to_dict(), "special": True})
+            count += self._table.add(token)
+        self._graphs.clear()
+        return count
+
+    def add_special_tokens(
+        self, special_tokens_dict: dict, replace_extra_special_tokens: bool = True
+    ) -> int:
+        """Names special tokens ("mask_token", …, "extra_special_tokens"), adding what is new."""
+        count = 0
+        for name, value in special_tokens_dict.items():
+            if name in ("extra_special_tokens", "additional_special_tokens"):
+                if replace_extra_special_tokens:
+                    self._table.extra.clear()
+                self._table.extra += [str(token) for token in value]
+                count += self.add_tokens(list(value), special_tokens=True)
+            elif name in self._table.special:
+                count += self.add_tokens(value, special_tokens=True)
+                self._table.special[name] = str(value)
+            else:
+                raise ValueError(
+                    f"Expected one of {[*self._table.special, 'extra_special_tokens']}. "
+                    f"Received: {name!r}."
+                )
+        return count
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """The added tokens and their ids."""
+        return {token.content: token.id for token in self._table.ordered()}
+
+    @property
+    def added_tokens_encoder(self) -> dict[str, int]:
+        """The same as `get_added_vocab()`."""
+        return self.get_added_vocab()
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """The added tokens by their ids."""
+        return {token.id: token for token in self._table.ordered()}
+
+    # === Special tokens ===
+
+    @property
+    def special_ids(self) -> tuple[int, int, int]:
+        """The ids around the texts of a row, in order: `[CLS]`, `[SEP]`, `[SEP]`."""
+        return self.cls_token_id, self.sep_token_id, self.sep_token_id
+
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """The names of the special tokens, and the tokens."""
+        return dict(self._table.special)
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """The special tokens."""
+        return self._table.all_special
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """The ids of the special tokens."""
+        return self.convert_tokens_to_ids(self.all_special_tokens)
+
+    @property
+    def extra_special_tokens(self) -> list[str]:
+        """The special tokens that have no name."""
+        return list(self._table.extra)
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """The same as `extra_special_tokens`."""
+        return self.extra_special_tokens
+
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """How many special tokens a row has."""
+        return 3 if pair else 2
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """How many tokens of one text fit into `model_max_length`."""
+        return self.model_max_length - 2
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """How many tokens of a pair fit into `model_max_length`."""
+        return self.model_max_length - 3
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """`[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`."""
+        row = [self.cls_token_id, *token_ids_0, self.sep_token_id]
+        return row if token_ids_1 is None else [*row, *token_ids_1, self.sep_token_id]
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """0 for the first text and its special tokens, 1 for the second and its."""
+        first = [0] * (len(token_ids_0) + 2)
+        return first if token_ids_1 is None else first + [1] * (len(token_ids_1) + 1)
+
+    def get_special_tokens_mask(
+        self,
+        token_ids_0: list[int],
+        token_ids_1: list[int] | None = None,
+        already_has_special_tokens: bool = False,
+    ) -> list[int]:
+        """1 for special tokens, 0 for the others."""
+        if already_has_special_tokens:
+            if token_ids_1 is not None:
+                raise ValueError(
+                    "Ids that already have special tokens are one row. Received a second row."
+                )
+            special = set(self.all_special_ids)
+            return [int(int(index) in special) for index in token_ids_0]
+        mask = [1, *[0] * len(token_ids_0), 1]
+        return mask if token_ids_1 is None else [*mask, *[0] * len(token_ids_1), 1]
+
+    def __getattr__(self, name: str):
+        table = self.__dict__.get("_table")
+        if table is not None:
+            if name in table.special:
+                return table.special[name]
+            if name.endswith("_token_id") and name.removesuffix("_id") in table.special:
+                return table.named(name.removesuffix("_id"))
+        raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'.")
+
+    def __setattr__(self, name: str, value):
+        table = self.__dict__.get("_table")
+        if table is not None and name in table.special:
+            self.add_special_tokens({name: value})
+        else:
+            super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict:
+        return self.get_config() | {"name_or_path": self.name_or_path}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(**state)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(name_or_path='{self.name_or_path}', "
+            f"vocab_size={self.vocab_size}, model_max_length={self.model_max_length}, "
+            f"padding_side='{self.padding_side}', truncation_side='{self.truncation_side}', "
+            f"special_tokens={self.special_tokens_map})"
+        )
+
+
+DistilBertTokenizerFast = DistilBertTokenizer
