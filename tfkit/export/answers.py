@@ -17,6 +17,8 @@ _SCORES: dict[str, Callable] = {
     "multi_label_classification": tf.nn.sigmoid,
     "regression": tf.identity,
 }
+# The kind of a model that names none, by whether it has several classes.
+_KINDS = {True: "single_label_classification", False: "multi_label_classification"}
 _BATCH = 32
 _TIE = 1e-4
 
@@ -30,11 +32,7 @@ def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
         >>> scores(two_classes, tf.constant([[0.0, 0.0]])).numpy().tolist()
         [[0.5, 0.5]]
     """
-    kind = config.problem_type
-    if kind is None:
-        kind = (
-            "single_label_classification" if config.num_labels > 1 else "multi_label_classification"
-        )
+    kind = config.problem_type or _KINDS[config.num_labels > 1]
     return _SCORES[kind](tf.cast(logits, tf.float32))
 
 
@@ -62,12 +60,13 @@ def agreement(
     if expected.shape != received.shape:
         raise ExportError(
             f"Expected scores of shape {expected.shape}, as the Keras model gives. "
-            f"The exported model gave {received.shape}."
+            f"The exported model gave {received.shape}. Nothing was written."
         )
     if not np.isfinite(received).all():
+        text, label = np.argwhere(~np.isfinite(received))[0]
         raise ExportError(
-            f"Expected finite scores. The exported model gave {received[~np.isfinite(received)][0]} "
-            f"for text number {int(np.argwhere(~np.isfinite(received))[0][0])}."
+            f"Expected finite scores. The exported model gave {received[text, label]} for class "
+            f"{label} of text number {text}. Nothing was written."
         )
     difference = np.abs(expected - received)
     labels = received.argmax(-1) if labels is None else np.asarray(labels)

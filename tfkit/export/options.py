@@ -45,19 +45,32 @@ def one_line_labels(model) -> None:
             )
 
 
-def writable(path: str | os.PathLike) -> Path:
-    """The path, if something can be written there.
+def writable_folder(path: str | os.PathLike) -> Path:
+    """The path, if it is a folder that can be written to, or one that can be made.
 
     Raises:
-        NotADirectoryError: a part of it that should be a folder is a file.
-        PermissionError: its folder may not be written to.
+        NotADirectoryError: it is a file, or lies below one.
+        PermissionError: nothing may be written there.
     """
     path = Path(path).expanduser()
-    nearest = next(
-        parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists()
-    )
-    if nearest != path.absolute() and not nearest.is_dir():
-        raise NotADirectoryError(f"Cannot write '{path}': '{nearest}' is a file, not a folder.")
+    whole = path.absolute()
+    nearest = next(parent for parent in (whole, *whole.parents) if parent.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"Cannot write to '{path}': '{nearest}' is a file, not a folder.")
     if not os.access(nearest, os.W_OK):
-        raise PermissionError(f"Cannot write '{path}': no permission to write to '{nearest}'.")
+        raise PermissionError(f"Cannot write to '{path}': no permission to write to '{nearest}'.")
+    return path
+
+
+def writable_file(path: str | os.PathLike) -> Path:
+    """The path, if a file can be written there.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        NotADirectoryError, PermissionError: as `writable_folder` says of the folder it is in.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"Expected the file to write. Received the folder '{path}'.")
+    writable_folder(path.parent)
     return path

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfkit.export.answers import agreement, demand, keras_scores
 from tfkit.export.op_audit import saved_model_ops
-from tfkit.export.options import one_of, token_limit, writable
+from tfkit.export.options import one_of, token_limit, writable_folder
 from tfkit.export.report import Agreement, SavedModelReport
 from tfkit.export.samples import SAMPLE_TEXTS
 from tfkit.export.signatures import INPUTS, Signatures, weights_only
@@ -61,7 +61,7 @@ def saved_model(
         NotADirectoryError, PermissionError: `directory` cannot be written to.
         ExportError: what was written answers otherwise than the model. Nothing is left behind.
     """
-    directory = writable(directory)
+    directory = writable_folder(directory)
     version = _version(directory, version, overwrite)
     for name in signatures:
         one_of("signatures", name, INPUTS)

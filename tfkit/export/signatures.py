@@ -50,12 +50,11 @@ class Signatures:
 
     def concrete(self, names) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Name -> the traced function."""
-        return {
-            name: tf.function(
-                getattr(self, name), input_signature=INPUTS[name]
-            ).get_concrete_function()
-            for name in names
-        }
+        traced = {}
+        for name in names:
+            function = tf.function(getattr(self, name), input_signature=INPUTS[name])
+            traced[name] = function.get_concrete_function()
+        return traced
 
 
 # Signature -> its inputs, in the order of the method's arguments.

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfkit.export.answers import agreement, demand, keras_scores, scores
 from tfkit.export.op_audit import tflite_ops
-from tfkit.export.options import one_line_labels, one_of, token_limit, writable
+from tfkit.export.options import one_line_labels, one_of, token_limit, writable_file
 from tfkit.export.report import ExportError, TFLiteReport
 from tfkit.export.samples import SAMPLE_TEXTS
 from tfkit.export.signatures import weights_only
@@ -23,6 +23,7 @@ FORMS = ("ids",)
 # they cost depends on the model, and the report says it.
 _TOLERANCE = {None: 1e-4, "float16": 2e-2, "dynamic_int8": None}
 _THREADS = (1, 2)
+_STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 
 
 def tflite(
@@ -65,9 +66,7 @@ def tflite(
     one_of("quantization", quantization, _TOLERANCE)
     max_length = token_limit(model, tokenizer, max_length)
     one_line_labels(model)
-    path = writable(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"Expected the file to write. Received the folder '{path}'.")
+    path = writable_file(path)
     texts = list(SAMPLE_TEXTS if texts is None else texts)
 
     content = _convert(model, max_length, quantization)
@@ -120,11 +119,7 @@ def _convert(model, max_length: int, quantization: str | None) -> bytes:
 
 def _audit(ops) -> None:
     """Raises ExportError for what a runtime without Flex and without set-up code cannot run."""
-    foreign = [
-        name
-        for name in ops
-        if name.startswith("custom:") or name in ("READ_VARIABLE", "VAR_HANDLE")
-    ]
+    foreign = [name for name in ops if name.startswith("custom:") or name in _STATE]
     if foreign:
         raise ExportError(
             f"Expected builtin operators and frozen weights only. The file has {foreign}, which "
@@ -133,7 +128,7 @@ def _audit(ops) -> None:
 
 
 def _runner(content: bytes, tokenizer, max_length: int, threads: int) -> Callable:
-    interpreter = _interpreter_class()(model_content=content, num_threads=threads)
+    interpreter = interpreter_class()(model_content=content, num_threads=threads)
     run = interpreter.get_signature_runner()
     tokenize = tokenizer.as_layer(max_length=max_length, padding="max_length")
 
@@ -146,7 +141,8 @@ def _runner(content: bytes, tokenizer, max_length: int, threads: int) -> Callabl
     return classify
 
 
-def _interpreter_class():
+def interpreter_class():
+    """LiteRT's interpreter, or the one that comes with TensorFlow where LiteRT is not installed."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

@@ -1,0 +1,31 @@
+"""A small classifier and its tokenizer, and what the classifier says by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.deploy.small import TEXTS, VOCABULARY, classifier
+from tfkit import DistilBertTokenizer
+
+
+@pytest.fixture(scope="session")
+def model():
+    return classifier()
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return DistilBertTokenizer(vocab=VOCABULARY, model_max_length=24)
+
+
+@pytest.fixture(scope="session")
+def expected(model, tokenizer):
+    """Probabilities `[B,C]` of TEXTS, text by text, without export's own code."""
+    rows = []
+    for text in TEXTS:
+        batch = tokenizer([text], truncation=True, max_length=24, return_tensors="tf")
+        logits = model(batch["input_ids"]).logits.numpy()[0]
+        powers = np.exp(logits - logits.max())
+        rows.append(powers / powers.sum())
+    return np.array(rows)

@@ -1,0 +1,143 @@
+"""The SavedModel for TF Serving."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.deploy.small import LABELS, TEXTS, classifier
+from tfkit import export
+
+
+@pytest.fixture(scope="module")
+def exported(model, tokenizer, tmp_path_factory):
+    return export.saved_model(model, tokenizer, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def loaded(exported):
+    return tf.saved_model.load(str(exported.path))
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "text"])
+def test_strings_in_labels_and_scores_out_as_the_keras_model_says(loaded, expected, signature):
+    answers = loaded.signatures[signature](text=tf.constant(TEXTS))
+    np.testing.assert_allclose(answers["scores"], expected, atol=1e-6)
+    np.testing.assert_allclose(answers["score"], expected.max(-1), atol=1e-6)
+    assert [name.decode() for name in answers["label"].numpy()] == [
+        LABELS[index] for index in expected.argmax(-1)
+    ]
+    assert len({*expected.argmax(-1)}) > 1, "the fixture tells the classes apart"
+
+
+def test_no_texts_give_no_answers(loaded):
+    answers = loaded.signatures["text"](text=tf.constant([], tf.string))
+    assert answers["scores"].shape == (0, 3) and answers["label"].shape == (0,)
+
+
+def test_a_version_is_the_next_number_unless_given(model, tokenizer, tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert export.saved_model(model, tokenizer, tmp_path, texts=TEXTS).version == 8
+    assert export.saved_model(model, tokenizer, tmp_path, version=3, texts=TEXTS).version == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "7", "8", "notes"]
+
+
+def test_an_existing_version_is_refused_and_replaced_on_request(model, tokenizer, tmp_path):
+    first = export.saved_model(model, tokenizer, tmp_path, texts=TEXTS)
+    with pytest.raises(FileExistsError, match="Version 1 is already in .* write 2"):
+        export.saved_model(model, tokenizer, tmp_path, version=1)
+    other = classifier(seed=1)
+    export.saved_model(other, tokenizer, tmp_path, version=1, overwrite=True, texts=TEXTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    served = tf.saved_model.load(str(first.path)).signatures["text"]
+    now = served(text=tf.constant(["good"]))["scores"].numpy()
+    ids = tokenizer(["good"], return_tensors="tf")["input_ids"]
+    np.testing.assert_allclose(now, tf.nn.softmax(other(ids).logits), atol=1e-6)
+
+
+def test_each_weight_is_written_once(exported, model):
+    values = sum(np.prod(weight.shape) for weight in model.weights) * 4
+    variables = exported.files["variables/variables.data-00000-of-00001"]
+    assert values <= variables < 1.5 * values
+    assert exported.weight_bytes == values
+
+
+def test_no_lookup_table_and_no_asset_is_to_be_initialised(exported):
+    assert not [op for op in exported.ops if "Table" in op or "Xla" in op]
+    assert not [name for name in exported.files if name.startswith("assets/")]
+    assert {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"} <= set(exported.ops)
+
+
+def test_the_report_names_files_and_sizes(exported):
+    on_disk = {
+        str(path.relative_to(exported.path)): path.stat().st_size
+        for path in exported.path.rglob("*")
+        if path.is_file()
+    }
+    assert exported.files == on_disk and exported.bytes == sum(on_disk.values())
+    assert exported.signatures["text"] == "text -> label, score, scores"
+    assert exported.largest_difference < 1e-5
+    assert "version 1" in str(exported) and "labels equal" in str(exported)
+
+
+def test_an_export_that_answers_otherwise_is_refused_and_leaves_nothing(
+    model, tokenizer, tmp_path, monkeypatch
+):
+    true_save = tf.saved_model.save
+
+    def save_damaged(module, *args, **options):
+        module.weights[-1].assign_add(tf.ones_like(module.weights[-1]) * [0.01, 0.0, 0.0])
+        true_save(module, *args, **options)
+        module.weights[-1].assign_sub(tf.ones_like(module.weights[-1]) * [0.01, 0.0, 0.0])
+
+    monkeypatch.setattr(tf.saved_model, "save", save_damaged)
+    with pytest.raises(export.ExportError, match="to within 1e-05"):
+        export.saved_model(model, tokenizer, tmp_path / "served")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
+    long = "good film " * 3 + "bad " * 10
+    report = export.saved_model(model, tokenizer, tmp_path, max_length=8, texts=[long])
+    served = tf.saved_model.load(str(report.path)).signatures["text"]
+    one, other = served(text=tf.constant([long, "good film " * 3]))["scores"].numpy()
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"max_length": 25}, ValueError, "to 24, .* received 25"),
+        ({"max_length": 2}, ValueError, "received 2"),
+        ({"max_length": True}, ValueError, "received True"),
+        ({"version": 0}, ValueError, "from 1 on; received 0"),
+        ({"version": "2"}, ValueError, "received '2'"),
+        ({"signatures": ["words"]}, ValueError, "one of 'text'.* received 'words'"),
+        ({"signatures": []}, ValueError, "at least one"),
+    ],
+)
+def test_bad_options_are_one_sentence_and_write_nothing(
+    model, tokenizer, tmp_path, options, error, message
+):
+    with pytest.raises(error, match=message):
+        export.saved_model(model, tokenizer, tmp_path / "served", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_below_a_file_is_refused(model, tokenizer, tmp_path):
+    (tmp_path / "file").write_text("")
+    for directory in (tmp_path / "file", tmp_path / "file" / "served"):
+        with pytest.raises(NotADirectoryError, match="is a file"):
+            export.saved_model(model, tokenizer, directory)
+
+
+def test_a_multi_label_model_scores_each_class_alone(tokenizer, tmp_path):
+    model = classifier(problem_type="multi_label_classification")
+    report = export.saved_model(model, tokenizer, tmp_path, texts=TEXTS)
+    served = tf.saved_model.load(str(report.path)).signatures["text"]
+    logits = model(tokenizer(["good"], return_tensors="tf")["input_ids"]).logits
+    np.testing.assert_allclose(
+        served(text=tf.constant(["good"]))["scores"], tf.sigmoid(logits), atol=1e-6
+    )
