@@ -20,7 +20,10 @@ PACKAGE = ROOT / "tfkit"
 
 # From the top of the house to its ground floor; a room may import those behind it in this list.
 FLOORS = [
-    {"cli", "__main__"},
+    {"__main__"},
+    {"cli"},
+    {"demo"},
+    {"console", "shipped"},
     {"pipelines"},
     {"export"},
     {"training"},
@@ -46,8 +49,9 @@ def imported_rooms(module: Path) -> set[str]:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    # `from tfkit import __version__` reads the window and enters no room.
-    found = {name.split(".")[1] for name in names if name.startswith("tfkit.")}
+    # A name of the shop window is an import of the room behind it.
+    modules = [tfkit._HOMES.get(name.removeprefix("tfkit."), name) for name in names]
+    found = {module.split(".")[1] for module in modules if module.startswith("tfkit.")}
     return {room for room in found if not room.startswith("__")}
 
 
@@ -57,8 +61,9 @@ MODULES = sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"})
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_only_downwards(module):
     room = room_of(module)
-    above = {other for other in imported_rooms(module) - {room} if FLOOR_OF[other] < FLOOR_OF[room]}
-    assert not above
+    others = imported_rooms(module) - {room}
+    assert {room, *others} <= FLOOR_OF.keys(), "a new room needs its place in FLOORS"
+    assert not {other for other in others if FLOOR_OF[other] < FLOOR_OF[room]}
 
 
 def test_no_two_files_import_each_other_in_a_circle():
@@ -139,10 +144,10 @@ def test_no_tracked_file_names_a_path_of_somebodys_machine():
     assert found == {}
 
 
-def test_source_files_are_small():
-    """STYLE: most files under 250 lines; none is a room of its own."""
+def test_most_source_files_are_small():
     lines = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
-    assert {name: count for name, count in lines.items() if count > 400} == {}
+    large = {name: count for name, count in lines.items() if count > 250}
+    assert len(large) <= len(lines) / 10, large
 
 
 # === The demo's reviews ===

@@ -72,11 +72,10 @@ def dataset(
             f"drop_remainder=True leaves no batch of {batch_size} rows. "
             f"Received: {len(examples)} examples. Use a smaller `batch_size`."
         )
-    if max_length is None:
-        max_length = tokenizer.model_max_length
-    layer = tokenizer.as_layer(max_length=max_length, padding="longest")
+    pairs = examples.text_pairs is not None
+    layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=pairs)
     columns = [tf.constant(examples.texts)]
-    if examples.text_pairs is not None:
+    if pairs:
         columns.append(tf.constant(examples.text_pairs))
     labels = None if examples.labels is None else tf.constant(examples.labels, tf.int32)
 
@@ -86,7 +85,7 @@ def dataset(
 
     def tokenise(rows):
         texts = tuple(tf.gather(column, rows) for column in columns)
-        encoded = layer(texts if len(texts) > 1 else texts[0])
+        encoded = layer(texts if pairs else texts[0])
         features = _padded(encoded, widths, tokenizer.pad_token_id)
         return features if labels is None else (features, tf.gather(labels, rows))
 
