@@ -79,6 +79,7 @@ def train(options) -> None:
         warmup=options.warmup,
         weight_decay=options.weight_decay,
         label_smoothing=options.label_smoothing,
+        token_dropout=options.token_dropout,
         max_length=options.max_length,
         seed=options.seed,
         jit_compile=options.jit,
@@ -253,6 +254,9 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--warmup", type=float, default=0.1, help="share of steps (%(default)s)")
     group.add_argument("--weight-decay", type=float, default=0.01, help="(%(default)s)")
     group.add_argument("--label-smoothing", type=float, default=0.0, help="(%(default)s)")
+    group.add_argument(
+        "--token-dropout", type=float, default=0.0, help="share of tokens hidden (%(default)s)"
+    )
     group.add_argument("--dropout", type=float, help="every dropout rate (the model's own)")
     group.add_argument("--seed", type=int, help="makes the run repeatable")
     group.add_argument("--jit", action="store_true", help="compile the training step with XLA")

@@ -170,7 +170,6 @@ def test_backbone_of_tfkit_loads_in_transformers(reference, tmp_path):
 def test_new_weights_are_distributed_as_the_reference_has_them():
     size = {**TINY, "dim": 96, "hidden_dim": 192, "vocab_size": 500}
     model = TFDistilBertForSequenceClassification(DistilBertConfig(**size))
-    model.build()
     torch.manual_seed(0)
     theirs = getattr(transformers, CLASSIFIER)(transformers.DistilBertConfig(**size))
     theirs = {names.canonical(key): value for key, value in theirs.state_dict().items()}

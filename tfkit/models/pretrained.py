@@ -13,7 +13,20 @@ from tfkit.hub import HubOptions
 from tfkit.models.outputs import ModelOutput
 
 
-class TFPreTrainedModel(keras.Model):
+class _BuiltWhenMade(type(keras.Model)):
+    """Builds a model once its constructor, a subclass' included, is through.
+
+    The config says every shape, so the weights need not wait for a first batch; and Keras lets
+    no layer be added after `build`, so a constructor cannot end in it and be subclassed too.
+    """
+
+    def __call__(cls, *args, **kwargs):
+        model = super().__call__(*args, **kwargs)
+        model.build()
+        return model
+
+
+class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
     """A `keras.Model` with a `DistilBertConfig`, that reads and writes Hugging Face folders.
 
     A subclass names its `output_type`, whose first field that is not the loss is what Keras
@@ -32,8 +45,6 @@ class TFPreTrainedModel(keras.Model):
         self.config = config
 
     def __call__(self, *args, **kwargs):
-        if not self.built:
-            self.build()
         return self.output_type(super().__call__(*args, **kwargs))
 
     # === Hugging Face folders ===
@@ -72,14 +83,11 @@ class TFPreTrainedModel(keras.Model):
         elif overrides:
             config = config.replace(**overrides)
         model = cls(config, dtype=dtype)
-        model.build()
         load_weights(model, name_or_path, options, ignore_mismatched_sizes)
         return model
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes config.json and model.safetensors, which Transformers (PyTorch) loads as is."""
-        if not self.built:
-            self.build()
         save_weights(self, folder)
 
     # === Config ===
@@ -90,9 +98,7 @@ class TFPreTrainedModel(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         values = {**config, "config": DistilBertConfig.from_dict(config["config"])}
-        model = cls(**values)
-        model.build()
-        return model
+        return cls(**values)
 
     # === Training ===
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import dataset
@@ -24,6 +25,7 @@ def fine_tune(
     weight_decay: float = 0.01,
     max_length: int | None = None,
     label_smoothing: float = 0.0,
+    token_dropout: float = 0.0,
     seed: int | None = None,
     jit_compile: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -43,6 +45,8 @@ def fine_tune(
         weight_decay: of AdamW; biases and LayerNorms are left out.
         max_length: tokens after which a text is cut; None takes what model and tokenizer allow.
         label_smoothing: share of the target spread over all classes.
+        token_dropout: share of tokens that training hides behind [MASK], others in every pass;
+            it keeps a model without pre-training from learning its texts by heart.
         seed: sets Python's, NumPy's and TensorFlow's generators (`keras.utils.set_random_seed`).
         jit_compile: compile the step with XLA: long runs of a small model gain, short ones lose.
         callbacks: further Keras callbacks.
@@ -72,7 +76,12 @@ def fine_tune(
         keras.utils.set_random_seed(seed)
     longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
     options = {"batch_size": batch_size, "max_length": max_length or longest}
-    batches = dataset(train, tokenizer, shuffle=True, seed=seed, **options)
+    # XLA compiles a step for each shape: leave out the smaller last batches, other rows every pass.
+    batches = dataset(
+        train, tokenizer, shuffle=True, seed=seed, drop_remainder=jit_compile, **options
+    )
+    if token_dropout:
+        batches = batches.map(_hide_tokens(tokenizer, token_dropout, seed))
     checks = None if validation is None else dataset(validation, tokenizer, **options)
     if learning_rate is None:
         learning_rate = default_learning_rate(model.config.dim)
@@ -96,7 +105,12 @@ def fine_tune(
             *callbacks,
         ]
     return model.fit(
-        batches, validation_data=checks, epochs=epochs, callbacks=list(callbacks), verbose=verbose
+        batches,
+        validation_data=checks,
+        epochs=epochs,
+        callbacks=list(callbacks),
+        shuffle=False,  # `dataset` has done it
+        verbose=verbose,
     )
 
 
@@ -107,6 +121,22 @@ def default_learning_rate(dim: int) -> float:
     (https://arxiv.org/abs/2203.03466), section 4, for Adam's dependence on the width.
     """
     return 5e-5 * 768 / dim
+
+
+def _hide_tokens(tokenizer, share: float, seed: int | None):
+    """A map over batches that puts [MASK] in place of a share of the words' tokens."""
+    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
+    generator = tf.random.Generator.from_seed(seed) if seed is not None else None
+    generator = generator or tf.random.Generator.from_non_deterministic_state()
+
+    def hide(features, labels):
+        ids = features["input_ids"]
+        is_word = tf.reduce_all(ids[..., None] != special, axis=-1)
+        hidden = is_word & (generator.uniform(tf.shape(ids)) < share)
+        ids = tf.where(hidden, tokenizer.mask_token_id, ids)
+        return {**features, "input_ids": ids}, labels
+
+    return hide
 
 
 def _loss(num_labels: int, label_smoothing: float):

@@ -1,0 +1,189 @@
+"""A tfkit model is a `keras.Model`: everything Keras does with one works."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import TINY
+from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification, TFDistilBertModel
+
+RNG = np.random.default_rng(0)
+BATCH = {
+    "input_ids": RNG.integers(0, TINY["vocab_size"], (6, 5)).astype("int32"),
+    "attention_mask": np.array([[1, 1, 1, 0, 0]] * 6, "int32"),
+}
+LABELS = np.array([0, 1, 2, 3, 1, 0], "int32")
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def inputs():
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in BATCH}
+
+
+def test_functional_model(tiny_model):
+    symbols = inputs()
+    outputs = tiny_model(symbols, output_hidden_states=True)
+    model = keras.Model(symbols, [outputs.logits, outputs.hidden_states[-1][:, 0]])
+    logits, pooled = model(BATCH)
+    np.testing.assert_allclose(logits, tiny_model(BATCH).logits, atol=1e-6)
+    assert pooled.shape == (6, TINY["dim"])
+
+
+def test_inside_a_subclassed_model(tiny_config):
+    class Mean(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder = TFDistilBertModel(tiny_config)
+            self.top = keras.layers.Dense(4)
+
+        def call(self, batch, training=None):
+            states = self.encoder(batch, training=training).last_hidden_state
+            return self.top(keras.ops.mean(states, axis=1))
+
+    model = Mean()
+    model.compile("adam", LOSS)
+    history = model.fit(BATCH, LABELS, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_tf_function(tiny_model, jit_compile):
+    function = tf.function(lambda batch: tiny_model(batch), jit_compile=jit_compile)
+    outputs = function(BATCH)
+    np.testing.assert_allclose(outputs.logits, tiny_model(BATCH).logits, atol=1e-5)
+
+
+def test_keras_file(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.config == tiny_model.config
+    np.testing.assert_array_equal(again(BATCH).logits, tiny_model(BATCH).logits)
+
+
+def test_keras_file_of_a_functional_model_around_it(tiny_model, tmp_path):
+    symbols = inputs()
+    model = keras.Model(symbols, keras.ops.softmax(tiny_model(symbols).logits))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(BATCH), model(BATCH), atol=1e-7)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_close_and_a_masked_row_is_no_nan(tiny_model, tmp_path, policy):
+    tiny_model.save_pretrained(tmp_path)
+    half = TFDistilBertForSequenceClassification.from_pretrained(tmp_path, dtype=policy)
+    mask = BATCH["attention_mask"].copy()
+    mask[2] = 0
+    batch = {**BATCH, "attention_mask": mask}
+    assert half.distilbert.transformer.layer[0].ffn.lin1.compute_dtype == policy.split("_")[1]
+    assert half(batch).logits.dtype == "float32"
+    np.testing.assert_allclose(half(batch).logits, tiny_model(batch).logits, atol=2e-2)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_fit_with_a_keras_loss_learns(tiny_config, policy):
+    keras.utils.set_random_seed(0)
+    model = TFDistilBertForSequenceClassification(tiny_config, dtype=policy)
+    model.compile(keras.optimizers.Adam(1e-2), LOSS, metrics=["accuracy"])
+    model.fit(BATCH, LABELS, epochs=40, verbose=0)
+    assert model.evaluate(BATCH, LABELS, verbose=0, return_dict=True)["accuracy"] == 1.0
+
+
+def test_fit_without_a_loss_uses_the_heads_own(tiny_model):
+    tiny_model.compile("sgd")
+    expected = tiny_model(BATCH, labels=LABELS).loss.numpy().mean()
+    assert tiny_model.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected, rel=1e-5)
+    inside = tiny_model.evaluate({**BATCH, "labels": LABELS}, verbose=0)
+    assert inside == pytest.approx(expected, rel=1e-5)
+    weights = np.array([1, 0, 0, 0, 0, 2.0])
+    weighted = (tiny_model(BATCH, labels=LABELS).loss.numpy() * weights).mean()
+    loss = tiny_model.evaluate(BATCH, LABELS, sample_weight=weights, verbose=0)
+    assert loss == pytest.approx(weighted, rel=1e-5)
+
+
+def test_fit_without_labels_says_so(tiny_model):
+    tiny_model.compile("sgd")
+    with pytest.raises(ValueError, match="Expected labels to train on"):
+        tiny_model.fit(BATCH, verbose=0)
+    backbone = TFDistilBertModel(tiny_model.config)
+    backbone.compile("sgd")
+    with pytest.raises(ValueError, match="no loss of its own"):
+        backbone.fit(BATCH, LABELS, verbose=0)
+
+
+def test_predict_gives_the_output_type_in_arrays(tiny_model):
+    outputs = tiny_model.predict(tf.data.Dataset.from_tensor_slices(BATCH).batch(4), verbose=0)
+    assert isinstance(outputs.logits, np.ndarray)
+    np.testing.assert_allclose(outputs.logits, tiny_model(BATCH).logits, atol=1e-6)
+
+
+def test_a_subclass_may_add_layers(tiny_config):
+    class Bigger(TFDistilBertForSequenceClassification):
+        def __init__(self, config, **options):
+            super().__init__(config, **options)
+            self.scale = keras.layers.Dense(4)
+
+        def answer(self, last_hidden_state, labels, training):
+            return {"logits": self.scale(self.head(last_hidden_state))}
+
+    model = Bigger(tiny_config)
+    model.compile("adam", LOSS)
+    model.fit(BATCH, LABELS, verbose=0)
+    assert model(BATCH).logits.shape == (6, 4)
+
+
+def test_hidden_states_and_attentions_by_call_and_by_config(tiny_config):
+    config = tiny_config.replace(output_hidden_states=True, output_attentions=True)
+    model = TFDistilBertForSequenceClassification(config)
+    outputs = model(BATCH)
+    assert len(outputs.hidden_states) == TINY["n_layers"] + 1
+    assert [tuple(weights.shape) for weights in outputs.attentions] == [(6, 3, 5, 5)] * 2
+    assert list(model(BATCH, output_hidden_states=False, output_attentions=False)) == ["logits"]
+    assert len(model.predict(BATCH, verbose=0).attentions) == 2
+
+
+def test_dropout_acts_in_training_alone(tiny_model):
+    first, second = (tiny_model(BATCH, training=True).logits for _ in range(2))
+    assert np.abs(first - second).max() > 0
+    np.testing.assert_array_equal(tiny_model(BATCH).logits, tiny_model(BATCH).logits)
+
+
+def test_sinusoidal_positions_do_not_train(tiny_config):
+    model = TFDistilBertModel(tiny_config.replace(sinusoidal_pos_embds=True))
+    assert not any("position" in variable.path for variable in model.trainable_variables)
+
+
+def test_freezing_the_backbone_leaves_the_head(tiny_model):
+    tiny_model.distilbert.trainable = False
+    assert {v.path.split("/")[1] for v in tiny_model.trainable_variables} == {"head"}
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda m: m(np.zeros(3, "int32")), r"shape \[B,T\].*Received shape \(3,\)"),
+        (lambda m: m(np.full((1, 2), 61)), "ids from 0 to 60.*Received 61"),
+        (lambda m: m(np.full((1, 2), -1)), "Received -1"),
+        (lambda m: m(np.zeros((1, 25), "int32")), "at most 24 tokens.*Received 25"),
+        (lambda m: m(), "exactly one of `input_ids` and `inputs_embeds`"),
+        (
+            lambda m: m(np.zeros((1, 2), "int32"), inputs_embeds=np.zeros((1, 2, 12))),
+            "Received neither or both",
+        ),
+        (lambda m: m({"ids": np.zeros((1, 2), "int32")}), "Received also: ids"),
+        (lambda m: m(BATCH, labels=np.full(6, 4)), "labels from 0 to 3.*Received 4"),
+    ],
+)
+def test_bad_input_is_one_clear_error(tiny_model, call, said):
+    with pytest.raises(ValueError, match=said):
+        call(tiny_model)
+
+
+def test_a_config_is_asked_for():
+    with pytest.raises(TypeError, match=r"Expected a DistilBertConfig.*from_pretrained"):
+        TFDistilBertForSequenceClassification("distilbert-base-uncased")
+    with pytest.raises(TypeError, match="DistilBertConfig"):
+        TFDistilBertModel(vars(DistilBertConfig()))
