@@ -77,6 +77,13 @@ def test_batches_of_all_widths_are_mixed_and_rows_change_company(tokenizer):
     assert len(companies[0] & companies[1]) < len(companies[0]) / 2
 
 
+def test_smaller_batches_come_last(tokenizer):
+    batches = dataset(numbered(150), tokenizer, batch_size=8, shuffle=True, seed=4)
+    sizes = [len(labels) for _, labels in batches]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-2] < 8  # more than one bucket has a rest
+
+
 # === Shape ===
 
 

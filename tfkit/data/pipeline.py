@@ -35,7 +35,8 @@ def dataset(
     Args:
         examples: what `read` gives.
         tokenizer: a `DistilBertTokenizer`.
-        batch_size: B, rows per batch; the last batch (of each width, with buckets) may be smaller.
+        batch_size: B, rows per batch; the last one (of each width, with buckets) may be smaller
+            and comes at the end of the pass.
         max_length: tokens after which a text is cut, [CLS] and [SEP] included; None for
             `tokenizer.model_max_length`.
         shuffle: a new order in every pass. Without it batches keep the order of the rows, so that
@@ -132,6 +133,10 @@ def _shuffled(plan, seed: int | None) -> tf.data.Dataset:
         places = tf.gather(places, tf.argsort(tf.gather(groups, places), stable=True))
         rows = tf.gather(order, places)
         batches = tf.random.experimental.stateless_shuffle(tf.range(len(plan.starts)), seeds[1])
+        # Small batches last, as in any pass: MirroredStrategy sums the replicas' shares of the
+        # first batch while Keras builds its metrics, so these must be of one size.
+        sizes = tf.gather(stops - starts, batches)
+        batches = tf.gather(batches, tf.argsort(sizes, direction="DESCENDING", stable=True))
         return tf.data.Dataset.from_tensor_slices(batches).map(
             lambda batch: rows[starts[batch] : stops[batch]]
         )
