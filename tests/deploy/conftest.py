@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.deploy.small import TEXTS, VOCABULARY, classifier
-from tfkit import DistilBertTokenizer
+from tfkit import DistilBertTokenizer, export
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +29,14 @@ def expected(model, tokenizer):
         powers = np.exp(logits - logits.max())
         rows.append(powers / powers.sum())
     return np.array(rows)
+
+
+@pytest.fixture(scope="session")
+def everything(model, tokenizer, tmp_path_factory):
+    """The report of an export with every signature."""
+    return export.saved_model(
+        model,
+        tokenizer,
+        tmp_path_factory.mktemp("served"),
+        signatures=("text", "text_pair", "tokens", "classify", "embed"),
+    )

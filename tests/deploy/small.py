@@ -31,7 +31,6 @@ def classifier(seed: int = 0, **options) -> TFDistilBertForSequenceClassificatio
         id2label=LABELS,
     )
     model = TFDistilBertForSequenceClassification(DistilBertConfig(**{**values, **options}))
-    model.build()
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "gamma" not in weight.path:

@@ -9,15 +9,12 @@ import tensorflow as tf
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
 
-
-@pytest.fixture(scope="module")
-def exported(model, tokenizer, tmp_path_factory):
-    return export.saved_model(model, tokenizer, tmp_path_factory.mktemp("served"))
+QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": ()}
 
 
 @pytest.fixture(scope="module")
-def loaded(exported):
-    return tf.saved_model.load(str(exported.path))
+def loaded(everything):
+    return tf.saved_model.load(str(everything.path))
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "text"])
@@ -39,17 +36,17 @@ def test_no_texts_give_no_answers(loaded):
 def test_a_version_is_the_next_number_unless_given(model, tokenizer, tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "notes").mkdir()
-    assert export.saved_model(model, tokenizer, tmp_path, texts=TEXTS).version == 8
-    assert export.saved_model(model, tokenizer, tmp_path, version=3, texts=TEXTS).version == 3
+    assert export.saved_model(model, tokenizer, tmp_path, **QUICK).version == 8
+    assert export.saved_model(model, tokenizer, tmp_path, version=3, **QUICK).version == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "7", "8", "notes"]
 
 
 def test_an_existing_version_is_refused_and_replaced_on_request(model, tokenizer, tmp_path):
-    first = export.saved_model(model, tokenizer, tmp_path, texts=TEXTS)
+    first = export.saved_model(model, tokenizer, tmp_path, **QUICK)
     with pytest.raises(FileExistsError, match="Version 1 is already in .* write 2"):
         export.saved_model(model, tokenizer, tmp_path, version=1)
     other = classifier(seed=1)
-    export.saved_model(other, tokenizer, tmp_path, version=1, overwrite=True, texts=TEXTS)
+    export.saved_model(other, tokenizer, tmp_path, version=1, overwrite=True, **QUICK)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     served = tf.saved_model.load(str(first.path)).signatures["text"]
     now = served(text=tf.constant(["good"]))["scores"].numpy()
@@ -57,29 +54,29 @@ def test_an_existing_version_is_refused_and_replaced_on_request(model, tokenizer
     np.testing.assert_allclose(now, tf.nn.softmax(other(ids).logits), atol=1e-6)
 
 
-def test_each_weight_is_written_once(exported, model):
+def test_each_weight_is_written_once(everything, model):
     values = sum(np.prod(weight.shape) for weight in model.weights) * 4
-    variables = exported.files["variables/variables.data-00000-of-00001"]
+    variables = everything.files["variables/variables.data-00000-of-00001"]
     assert values <= variables < 1.5 * values
-    assert exported.weight_bytes == values
+    assert everything.weight_bytes == values
 
 
-def test_no_lookup_table_and_no_asset_is_to_be_initialised(exported):
-    assert not [op for op in exported.ops if "Table" in op or "Xla" in op]
-    assert not [name for name in exported.files if name.startswith("assets/")]
-    assert {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"} <= set(exported.ops)
+def test_no_lookup_table_and_no_asset_is_to_be_initialised(everything):
+    assert not [op for op in everything.ops if "Table" in op or "Xla" in op]
+    assert not [name for name in everything.files if name.startswith("assets/")]
+    assert {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"} <= set(everything.ops)
 
 
-def test_the_report_names_files_and_sizes(exported):
+def test_the_report_names_files_and_sizes(everything):
     on_disk = {
-        str(path.relative_to(exported.path)): path.stat().st_size
-        for path in exported.path.rglob("*")
+        str(path.relative_to(everything.path)): path.stat().st_size
+        for path in everything.path.rglob("*")
         if path.is_file()
     }
-    assert exported.files == on_disk and exported.bytes == sum(on_disk.values())
-    assert exported.signatures["text"] == "text -> label, score, scores"
-    assert exported.largest_difference < 1e-5
-    assert "version 1" in str(exported) and "labels equal" in str(exported)
+    assert everything.files == on_disk and everything.bytes == sum(on_disk.values())
+    assert everything.signatures["text"] == "text -> label, score, scores"
+    assert everything.largest_difference < 1e-5
+    assert "version 1" in str(everything) and "labels equal" in str(everything)
 
 
 def test_an_export_that_answers_otherwise_is_refused_and_leaves_nothing(
@@ -94,13 +91,15 @@ def test_an_export_that_answers_otherwise_is_refused_and_leaves_nothing(
 
     monkeypatch.setattr(tf.saved_model, "save", save_damaged)
     with pytest.raises(export.ExportError, match="to within 1e-05"):
-        export.saved_model(model, tokenizer, tmp_path / "served")
+        export.saved_model(model, tokenizer, tmp_path / "served", **QUICK)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
     long = "good film " * 3 + "bad " * 10
-    report = export.saved_model(model, tokenizer, tmp_path, max_length=8, texts=[long])
+    report = export.saved_model(
+        model, tokenizer, tmp_path, max_length=8, **{**QUICK, "texts": [long]}
+    )
     served = tf.saved_model.load(str(report.path)).signatures["text"]
     one, other = served(text=tf.constant([long, "good film " * 3]))["scores"].numpy()
     np.testing.assert_allclose(one, other, atol=1e-6)
@@ -116,6 +115,8 @@ def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
         ({"version": "2"}, ValueError, "received '2'"),
         ({"signatures": ["words"]}, ValueError, "one of 'text'.* received 'words'"),
         ({"signatures": []}, ValueError, "at least one"),
+        ({"warmup": [(1, 0)]}, ValueError, r"pairs .* received \(1, 0\)"),
+        ({"warmup": [(1, 8)] * 400}, ValueError, "400 sizes for 3 signatures"),
     ],
 )
 def test_bad_options_are_one_sentence_and_write_nothing(
@@ -135,7 +136,7 @@ def test_a_directory_below_a_file_is_refused(model, tokenizer, tmp_path):
 
 def test_a_multi_label_model_scores_each_class_alone(tokenizer, tmp_path):
     model = classifier(problem_type="multi_label_classification")
-    report = export.saved_model(model, tokenizer, tmp_path, texts=TEXTS)
+    report = export.saved_model(model, tokenizer, tmp_path, **QUICK)
     served = tf.saved_model.load(str(report.path)).signatures["text"]
     logits = model(tokenizer(["good"], return_tensors="tf")["input_ids"]).logits
     np.testing.assert_allclose(

@@ -9,8 +9,17 @@
 
 from __future__ import annotations
 
-from tfkit.export.report import ExportError, SavedModelReport, TFLiteReport
+from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
 from tfkit.export.saved_model import saved_model
 from tfkit.export.tflite import tflite
+from tfkit.export.verify import verify
 
-__all__ = ["ExportError", "SavedModelReport", "TFLiteReport", "saved_model", "tflite"]
+__all__ = [
+    "ExportError",
+    "SavedModelReport",
+    "ServingReport",
+    "TFLiteReport",
+    "saved_model",
+    "tflite",
+    "verify",
+]

@@ -19,7 +19,7 @@ _SCORES: dict[str, Callable] = {
 }
 # The kind of a model that names none, by whether it has several classes.
 _KINDS = {True: "single_label_classification", False: "multi_label_classification"}
-_BATCH = 32
+_BATCH = 8
 _TIE = 1e-4
 
 
@@ -36,14 +36,44 @@ def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
     return _SCORES[kind](tf.cast(logits, tf.float32))
 
 
-def keras_scores(model, tokenizer, texts: Sequence[str], max_length: int) -> np.ndarray:
-    """The scores `[B,C]` of the Keras model, which every export is held against."""
-    tokenize = tokenizer.as_layer(max_length=max_length, padding="longest")
-    parts = []
-    for start in range(0, len(texts), _BATCH):
-        batch = tokenize(tf.constant(list(texts[start : start + _BATCH])))
-        parts.append(scores(model.config, model(batch, training=False).logits).numpy())
-    return np.concatenate(parts)
+class KerasAnswers:
+    """What the Keras model says to texts, which every export is held against.
+
+    Args:
+        model: a sequence classifier.
+        tokenizer: its tokenizer.
+        max_length: texts are cut to so many tokens.
+    """
+
+    def __init__(self, model, tokenizer, max_length: int):
+        self.model, self.tokenizer = model, tokenizer
+        self._options = {"max_length": max_length, "padding": "longest"}
+
+    def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None):
+        """`input_ids` and `attention_mask`, int32 `[B,T]` each."""
+        if pairs is None:
+            return self.tokenizer.as_layer(**self._options)(tf.constant(list(texts)))
+        layer = self.tokenizer.as_layer(**self._options, pairs=True)
+        return layer((tf.constant(list(texts)), tf.constant(list(pairs))))
+
+    def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """Scores `[B,C]`."""
+        outputs = self.model(self.tokens(texts, pairs), training=False)
+        return scores(self.model.config, outputs.logits).numpy()
+
+    def embeddings(self, texts: Sequence[str]) -> np.ndarray:
+        """The mean of each text's last hidden states `[B,D]`, one text at a time."""
+        rows = []
+        for text in texts:
+            outputs = self.model(self.tokens([text]), output_hidden_states=True, training=False)
+            rows.append(tf.cast(outputs.hidden_states[-1][0], tf.float32).numpy().mean(0))
+        return np.stack(rows)
+
+
+def batches(texts: Sequence[str]) -> list[list[str]]:
+    """The texts in small batches of like length: one long text does not stretch all others."""
+    by_length = sorted(texts, key=len)
+    return [by_length[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
 
 
 def agreement(
@@ -60,13 +90,13 @@ def agreement(
     if expected.shape != received.shape:
         raise ExportError(
             f"Expected scores of shape {expected.shape}, as the Keras model gives. "
-            f"The exported model gave {received.shape}. Nothing was written."
+            f"The exported model gave {received.shape}."
         )
     if not np.isfinite(received).all():
         text, label = np.argwhere(~np.isfinite(received))[0]
         raise ExportError(
             f"Expected finite scores. The exported model gave {received[text, label]} for class "
-            f"{label} of text number {text}. Nothing was written."
+            f"{label} of text number {text}."
         )
     difference = np.abs(expected - received)
     labels = received.argmax(-1) if labels is None else np.asarray(labels)
@@ -83,5 +113,5 @@ def demand(agreement: Agreement, tolerance: float, what: str) -> None:
     if agreement.largest_difference > tolerance or agreement.equal_labels < agreement.texts:
         raise ExportError(
             f"Expected {what} to answer as the Keras model does, to within {tolerance:g}. "
-            f"Received, on {agreement}. Nothing was written."
+            f"Received, on {agreement}."
         )

@@ -1,4 +1,4 @@
-"""Which ops stand in what was exported."""
+"""Which ops stand in what was exported, and whether what runs it has them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from pathlib import Path
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.lite.python import schema_py_generated as schema
 
+from tfkit.export.report import ExportError
+from tfkit.export.server_ops import OLDEST_SERVER, SERVER_OPS
+
 _BUILTIN_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
 }
+
+# Operators of weights that are not frozen.
+_STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 
 
 def saved_model_ops(folder: Path) -> Counter[str]:
@@ -22,6 +28,31 @@ def saved_model_ops(folder: Path) -> Counter[str]:
         own = {function.signature.name for function in graph.library.function}
         for nodes in [graph.node, *(function.node_def for function in graph.library.function)]:
             found.update(node.op for node in nodes if node.op not in own)
+    return found
+
+
+def audit_saved_model(folder: Path) -> Counter[str]:
+    """`saved_model_ops`, of a SavedModel that every server since `OLDEST_SERVER` can run.
+
+    Raises:
+        ExportError: an op is not in `SERVER_OPS`, a function asks to be compiled by XLA, or
+            something beside the weights would have to be initialised.
+    """
+    found = saved_model_ops(folder)
+    foreign = sorted(found.keys() - SERVER_OPS)
+    if foreign:
+        raise ExportError(
+            f"Expected only ops that TF Serving has had since {OLDEST_SERVER} and that need no "
+            f"initialisation. Received {', '.join(foreign)}. See tfkit/export/server_ops.py."
+        )
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for meta_graph in saved.meta_graphs:
+        for function in meta_graph.graph_def.library.function:
+            if function.attr["_XlaMustCompile"].b:
+                raise ExportError(
+                    f"Expected no function compiled by XLA: TF Serving's default flags refuse it. "
+                    f"Received `jit_compile=True` in '{function.signature.name}'."
+                )
     return found
 
 
@@ -40,5 +71,26 @@ def tflite_ops(content: bytes) -> Counter[str]:
         graph = model.Subgraphs(index)
         found.update(
             names[graph.Operators(place).OpcodeIndex()] for place in range(graph.OperatorsLength())
+        )
+    return found
+
+
+def audit_tflite(content: bytes, custom: frozenset[str] = frozenset()) -> Counter[str]:
+    """`tflite_ops`, of a file that holds frozen weights, builtin operators, and exactly the
+    custom ones named.
+
+    Raises:
+        ExportError: it does not.
+    """
+    found = tflite_ops(content)
+    received = {name.removeprefix("custom:") for name in found if name.startswith("custom:")}
+    if received != custom:
+        raise ExportError(
+            f"Expected the custom operators {sorted(custom) or 'none'}. Received "
+            f"{sorted(received) or 'none'}: stock runtimes cannot run others."
+        )
+    if state := [name for name in _STATE if name in found]:
+        raise ExportError(
+            f"Expected frozen weights. The file has {state}: uninitialised variables."
         )
     return found

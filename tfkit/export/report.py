@@ -25,11 +25,63 @@ class Agreement:
     largest_difference: float
     equal_labels: int
 
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(
+            texts=self.texts + other.texts,
+            largest_difference=max(self.largest_difference, other.largest_difference),
+            equal_labels=self.equal_labels + other.equal_labels,
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.texts} texts: largest score difference {self.largest_difference:.1e}, "
             f"{self.equal_labels} of {self.texts} labels equal"
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingReport:
+    """How a SavedModel does when it is loaded as a server loads it.
+
+    Attributes:
+        path: the version folder.
+        signatures: name -> "inputs -> outputs".
+        load_seconds: for loading.
+        first_seconds: for the first request after loading, of one short text.
+        request_seconds: for later requests of that kind, the median.
+        memory: bytes that the process has grown by, all requests of the check behind it.
+        warmup_records: how many warm-up requests were run.
+        refused: requests that are wrong, each of which got a clean error.
+        agreement: signature -> how it compares with the Keras model; empty without one.
+    """
+
+    path: Path
+    signatures: Mapping[str, str]
+    load_seconds: float
+    first_seconds: float
+    request_seconds: float
+    memory: int
+    warmup_records: int
+    refused: tuple[str, ...]
+    agreement: Mapping[str, Agreement]
+
+    def __str__(self) -> str:
+        return _lines(f"SavedModel {self.path}, as a server loads it", self.rows())
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What there is to say, as (name, value)."""
+        latency = (
+            f"load {self.load_seconds:.2f} s, first text {1000 * self.first_seconds:.0f} ms, "
+            f"later {1000 * self.request_seconds:.1f} ms"
+        )
+        return [
+            *[("signature", f"{name}: {what}") for name, what in self.signatures.items()],
+            ("time", latency),
+            ("memory", f"{megabytes(self.memory)} more than before loading"),
+            ("warm-up", f"{self.warmup_records} requests"),
+            ("refused", ", ".join(self.refused) or "nothing"),
+            *[("checked", f"{name} on {what}") for name, what in self.agreement.items()],
+        ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,18 +91,16 @@ class SavedModelReport:
     Attributes:
         path: the version folder.
         files: every file in it, relative, with its size in bytes.
-        signatures: name -> "inputs -> outputs".
         ops: op type -> how often it stands in the graph and its functions.
         weight_bytes: what the model's weights alone take.
-        agreement: with the Keras model, over all signatures.
+        serving: how it did when it was loaded as a server loads it.
     """
 
     path: Path
     files: Mapping[str, int]
-    signatures: Mapping[str, str]
     ops: Mapping[str, int]
     weight_bytes: int
-    agreement: Agreement
+    serving: ServingReport
 
     @property
     def version(self) -> int:
@@ -63,9 +113,14 @@ class SavedModelReport:
         return sum(self.files.values())
 
     @property
+    def signatures(self) -> Mapping[str, str]:
+        """Signature -> "inputs -> outputs"."""
+        return self.serving.signatures
+
+    @property
     def largest_difference(self) -> float:
-        """The largest difference of a score from the Keras model's."""
-        return self.agreement.largest_difference
+        """The largest difference of a score from the Keras model's, over all signatures."""
+        return max(part.largest_difference for part in self.serving.agreement.values())
 
     def __str__(self) -> str:
         size = f"{megabytes(self.bytes)} in {len(self.files)} files"
@@ -73,9 +128,8 @@ class SavedModelReport:
             f"SavedModel {self.path} (version {self.version})",
             [
                 ("size", f"{size}, of which weights {megabytes(self.weight_bytes)}"),
-                *[("signature", f"{name}: {what}") for name, what in self.signatures.items()],
                 ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
-                ("checked on", str(self.agreement)),
+                *self.serving.rows(),
             ],
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shutil
@@ -10,19 +11,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
-from tfkit.export.answers import agreement, demand, keras_scores
-from tfkit.export.op_audit import saved_model_ops
+from tfkit.export.answers import KerasAnswers
+from tfkit.export.op_audit import audit_saved_model
 from tfkit.export.options import one_of, token_limit, writable_folder
-from tfkit.export.report import Agreement, SavedModelReport
+from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import SAMPLE_TEXTS
 from tfkit.export.signatures import INPUTS, Signatures, weights_only
+from tfkit.export.verify import check, loaded
+from tfkit.export.warmup import check_warmup, warmup_requests, write_warmup
 from tfkit.files import staged
 
-_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-_TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}
+DEFAULT_SIGNATURES = ("text", "tokens", "classify")
+DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
+_SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
 def saved_model(
@@ -32,7 +36,8 @@ def saved_model(
     *,
     version: int | None = None,
     max_length: int | None = None,
-    signatures: Sequence[str] = ("text",),
+    signatures: Sequence[str] = DEFAULT_SIGNATURES,
+    warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
     overwrite: bool = False,
     texts: Sequence[str] | None = None,
 ) -> SavedModelReport:
@@ -47,8 +52,15 @@ def saved_model(
         directory: the folder of all versions, `model_base_path` to the server.
         version: a number; by default one more than the highest there, from 1 on.
         max_length: texts are cut to so many tokens; by default as many as the model takes.
-        signatures: the first of them is the server's `serving_default` too. "text": `text`,
-            strings `[B]`, to `label` `[B]`, `score` `[B]` and `scores` `[B,C]`.
+        signatures: which to offer; the first is the server's `serving_default` too.
+            "text": strings `[B]` to `label`, `score` `[B]` and `scores` `[B,C]`.
+            "text_pair": the same for two texts a row.
+            "tokens": `input_ids` and `attention_mask` `[B,T]` to `logits` and `scores` `[B,C]`.
+            "classify": tf.Examples with a feature `text`, for the server's Classify API.
+            "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states.
+        warmup: the requests that the server runs before it takes the version into service, for
+            each signature, as pairs: how many texts, of how many words. Give what the traffic
+            will have.
         overwrite: replace `version` if it exists.
         texts: what to compare with the Keras model on; by default a small sample of many scripts.
 
@@ -67,34 +79,45 @@ def saved_model(
         one_of("signatures", name, INPUTS)
     if not signatures:
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
+    check_warmup(warmup, len(signatures))
     max_length = token_limit(model, tokenizer, max_length)
     texts = list(SAMPLE_TEXTS if texts is None else texts)
 
-    concrete = Signatures(model, tokenizer, max_length).concrete(signatures)
+    keras = KerasAnswers(model, tokenizer, max_length)
     with staged(directory) as stage:
         folder = stage / str(version)
-        with _quiet():
-            tf.saved_model.save(
-                weights_only(model),
-                str(folder),
-                signatures={_DEFAULT: concrete[signatures[0]], **concrete},
-            )
-        expected = keras_scores(model, tokenizer, texts, max_length)
-        compared = _compare(model, folder, texts, expected)
-        demand(compared, _TOLERANCE[model.compute_dtype], f"the SavedModel '{directory}'")
+        _write(model, Signatures(model, tokenizer, max_length).concrete(signatures), folder)
+        ops = audit_saved_model(folder)
+        write_warmup(folder, warmup_requests(signatures, warmup, keras))
+        with loaded(folder) as served:
+            serving = check(served, texts, keras)
+        path = directory / str(version)
         report = SavedModelReport(
-            path=directory / str(version),
+            path=path,
             files=_sizes(folder),
-            signatures={_DEFAULT: f"the same as {signatures[0]}"}
-            | {name: _describe(function) for name, function in concrete.items()},
-            ops=saved_model_ops(folder),
+            ops=ops,
             weight_bytes=sum(weight.value.numpy().nbytes for weight in model.weights),
-            agreement=compared,
+            serving=dataclasses.replace(serving, path=path),
         )
-        old = _set_aside(report.path)
+        old = _set_aside(path)
     if old is not None:
         shutil.rmtree(old)
     return report
+
+
+def _write(model, signatures: dict, folder: Path) -> None:
+    default = next(iter(signatures.values()))
+    with _quiet():
+        tf.saved_model.save(
+            weights_only(model), str(folder), signatures={_SERVING_DEFAULT: default, **signatures}
+        )
+    if "classify" in signatures:
+        # Keras and TensorFlow write every signature as one for the Predict API.
+        path = folder / "saved_model.pb"
+        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+        signature = saved.meta_graphs[0].signature_def["classify"]
+        signature.method_name = "tensorflow/serving/classify"
+        path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def _version(directory: Path, version: int | None, overwrite: bool) -> int:
@@ -135,16 +158,3 @@ def _quiet():
 def _sizes(folder: Path) -> dict[str, int]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
-
-
-def _describe(function) -> str:
-    inputs = [spec.name for spec in function.structured_input_signature[0]]
-    return f"{', '.join(inputs)} -> {', '.join(sorted(function.structured_outputs))}"
-
-
-def _compare(model, folder: Path, texts: list[str], expected: np.ndarray) -> Agreement:
-    serve = tf.saved_model.load(str(folder)).signatures[_DEFAULT]
-    answers = serve(text=tf.constant(texts))
-    numbers = {label: index for index, label in model.config.id2label.items()}
-    labels = [numbers[label.decode()] for label in answers["label"].numpy()]
-    return agreement(expected, answers["scores"].numpy(), labels)

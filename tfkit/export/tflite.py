@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.answers import agreement, demand, keras_scores, scores
-from tfkit.export.op_audit import tflite_ops
+from tfkit.export.answers import KerasAnswers, agreement, demand, scores
+from tfkit.export.op_audit import audit_tflite
 from tfkit.export.options import one_line_labels, one_of, token_limit, writable_file
-from tfkit.export.report import ExportError, TFLiteReport
+from tfkit.export.report import TFLiteReport
 from tfkit.export.samples import SAMPLE_TEXTS
 from tfkit.export.signatures import weights_only
 from tfkit.files import staged
@@ -23,7 +23,6 @@ FORMS = ("ids",)
 # they cost depends on the model, and the report says it.
 _TOLERANCE = {None: 1e-4, "float16": 2e-2, "dynamic_int8": None}
 _THREADS = (1, 2)
-_STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 
 
 def tflite(
@@ -70,13 +69,12 @@ def tflite(
     texts = list(SAMPLE_TEXTS if texts is None else texts)
 
     content = _convert(model, max_length, quantization)
-    ops = tflite_ops(content)
-    _audit(ops)
+    ops = audit_tflite(content)
     runs = {threads: _runner(content, tokenizer, max_length, threads) for threads in _THREADS}
     received, latency = {}, {}
     for threads, run in runs.items():
         received[threads], latency[threads] = _answers(run, texts)
-    expected = keras_scores(model, tokenizer, texts, max_length)
+    expected = KerasAnswers(model, tokenizer, max_length).scores(texts)
     compared = agreement(expected, received[1])
     if _TOLERANCE[quantization] is not None:
         demand(compared, _TOLERANCE[quantization], f"the TFLite file '{path}'")
@@ -115,16 +113,6 @@ def _convert(model, max_length: int, quantization: str | None) -> bytes:
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     return converter.convert()
-
-
-def _audit(ops) -> None:
-    """Raises ExportError for what a runtime without Flex and without set-up code cannot run."""
-    foreign = [name for name in ops if name.startswith("custom:") or name in _STATE]
-    if foreign:
-        raise ExportError(
-            f"Expected builtin operators and frozen weights only. The file has {foreign}, which "
-            "stock runtimes cannot run. Nothing was written."
-        )
 
 
 def _runner(content: bytes, tokenizer, max_length: int, threads: int) -> Callable:

@@ -1,0 +1,146 @@
+"""The signatures, in the process that stands for a server: TensorFlow's C library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.deploy.small import LABELS, TEXTS
+from tfkit.export import c_session
+from tfkit.export.served import RefusedError, ServedModel
+
+
+@pytest.fixture(scope="module")
+def served(everything):
+    with ServedModel(everything.path) as process:
+        yield process
+
+
+def objects(texts) -> np.ndarray:
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array
+
+
+def test_strings_get_labels_and_scores(served, expected):
+    for signature in ("text", "serving_default"):
+        answers = served.run(signature, {"text": objects(TEXTS)})
+        np.testing.assert_allclose(answers["scores"], expected, atol=1e-6)
+        np.testing.assert_allclose(answers["score"], expected.max(-1), atol=1e-6)
+        assert [x.decode() for x in answers["label"]] == [LABELS[i] for i in expected.argmax(-1)]
+
+
+def test_pairs_are_told_apart_from_single_texts(served, model, tokenizer):
+    firsts, seconds = ["good film", "the cafe"], ["bad!", "not good ."]
+    answers = served.run("text_pair", {"text": objects(firsts), "text_pair": objects(seconds)})
+    batch = tokenizer(firsts, seconds, padding=True, return_tensors="tf")
+    logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    np.testing.assert_allclose(answers["scores"], tf.nn.softmax(logits), atol=1e-6)
+
+
+def tokens(tokenizer, text):
+    batch = tokenizer([text], truncation=True, max_length=24, return_tensors="np")
+    return {name: batch[name].astype(np.int32) for name in ("input_ids", "attention_mask")}
+
+
+def test_token_ids_get_logits_and_scores(served, model, tokenizer, expected):
+    for text, scores in zip(TEXTS, expected):
+        inputs = tokens(tokenizer, text)
+        answers = served.run("tokens", inputs)
+        np.testing.assert_allclose(answers["scores"][0], scores, atol=1e-6)
+        np.testing.assert_allclose(answers["logits"], model(inputs["input_ids"]).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("more", [1, 7])
+def test_tokens_are_immune_to_the_padding_of_a_batching_server(served, tokenizer, expected, more):
+    # `pad_variable_length_inputs` fills up with the first element of each tensor.
+    inputs = tokens(tokenizer, TEXTS[0])
+    filled = {
+        name: np.concatenate([value, np.repeat(value[:, :1], more, 1)], 1)
+        for name, value in inputs.items()
+    }
+    assert filled["attention_mask"].min() == 1
+    np.testing.assert_allclose(served.run("tokens", filled)["scores"][0], expected[0], atol=1e-6)
+
+
+def test_tokens_take_padding_of_their_own(served, tokenizer, expected):
+    inputs = {
+        name: np.pad(value, [(0, 0), (0, 4)]) for name, value in tokens(tokenizer, TEXTS[0]).items()
+    }
+    np.testing.assert_allclose(served.run("tokens", inputs)["scores"][0], expected[0], atol=1e-6)
+
+
+def example(**features) -> bytes:
+    made = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+        for name, value in features.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+
+
+def test_examples_get_every_class_with_its_score(served, expected):
+    answers = served.run("classify", {"inputs": objects([example(text=text) for text in TEXTS])})
+    np.testing.assert_allclose(answers["scores"], expected, atol=1e-6)
+    assert [[x.decode() for x in row] for row in answers["classes"]] == [[*LABELS.values()]] * len(
+        TEXTS
+    )
+    assert served.signatures["classify"].method_name == "tensorflow/serving/classify"
+    assert served.signatures["text"].method_name == "tensorflow/serving/predict"
+
+
+def test_an_example_without_the_feature_is_refused(served):
+    with pytest.raises(RefusedError, match="text"):
+        served.run("classify", {"inputs": objects([example(words="good")])})
+
+
+def test_embeddings_are_the_mean_of_the_last_states_without_padding(served, model, tokenizer):
+    texts = ["good film", "the cafe is not bad !"]
+    answers = served.run("embed", {"text": objects(texts)})["embedding"]
+    for text, embedding in zip(texts, answers):
+        states = model(tokens(tokenizer, text), output_hidden_states=True).hidden_states[-1]
+        np.testing.assert_allclose(embedding, states[0].numpy().mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "signature, name", [("text", "text"), ("classify", "inputs"), ("embed", "text")]
+)
+@pytest.mark.parametrize("value", ["scalar", [["rank", "two"]], [[[]]]])
+def test_strings_of_another_rank_are_refused_and_the_server_lives(served, signature, name, value):
+    with pytest.raises(RefusedError, match="not compatible with expected shape"):
+        served.run(signature, {name: np.array(value, dtype=object)})
+    assert len(served.run("text", {"text": objects(["good"])})["score"]) == 1
+
+
+@pytest.mark.parametrize("ids", [3, [1, 2, 3], [[[1]]]])
+def test_tokens_of_another_rank_are_refused(served, ids):
+    with pytest.raises(RefusedError):
+        served.run("tokens", {"input_ids": ids, "attention_mask": ids})
+
+
+def test_harmless_oddities_get_answers(served):
+    for texts in ([], [b"\xff\xfe caf\xc3"], ["a\x00b\x00"], ["long " * 200_000], ["good"] * 1000):
+        answers = served.run("text", {"text": objects(texts)})
+        assert answers["scores"].shape == (len(texts), 3)
+        assert np.isfinite(answers["scores"]).all()
+
+
+def test_strings_travel_unchanged_to_the_last_nul(served):
+    alone = served.run("text", {"text": objects(["good\x00"])})["scores"]
+    np.testing.assert_allclose(
+        alone, served.run("text", {"text": objects(["good"])})["scores"], atol=1e-7
+    )
+
+
+def test_the_process_has_no_tensorflow_in_python():
+    code = f"import sys, runpy; runpy.run_path({c_session.__file__!r}); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert not {"tensorflow", "tfkit", "numpy"} & {*ran.stdout.split()} and "ctypes" in ran.stdout
+
+
+def test_a_folder_without_a_model_is_a_clear_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Found no saved_model.pb"):
+        ServedModel(tmp_path)

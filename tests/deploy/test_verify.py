@@ -1,0 +1,135 @@
+"""`tfkit.export.verify`: what it accepts, and what it finds."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.deploy.small import TEXTS, classifier
+from tfkit import export
+from tfkit.export.op_audit import audit_saved_model
+from tfkit.export.warmup import WARMUP_FILE, read_warmup, write_warmup
+
+
+def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer):
+    report = export.verify(everything.path.parent, model=model, tokenizer=tokenizer, texts=TEXTS)
+    assert report.path == everything.path
+    assert set(report.agreement) == {"text", "text_pair", "tokens", "classify"}
+    assert all(part.largest_difference < 1e-5 for part in report.agreement.values())
+    assert report.warmup_records == 3 * 5
+    assert report.load_seconds > 0 and report.first_seconds > 0 and report.request_seconds > 0
+    assert report.memory > 0
+    assert "a scalar (text)" in report.refused and "warm-up" in str(report)
+
+
+def test_without_the_model_it_still_sends_requests(everything):
+    report = export.verify(everything.path, texts=TEXTS)
+    assert report.agreement == {} and "a scalar (embed)" in report.refused
+
+
+def test_another_model_is_told_apart(everything, tokenizer):
+    with pytest.raises(export.ExportError, match="as the Keras model does"):
+        export.verify(everything.path, model=classifier(seed=1), tokenizer=tokenizer, texts=TEXTS)
+
+
+def test_a_warmup_request_that_fails_is_found(everything, tmp_path):
+    folder = tmp_path / "1"
+    shutil.copytree(everything.path, folder)
+    write_warmup(folder, [("text", {"text": np.array("scalar", dtype=object)})])
+    with pytest.raises(export.ExportError, match="refused a good request: Shape of tensor"):
+        export.verify(folder, texts=TEXTS)
+
+
+def test_a_model_that_lets_a_scalar_through_is_found(tmp_path):
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def careless(text):
+        return {"score": tf.cast(tf.strings.length(tf.reshape(text, [-1])), tf.float32)}
+
+    module.careless = careless
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"text": careless})
+    with pytest.raises(export.ExportError, match="rows from `text`|to refuse a scalar"):
+        export.verify(tmp_path, texts=TEXTS)
+
+
+def test_a_damaged_file_is_found(everything, tmp_path):
+    folder = tmp_path / "1"
+    shutil.copytree(everything.path, folder)
+    data = folder / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(export.ExportError, match="that servers load"):
+        export.verify(folder)
+
+
+def test_warmup_is_what_a_server_reads(everything, tokenizer):
+    prediction_log = pytest.importorskip(
+        "tensorflow_serving.apis.prediction_log_pb2", reason="extra `serving` is not installed"
+    )
+    records = tf.data.TFRecordDataset(str(everything.path / WARMUP_FILE))
+    requests = [
+        prediction_log.PredictionLog.FromString(record).predict_log.request
+        for record in records.as_numpy_iterator()
+    ]
+    assert {request.model_spec.signature_name for request in requests} == {
+        "text",
+        "text_pair",
+        "tokens",
+        "classify",
+        "embed",
+    }
+    sizes = [
+        (len(value), max(len(text.split()) for text in value))
+        for request in requests
+        if request.model_spec.signature_name == "text"
+        for value in [tf.make_ndarray(request.inputs["text"])]
+    ]
+    assert sizes == [(1, 16), (1, 64), (8, 32)]
+
+
+def test_warmup_reads_back_what_it_wrote(tmp_path):
+    ids = np.arange(300, dtype=np.int32).reshape(2, 150)
+    text = np.array(["caf\u00e9", "x" * 300], dtype=object)
+    write_warmup(tmp_path, [("tokens", {"input_ids": ids}), ("text", {"text": text})])
+    (first, inputs), (second, strings) = read_warmup(tmp_path)
+    assert (first, second) == ("tokens", "text")
+    np.testing.assert_array_equal(inputs["input_ids"], ids)
+    assert [value.decode() for value in strings["text"]] == list(text)
+
+
+def save(module, folder, function):
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+    return folder
+
+
+@pytest.mark.parametrize(
+    "body, complaint",
+    [
+        (lambda x: tf.raw_ops.Betainc(a=x, b=x, x=x), "Betainc"),
+        (lambda x: tf.numpy_function(lambda y: y, [x], tf.float32), "PyFunc"),
+        (tf.function(lambda x: x + 1, jit_compile=True), "jit_compile=True"),
+    ],
+)
+def test_the_audit_refuses_what_servers_may_not_have(tmp_path, body, complaint):
+    module = tf.Module()
+    function = tf.function(lambda x: {"y": body(x)}, [tf.TensorSpec([None], tf.float32)])
+    module.function = function
+    folder = save(module, tmp_path / "1", function.get_concrete_function())
+    with pytest.raises(export.ExportError, match=complaint):
+        audit_saved_model(folder)
+
+
+def test_the_audit_refuses_lookup_tables(tmp_path):
+    module = tf.Module()
+    module.table = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(["a"], [1]), default_value=0
+    )
+    function = tf.function(
+        lambda x: {"y": module.table.lookup(x)}, [tf.TensorSpec([None], tf.string)]
+    )
+    module.function = function
+    with pytest.raises(export.ExportError, match="HashTableV2"):
+        audit_saved_model(save(module, tmp_path / "1", function.get_concrete_function()))

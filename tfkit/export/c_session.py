@@ -1,0 +1,211 @@
+"""Runs a SavedModel as TF Serving's C++ does: TensorFlow's C library, and no TensorFlow in Python.
+
+Started by `tfkit.export.served.ServedModel` as a script of its own, with the libraries to load
+and the SavedModel's folder as arguments. It imports neither TensorFlow nor tfkit nor numpy, so
+that nothing but the C++ loader and session stands between a request and the graph. Requests come
+pickled on standard input and are answered on standard output, one after the other.
+
+A tensor travels as `(type, shape, data)`: the number of its C type; data is a list of byte
+strings for strings, else the raw bytes. Source: TensorFlow, `tensorflow/c/c_api.h`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import pickle
+import resource
+import sys
+import time
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
+
+STRING = 7
+_BYTES_OF_A_TSTRING = 24
+
+
+class Output(ctypes.Structure):
+    """`TF_Output`: a result of an operation."""
+
+    _fields_ = (("operation", c_void_p), ("index", c_int))
+
+
+# Function of the C library -> its result and its arguments.
+_FUNCTIONS = {
+    "TF_NewStatus": (c_void_p, []),
+    "TF_GetCode": (c_int, [c_void_p]),
+    "TF_Message": (c_char_p, [c_void_p]),
+    "TF_NewGraph": (c_void_p, []),
+    "TF_NewSessionOptions": (c_void_p, []),
+    "TF_LoadLibrary": (c_void_p, [c_char_p, c_void_p]),
+    "TF_LoadSessionFromSavedModel": (
+        c_void_p,
+        [c_void_p, c_void_p, c_char_p, POINTER(c_char_p), c_int, c_void_p, c_void_p, c_void_p],
+    ),
+    "TF_GraphOperationByName": (c_void_p, [c_void_p, c_char_p]),
+    "TF_SessionRun": (
+        None,
+        [c_void_p, c_void_p]
+        + [POINTER(Output), POINTER(c_void_p), c_int] * 2
+        + [c_void_p, c_int, c_void_p, c_void_p],
+    ),
+    "TF_AllocateTensor": (c_void_p, [c_int, POINTER(c_int64), c_int, c_size_t]),
+    "TF_DeleteTensor": (None, [c_void_p]),
+    "TF_TensorData": (c_void_p, [c_void_p]),
+    "TF_TensorByteSize": (c_size_t, [c_void_p]),
+    "TF_TensorType": (c_int, [c_void_p]),
+    "TF_NumDims": (c_int, [c_void_p]),
+    "TF_Dim": (c_int64, [c_void_p, c_int]),
+    "TF_StringInit": (None, [c_void_p]),
+    "TF_StringCopy": (None, [c_void_p, c_char_p, c_size_t]),
+    "TF_StringDealloc": (None, [c_void_p]),
+    "TF_StringGetDataPointer": (c_void_p, [c_void_p]),
+    "TF_StringGetSize": (c_size_t, [c_void_p]),
+}
+
+
+class Session:
+    """A loaded SavedModel.
+
+    Args:
+        library: TensorFlow's C library.
+        op_libraries: libraries with further ops.
+        folder: of the SavedModel.
+    """
+
+    def __init__(self, library: str, op_libraries: list[str], folder: str):
+        for name in (library.replace("_cc.", "_framework."), library):
+            self._c = ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(self._c, name)
+            function.restype, function.argtypes = result, arguments
+        self._status = self._c.TF_NewStatus()
+        for path in op_libraries:
+            self._c.TF_LoadLibrary(path.encode(), self._status)
+            self._check()
+        self._graph = self._c.TF_NewGraph()
+        tags = (c_char_p * 1)(b"serve")
+        self._session = self._c.TF_LoadSessionFromSavedModel(
+            self._c.TF_NewSessionOptions(),
+            None,
+            folder.encode(),
+            tags,
+            1,
+            self._graph,
+            None,
+            self._status,
+        )
+        self._check()
+
+    def run(self, feeds: dict, fetches: list[str]) -> list:
+        """Feeds tensors by name, and gives the fetched ones."""
+        inputs = (Output * len(feeds))(*map(self._output, feeds))
+        values = (c_void_p * len(feeds))(*[self._tensor(*tensor) for tensor in feeds.values()])
+        outputs = (Output * len(fetches))(*map(self._output, fetches))
+        results = (c_void_p * len(fetches))()
+        self._c.TF_SessionRun(
+            self._session,
+            None,
+            inputs,
+            values,
+            len(feeds),
+            outputs,
+            results,
+            len(fetches),
+            None,
+            0,
+            None,
+            self._status,
+        )
+        for tensor in values:
+            self._free(tensor)
+        self._check()
+        answers = [self._value(tensor) for tensor in results]
+        for tensor in results:
+            self._free(tensor)
+        return answers
+
+    def _check(self):
+        if self._c.TF_GetCode(self._status) != 0:
+            raise RuntimeError(self._c.TF_Message(self._status).decode(errors="replace"))
+
+    def _output(self, name: str) -> Output:
+        operation, index = name.rsplit(":", 1)
+        return Output(self._c.TF_GraphOperationByName(self._graph, operation.encode()), int(index))
+
+    def _tensor(self, kind: int, shape: tuple[int, ...], data) -> int:
+        size = len(data) * (_BYTES_OF_A_TSTRING if kind == STRING else 1)
+        dims = (c_int64 * len(shape))(*shape)
+        tensor = self._c.TF_AllocateTensor(kind, dims, len(shape), size)
+        at = self._c.TF_TensorData(tensor)
+        if kind != STRING:
+            ctypes.memmove(at, data, size)
+            return tensor
+        for place, text in enumerate(data):
+            self._c.TF_StringInit(at + place * _BYTES_OF_A_TSTRING)
+            self._c.TF_StringCopy(at + place * _BYTES_OF_A_TSTRING, text, len(text))
+        return tensor
+
+    def _value(self, tensor: int) -> tuple:
+        c = self._c
+        shape = tuple(c.TF_Dim(tensor, axis) for axis in range(c.TF_NumDims(tensor)))
+        kind = c.TF_TensorType(tensor)
+        if kind != STRING:
+            size = c.TF_TensorByteSize(tensor)
+            return kind, shape, ctypes.string_at(c.TF_TensorData(tensor), size)
+        texts = [
+            ctypes.string_at(c.TF_StringGetDataPointer(at), c.TF_StringGetSize(at))
+            for at in self._strings(tensor)
+        ]
+        return kind, shape, texts
+
+    def _strings(self, tensor: int) -> list[int]:
+        at = self._c.TF_TensorData(tensor)
+        size = self._c.TF_TensorByteSize(tensor)
+        return [at + place for place in range(0, size, _BYTES_OF_A_TSTRING)]
+
+    def _free(self, tensor: int):
+        if self._c.TF_TensorType(tensor) == STRING:
+            for at in self._strings(tensor):
+                self._c.TF_StringDealloc(at)
+        self._c.TF_DeleteTensor(tensor)
+
+
+def resident_bytes() -> int:
+    """Memory that the process holds now, or (where the system does not say) has held at most."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main(library: str, folder: str, *op_libraries: str) -> None:
+    """Loads, says how long it took, and answers `(feeds, fetches)` until the input ends."""
+
+    def say(message):
+        pickle.dump(message, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+    ctypes.CDLL(library.replace("_cc.", "_framework."), mode=ctypes.RTLD_GLOBAL)
+    ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    before, start = resident_bytes(), time.perf_counter()
+    try:
+        session = Session(library, list(op_libraries), folder)
+    except RuntimeError as error:
+        return say({"error": str(error)})
+    say({"load_seconds": time.perf_counter() - start})
+    while True:
+        try:
+            feeds, fetches = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return None
+        start = time.perf_counter()
+        try:
+            answer = {"tensors": session.run(feeds, fetches)}
+        except RuntimeError as error:
+            answer = {"error": str(error)}
+        seconds = time.perf_counter() - start
+        say({**answer, "seconds": seconds, "memory": resident_bytes() - before})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

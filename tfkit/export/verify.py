@@ -1,0 +1,202 @@
+"""Loads a SavedModel as a server does, and puts it through what users will send."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfkit.export.answers import KerasAnswers, agreement, batches, demand
+from tfkit.export.options import token_limit
+from tfkit.export.report import Agreement, ExportError, ServingReport
+from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
+from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.export.served import RefusedError, ServedModel
+from tfkit.export.warmup import read_warmup
+
+# How far a score may be from the Keras model's, by the dtype that the model computes in: another
+# order of the same sums is another rounding.
+TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
+_REPEATS = 10
+_SHORT = "One short sentence to time."
+# What -> strings that a server passes on as they are, and that must not harm it.
+_HOSTILE = {
+    "a scalar": np.array("text", dtype=object),
+    "rank 2": np.array([["one", "two"]], dtype=object),
+}
+_HARMLESS = {
+    "no texts": [],
+    "invalid UTF-8": [b"\xff\xfe\x80 caf\xc3", b"\xed\xa0\x80"],
+    "NUL bytes": [b"\x00", b"a\x00b\x00"],
+    "a megabyte": ["long " * 200_000],
+}
+
+
+def verify(
+    directory: str | os.PathLike,
+    *,
+    model=None,
+    tokenizer=None,
+    max_length: int | None = None,
+    texts: Sequence[str] | None = None,
+) -> ServingReport:
+    """Checks a SavedModel in a process of its own that has no TensorFlow but its C library.
+
+    It loads, runs its warm-up requests, answers texts of many scripts with every signature, and
+    gives a clean error or a right answer to requests that are wrong. With `model` and
+    `tokenizer` the answers are compared with the Keras model's.
+
+    Args:
+        directory: a version folder, or the folder of all versions, of which the highest is taken.
+        model, tokenizer: what was exported.
+        max_length: with which it was exported, if not the default.
+        texts: what to send; by default a small sample.
+
+    Raises:
+        FileNotFoundError: there is no SavedModel.
+        ExportError: it does not load, or answers otherwise than it should.
+    """
+    folder = _version_folder(Path(directory).expanduser())
+    texts = list(SAMPLE_TEXTS if texts is None else texts)
+    keras = None
+    if model is not None:
+        keras = KerasAnswers(model, tokenizer, token_limit(model, tokenizer, max_length))
+    with loaded(folder) as served:
+        return check(served, texts, keras)
+
+
+def loaded(folder: Path) -> ServedModel:
+    """The SavedModel in a process of its own.
+
+    Raises:
+        ExportError: it does not load.
+    """
+    try:
+        return ServedModel(folder)
+    except RefusedError as error:
+        raise ExportError(
+            f"Expected a SavedModel that servers load. '{folder}': {error}"
+        ) from error
+
+
+def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
+    """What `verify` does, on a loaded model."""
+    try:
+        return _check(served, texts, keras)
+    except RefusedError as error:
+        raise ExportError(
+            f"Expected '{served.folder}' to answer. It refused a good request: {error}"
+        ) from error
+
+
+def _check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
+    kinds = [name for name in served.signatures if name != "serving_default"]
+    strings_in = [name for name in kinds if name in STRINGS]
+    first, later = _time(served, strings_in[0]) if strings_in else (float("nan"),) * 2
+    records = [served.run(*request) for request in read_warmup(served.folder)]
+    compared, refused = {}, []
+    for name in kinds:
+        if keras is not None and name == "embed":
+            _compare_embeddings(served, texts, keras)
+        elif keras is not None:
+            compared[name] = _compare(served, name, texts, keras)
+        if name in STRINGS:
+            for batch in batches(texts):
+                _sound(name, served.run(name, inputs_for(name, batch, keras)), len(batch))
+            refused += [f"{what} ({name})" for what in _provoke(served, name)]
+    return ServingReport(
+        path=served.folder,
+        signatures={name: _describe(served.signatures[name]) for name in served.signatures},
+        load_seconds=served.load_seconds,
+        first_seconds=first,
+        request_seconds=later,
+        memory=served.memory,
+        warmup_records=len(records),
+        refused=tuple(refused),
+        agreement=compared,
+    )
+
+
+def _version_folder(directory: Path) -> Path:
+    versions = [path for path in directory.glob("*") if path.name.isdecimal()]
+    return max(versions, key=lambda path: int(path.name), default=directory)
+
+
+def _describe(signature) -> str:
+    return f"{', '.join(sorted(signature.inputs))} -> {', '.join(sorted(signature.outputs))}"
+
+
+def _time(served: ServedModel, name: str) -> tuple[float, float]:
+    """Seconds of the first request, and the median of later ones."""
+    seconds = []
+    for _ in range(1 + _REPEATS):
+        served.run(name, inputs_for(name, [_SHORT], None))
+        seconds.append(served.seconds)
+    return seconds[0], statistics.median(seconds[1:])
+
+
+def _compare(served: ServedModel, name: str, texts: list[str], keras: KerasAnswers) -> Agreement:
+    tolerance = TOLERANCE[keras.model.compute_dtype]
+    total = Agreement(texts=0, largest_difference=0.0, equal_labels=0)
+    for batch in batches(texts):
+        inputs, expected = inputs_for(name, batch, keras), expected_for(name, batch, keras)
+        answers = served.run(name, inputs)
+        total += agreement(expected, answers["scores"], _labels(answers, keras))
+        if name == "tokens":
+            more = keras.model.config.max_position_embeddings - inputs["input_ids"].shape[1]
+            padded = served.run(name, server_padded(inputs, min(more, 3)))
+            total += agreement(expected, padded["scores"])
+    demand(total, tolerance, f"the signature `{name}`")
+    return total
+
+
+def _compare_embeddings(served: ServedModel, texts: list[str], keras: KerasAnswers) -> None:
+    tolerance = 10 * TOLERANCE[keras.model.compute_dtype]
+    for batch in batches(texts):
+        received = served.run("embed", inputs_for("embed", batch, keras))["embedding"]
+        difference = np.abs(received - expected_for("embed", batch, keras)).max()
+        if not difference <= tolerance:
+            raise ExportError(
+                f"Expected `embed` to give the mean of the Keras model's last hidden states, to "
+                f"within {tolerance:g}. Received a difference of {difference:.1e}."
+            )
+
+
+def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | None:
+    """The class numbers that were answered, where labels were."""
+    names = [name for _, name in sorted(keras.model.config.id2label.items())]
+    if "label" in answers:
+        return [names.index(label.decode()) for label in answers["label"]]
+    if "classes" in answers:
+        best = answers["scores"].argmax(-1)
+        return [names.index(row[i].decode()) for row, i in zip(answers["classes"], best)]
+    return None
+
+
+def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
+    """Raises ExportError for answers that cannot be right, whatever the model."""
+    for output, value in answers.items():
+        if len(value) != count:
+            raise ExportError(
+                f"Expected {count} rows from `{name}`, one a text. `{output}` has {len(value)}."
+            )
+        if value.dtype != object and not np.isfinite(value).all():
+            raise ExportError(f"Expected finite numbers from `{name}`. `{output}` has others.")
+
+
+def _provoke(served: ServedModel, name: str) -> list[str]:
+    """Sends what must be refused, and what must not; gives what was refused."""
+    (input_name,) = served.signatures[name].inputs
+    for texts in _HARMLESS.values():
+        answers = served.run(name, {input_name: strings(texts, STRINGS[name])})
+        _sound(name, answers, len(texts))
+    for what, value in _HOSTILE.items():
+        try:
+            served.run(name, {input_name: value})
+        except RefusedError:
+            continue
+        raise ExportError(f"Expected `{name}` to refuse {what}. It answered.")
+    return list(_HOSTILE)
