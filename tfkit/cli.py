@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from tfkit import __version__
-from tfkit.console import quiet_import
+from tfkit.console import quiet_tensorflow
 from tfkit.shipped import small_model
 
 DESCRIPTION = """\
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     warnings.showwarning = lambda message, *_: print(f"tfkit: note: {message}", file=sys.stderr)
     try:
-        quiet_import("tensorflow")
+        quiet_tensorflow()
         options.run(options)
     except KeyboardInterrupt:
         print(f"tfkit {options.command}: interrupted", file=sys.stderr)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import tempfile
 
 
-def quiet_import(module: str) -> None:
-    """Imports `module`, keeping back what its C++ libraries write to standard error.
+def quiet_tensorflow() -> None:
+    """Imports TensorFlow and looks for its devices, keeping back what its C++ libraries log.
 
-    If the import fails, what they wrote is shown.
+    If that fails, what they wrote is shown. Later messages below an error are kept back too,
+    unless the user has set TF_CPP_MIN_LOG_LEVEL.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     screen = os.dup(2)
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         try:
-            importlib.import_module(module)
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()
         except BaseException:
             kept.seek(0)
             os.write(screen, kept.read())

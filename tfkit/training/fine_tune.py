@@ -97,13 +97,7 @@ def fine_tune(
         jit_compile=jit_compile,
     )
     if checks is not None:
-        callbacks = [
-            # Never stops early: it is there to restore the best weights.
-            keras.callbacks.EarlyStopping(
-                "val_accuracy", mode="max", patience=epochs, restore_best_weights=True
-            ),
-            *callbacks,
-        ]
+        callbacks = [KeepBest(), *callbacks]
     return model.fit(
         batches,
         validation_data=checks,
@@ -112,6 +106,26 @@ def fine_tune(
         shuffle=False,  # `dataset` has done it
         verbose=verbose,
     )
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Ends training with the weights of the epoch of highest `val_accuracy`.
+
+    Of epochs with equal accuracy, which a small validation set has often, the one of lowest
+    `val_loss` counts: `keras.callbacks.EarlyStopping` would take the first.
+    """
+
+    def on_train_begin(self, logs=None):
+        self._best, self._weights = None, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        figures = (logs["val_accuracy"], -logs["val_loss"])
+        if self._best is None or figures > self._best:
+            self._best, self._weights = figures, self.model.get_weights()
+
+    def on_train_end(self, logs=None):
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
 
 
 def default_learning_rate(dim: int) -> float:

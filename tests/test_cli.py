@@ -1,0 +1,163 @@
+"""The command line as a user meets it: it works, and bad input is one line and a non-zero exit."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tfkit.cli import main
+
+ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with reviews.csv and a model trained on it by the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "reviews.csv").write_text(ROWS)
+    code = main(
+        f"train {folder}/reviews.csv --validation {folder}/reviews.csv --output {folder}/model "
+        "--from-scratch --vocab-size 40 --n-layers 1 --dim 16 --n-heads 2 --max-length 16 "
+        "--epochs 25 --batch-size 8 --learning-rate 1e-2 --seed 1".split()
+    )
+    assert code == 0
+    return folder
+
+
+def test_train_writes_a_folder_that_transformers_knows(trained):
+    names = {path.name for path in (trained / "model").iterdir()}
+    assert {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"} <= names
+    config = json.loads((trained / "model" / "config.json").read_text())
+    assert config["id2label"] == {"0": "neg", "1": "pos"}
+
+
+def test_evaluate(trained, capsys):
+    assert main(["evaluate", f"{trained}/reviews.csv", "--model", f"{trained}/model"]) == 0
+    assert "accuracy 1.0000" in capsys.readouterr().out
+    assert (
+        main(["evaluate", f"{trained}/reviews.csv", "--model", f"{trained}/model", "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["classes"]["pos"]["support"] == 8
+
+
+def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
+    model = ["--model", f"{trained}/model"]
+    assert main(["predict", "good film", "bad", "", *model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["pos", "neg"] and len(lines) == 3
+    assert main(["predict", "--input", f"{trained}/reviews.csv", "--json", *model]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["labels"][0]["label"] for answer in answers] == ["pos", "neg"] * 8
+    monkeypatch.setattr(sys, "stdin", iter(["bad film\n"]))
+    assert main(["predict", "--top-k", "2", *model]) == 0
+    assert capsys.readouterr().out.split()[0::2][:2] == ["neg", "pos"]
+
+
+def test_a_very_long_text_is_cut(trained, capsys):
+    (trained / "long.csv").write_text("text\n" + "good " * 100_000 + "\n")
+    assert main(["predict", "--input", f"{trained}/long.csv", "--model", f"{trained}/model"]) == 0
+    assert capsys.readouterr().out.startswith("pos")
+
+
+def test_fine_tune_a_trained_model_for_other_labels(trained):
+    rows = ROWS.replace("pos", "great").replace("bad,neg", "bad,poor")
+    (trained / "three.csv").write_text(rows)
+    command = f"train {trained}/three.csv --model {trained}/model --output {trained}/three"
+    assert main(f"{command} --epochs 1".split()) == 0
+    config = json.loads((trained / "three" / "config.json").read_text())
+    assert list(config["id2label"].values()) == ["great", "neg", "poor"]
+
+
+@pytest.mark.parametrize("form", ["saved_model", "tflite"])
+def test_export(trained, capsys, form):
+    path = trained / f"exported.{form}"
+    command = f"export --model {trained}/model --format {form} --output {path} --max-length 16"
+    assert main(command.split()) == 0
+    assert str(path) in capsys.readouterr().out
+    assert (path / "1" / "saved_model.pb").exists() if form == "saved_model" else path.exists()
+
+
+BAD_FILES = {
+    "a missing column": (b"review,label\ngood,pos\n", "no column 'text'.*review, label"),
+    "an empty file": (b"", "empty|no rows"),
+    "a header alone": (b"text,label\n", "has no rows"),
+    "an unknown label": (b"text,label\ngood,pos\nwell,fine\n", "line 3 .*'fine'.*neg, pos"),
+    "not UTF-8": ("text,label\nça va,pos\n".encode("latin-1"), "UTF-8.*encoding"),
+    "a NUL byte in a quoted field left open": (b'text,label\n"go\x00od,pos\n', "."),
+    "a row too short": (b"text,label\ngood\n", "line 2"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_one_line(trained, tmp_path, capsys, name):
+    content, said = BAD_FILES[name]
+    (tmp_path / "bad.csv").write_bytes(content)
+    assert_one_line(
+        ["evaluate", f"{tmp_path}/bad.csv", "--model", f"{trained}/model"], capsys, said
+    )
+
+
+BAD_MODELS = {
+    "no config.json": ("config.json", None, "config.json"),
+    "an unknown activation": ("config.json", {"activation": "gulu"}, "`activation` must be one of"),
+    "another architecture": ("config.json", {"model_type": "bert"}, "`model_type` 'bert'"),
+    "truncated weights": ("model.safetensors", None, "is not a whole safetensors file"),
+    "other weights": ("config.json", {"n_layers": 3}, "Missing: transformer.layer.1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MODELS)
+def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
+    file, change, said = BAD_MODELS[name]
+    for path in (trained / "model").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = tmp_path / file
+    if change is not None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    elif file == "config.json":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:99])
+    assert_one_line(["predict", "good", "--model", str(tmp_path)], capsys, said)
+
+
+@pytest.mark.parametrize(
+    "command, said",
+    [
+        ("train {0}/none.csv --output {0}/new", "no file"),
+        ("train {0}/reviews.csv --output {0}/model", "holds a model already.*--overwrite"),
+        ("train {0}/reviews.csv --output {0}/reviews.csv", "is a file"),
+        ("predict good --model {0}/none", "not a folder|neither a folder"),
+        ("predict good --input {0}/reviews.csv --model {0}/model", "Received both"),
+        ("export --model {0}/model --format tflite --output {0}/x.tflite --max-length 99", "16"),
+    ],
+)
+def test_a_bad_command_is_one_line(trained, capsys, command, said):
+    assert_one_line(command.format(trained).split(), capsys, said)
+
+
+def assert_one_line(arguments, capsys, said):
+    capsys.readouterr()
+    assert main(arguments) == 1
+    lines = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith("tfkit") or "Traceback" in line
+    ]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"tfkit {arguments[0]}: error: ")
+    assert re.search(said, lines[0]), lines[0]
+
+
+def test_help_names_every_command():
+    text = subprocess.run(
+        [sys.executable, "-m", "tfkit", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for command in ("demo", "train", "evaluate", "predict", "export"):
+        assert f"tfkit {command}" in text
+    wrong = subprocess.run([sys.executable, "-m", "tfkit", "fly"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "invalid choice: 'fly'" in wrong.stderr
