@@ -75,7 +75,8 @@ def combining_order() -> dict[int, tuple[int, int]]:
     for point in CODE_POINTS:
         text = chr(point)
         if nfd(text) != text or (
-            nfd(text + probes[0]) == text + probes[0] and nfd(probes[-1] + text) == probes[-1] + text
+            nfd(text + probes[0]) == text + probes[0]
+            and nfd(probes[-1] + text) == probes[-1] + text
         ):
             continue
         below = sum(nfd(text + probe) != text + probe for probe in probes)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 CODE_POINTS = [c for c in range(sys.maxunicode + 1) if not 0xD800 <= c <= 0xDFFF]
 MARKS = [chr(c) for c in CODE_POINTS if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
 SPECIAL = ["[MASK]", "[SEP]", "[CLS]", "[PAD]", "[UNK]", "[mask]", "[ MASK ]", "[MASK", "MASK]"]
-WORDS = "the of un ##ing don't Hello WORLD naïve Straße İstanbul ﬁne ǅ Ω Ὀδυσσεύς".split()
+WORDS = "the of un ##ing don't Hello WORLD naïve Straße İstanbul ﬁne ǅ Ω Ὀδυσσεύς".split()  # noqa: SIM905
 
 _RANGES = {
     "latin": (0x20, 0x24F),
@@ -81,7 +81,9 @@ def _piece(rng: random.Random) -> str:
     if kind < 0.68:
         return rng.choice(SPECIAL)
     if kind < 0.76:
-        people = rng.choices(["👩", "👨", "🏽", "❤️", "🏳️", "🌈", "🇰🇷", "🇺", "#️⃣"], k=rng.randint(1, 4))
+        people = rng.choices(
+            ["👩", "👨", "🏽", "❤️", "🏳️", "🌈", "🇰🇷", "🇺", "#️⃣"], k=rng.randint(1, 4)
+        )
         return "\u200d".join(people)
     if kind < 0.88:
         return rng.choice([" ", "  ", "\t", "\n", "\u00a0", "\u3000", "\u2028", "\x00", "\ufeff"])

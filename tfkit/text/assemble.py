@@ -57,9 +57,9 @@ def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[
     Example:
 
         >>> frame = Frame(cls_id=1, sep_id=2, pad_id=0, max_length=5)
-        >>> assemble(frame, Pieces(tf.constant([7, 8, 9, 6]), tf.constant([0, 1, 4])))[
-        ...     "input_ids"].numpy().tolist()
-        [[1, 7, 2, 0, 0], [1, 7 + 1, 9, 6, 2]]
+        >>> two_texts = Pieces(tf.constant([7, 8, 9, 6]), tf.constant([0, 1, 4]))
+        >>> assemble(frame, two_texts)["input_ids"].numpy().tolist()
+        [[1, 7, 2, 0, 0], [1, 8, 9, 6, 2]]
     """
     parts = [first] if second is None else [first, second]
     room = frame.max_length - 1 - len(parts)

@@ -21,7 +21,8 @@ class AutoTokenizer:
 
         Example:
 
-            >>> tokenizer = AutoTokenizer.from_pretrained("distilbert-base-uncased")  # doctest: +SKIP
+            >>> name = "distilbert-base-uncased"
+            >>> tokenizer = AutoTokenizer.from_pretrained(name)  # doctest: +SKIP
         """
         kwargs.pop("use_fast", None)
         return DistilBertTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)

@@ -130,7 +130,9 @@ def encode(tokenizer: DistilBertTokenizer, texts: Texts, options: CallOptions) -
         source.locate()
     rows = _rows(tokenizer, texts, options, source, specials)
     lay = _layer(tokenizer, options, rows, source)
-    data: dict[str, list] = {"input_ids": lay(source.ids, tokenizer.special_ids, tokenizer.pad_token_id)}
+    data: dict[str, list] = {
+        "input_ids": lay(source.ids, tokenizer.special_ids, tokenizer.pad_token_id)
+    }
     if options.return_token_type_ids:
         data["token_type_ids"] = lay(source.type_ids, (0, 0, 1), tokenizer.pad_token_type_id)
     if options.return_attention_mask:
@@ -153,7 +155,9 @@ def encode(tokenizer: DistilBertTokenizer, texts: Texts, options: CallOptions) -
 
     encodings = _Encodings(tokenizer, rows, lay, source, options)
     if options.return_tensors:
-        data = {name: _tensor(name, values, options.return_tensors) for name, values in data.items()}
+        data = {
+            name: _tensor(name, values, options.return_tensors) for name, values in data.items()
+        }
     elif texts.single and not options.return_overflowing_tokens:
         data = {
             name: values[0] if isinstance(values[0], list) else values
@@ -265,7 +269,9 @@ class _Source:
         self.locate()
         return self._list(
             "offsets",
-            lambda: list(zip(self._found.starts.numpy().tolist(), self._found.ends.numpy().tolist())),
+            lambda: list(
+                zip(self._found.starts.numpy().tolist(), self._found.ends.numpy().tolist())
+            ),
         )
 
     @property
@@ -313,8 +319,10 @@ def _layer(
     if options.add_special_tokens:
         specials = 2 if count == len(splits) - 1 else 3
     if options.padding:
-        sizes = [b - a + (d - c) + specials for _, (a, b), (c, d) in
-                 ((row.sample, row.first, row.second or (0, 0)) for row in rows)]
+        sizes = [
+            b - a + (d - c) + specials
+            for _, (a, b), (c, d) in ((row.sample, row.first, row.second or (0, 0)) for row in rows)
+        ]
         padded = max(sizes, default=0)
         if options.padding == "max_length":
             padded = max(options.max_length, 0)

@@ -88,8 +88,9 @@ def _distinct(rows: np.ndarray, first: int, dropped: int) -> tuple[np.ndarray, n
 
 def _deal(has_child: np.ndarray) -> tuple[np.ndarray, int]:
     """A base for each node, and the number of units they span; units 0..255 are the root's."""
-    bits = [int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
-            for row in has_child]
+    bits = [
+        int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in has_child
+    ]
     full = (1 << _RUN) - 1
     waiting = sorted(range(len(bits)), key=lambda node: bits[node].bit_count())
     bases = np.zeros(len(bits), np.int64)

@@ -52,7 +52,9 @@ class Encoding:
     def span_of(self, values: list, value: int, sequence: int) -> TokenSpan | None:
         """The tokens of text `sequence` that have `value` in `values`."""
         found = [
-            i for i, (v, s) in enumerate(zip(values, self.sequence_ids)) if (v, s) == (value, sequence)
+            i
+            for i, (v, s) in enumerate(zip(values, self.sequence_ids))
+            if (v, s) == (value, sequence)
         ]
         return TokenSpan(found[0], found[-1] + 1) if found else None
 
@@ -77,8 +79,10 @@ class BatchEncoding(dict):
         >>> from tfkit import DistilBertTokenizer
         >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"])
         >>> batch = tokenizer("Hellos")
-        >>> batch.input_ids, batch.tokens(), batch.word_ids(), batch.token_to_chars(2)
-        ([2, 4, 5, 3], ['[CLS]', 'hello', '##s', '[SEP]'], [None, 0, 0, None], CharSpan(start=5, end=6))
+        >>> batch.input_ids, batch.tokens()
+        ([2, 4, 5, 3], ['[CLS]', 'hello', '##s', '[SEP]'])
+        >>> batch.word_ids(), batch.token_to_chars(2)
+        ([None, 0, 0, None], CharSpan(start=5, end=6))
     """
 
     def __init__(
@@ -130,7 +134,9 @@ class BatchEncoding(dict):
         """Texts in a row: 2 for pairs."""
         if self._encodings is None:
             return None
-        return max((s + 1 for e in self.encodings for s in e.sequence_ids if s is not None), default=1)
+        return max(
+            (s + 1 for e in self.encodings for s in e.sequence_ids if s is not None), default=1
+        )
 
     def tokens(self, batch_index: int = 0) -> list[str]:
         """The tokens of a row."""

@@ -64,7 +64,9 @@ def _json(name_or_path, file: str, hub: HubOptions | None) -> dict | None:
     except ValueError as error:
         raise ValueError(f"Expected '{path}' to be JSON. Received: {error}.") from None
     if not isinstance(content, dict):
-        raise ValueError(f"Expected '{path}' to be a JSON object. Received: {type(content).__name__}.")
+        raise ValueError(
+            f"Expected '{path}' to be a JSON object. Received: {type(content).__name__}."
+        )
     return content
 
 
@@ -133,7 +135,10 @@ def _add_old_form(settings: dict[str, Any], added: dict[str, int]) -> None:
     known |= settings["vocab"].ids.keys()
     new = [AddedToken(token, id=index) for token, index in added.items() if token not in known]
     if new:
-        settings["added_tokens"] = [*settings.get("added_tokens", []), *sorted(new, key=lambda t: t.id)]
+        settings["added_tokens"] = [
+            *settings.get("added_tokens", []),
+            *sorted(new, key=lambda t: t.id),
+        ]
 
 
 def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
@@ -142,7 +147,8 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
     added = table.ordered()
     config = {
         "added_tokens_decoder": {
-            str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"} for token in added
+            str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"}
+            for token in added
         },
         "clean_up_tokenization_spaces": tokenizer.clean_up_tokenization_spaces,
         "do_lower_case": tokenizer.do_lower_case,

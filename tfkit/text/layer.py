@@ -119,8 +119,10 @@ class TokenizerLayer(keras.layers.Layer):
 
 
 def _as_tensor(text):
-    return text if tf.is_tensor(text) or isinstance(text, keras.KerasTensor) else (
-        tf.convert_to_tensor(text, tf.string)
+    return (
+        text
+        if tf.is_tensor(text) or isinstance(text, keras.KerasTensor)
+        else (tf.convert_to_tensor(text, tf.string))
     )
 
 
@@ -139,7 +141,9 @@ def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
             f"({length}). Received: {padding!r}."
         )
     if layer.truncation not in STRATEGIES:
-        raise ValueError(f"`truncation` must be one of {STRATEGIES}. Received: {layer.truncation!r}.")
+        raise ValueError(
+            f"`truncation` must be one of {STRATEGIES}. Received: {layer.truncation!r}."
+        )
     for name in ("padding_side", "truncation_side"):
         if getattr(tokenizer, name) not in SIDES:
             raise ValueError(f"`{name}` must be one of {SIDES}.")

@@ -102,6 +102,31 @@ def replacements(options: NormalizerOptions, markers: int = 0) -> dict[int, str]
     return changed
 
 
+def normalize(text: str, options: NormalizerOptions) -> str:
+    """What `BertNormalizer` makes of a text, without a kernel and without private code points.
+
+    Example:
+
+        >>> normalize("É中!", NormalizerOptions())
+        'e 中 !'
+    """
+    table = unicode_table()
+    result = []
+    for character in text:
+        point = ord(character)
+        if point in table.removed:
+            continue
+        if point in table.space:
+            character = " "
+        elif options.strip_accents:
+            character = "" if point in table.stripped else table.decomposed.get(point, character)
+        if options.lowercase:
+            character = "".join(table.lowercase.get(ord(x), x) for x in character)
+        apart = options.chinese_chars and point in table.chinese
+        result.append(f" {character} " if apart else character)
+    return "".join(result)
+
+
 def _isolated(character: str, swap: dict[int, str], split: frozenset[int]) -> str:
     private = swap.get(ord(character), character)
     return f" {private} " if private != character and ord(character) in split else private

@@ -48,7 +48,7 @@ class WordPieces:
 
     Args:
         vocabulary: the tokens.
-        options: normalisation.
+        options: normalisation; by default that of uncased models.
         unknown: the unknown token; it must be in the vocabulary.
         prefix: what marks a token that continues a word.
         word_limit: a word of more characters is unknown.
@@ -68,7 +68,7 @@ class WordPieces:
     def __init__(
         self,
         vocabulary: Vocabulary,
-        options: NormalizerOptions = NormalizerOptions(),
+        options: NormalizerOptions | None = None,
         *,
         unknown: str = "[UNK]",
         prefix: str = "##",
@@ -76,6 +76,7 @@ class WordPieces:
         added: tuple[AddedToken, ...] = (),
         portable: bool = False,
     ):
+        options = options or NormalizerOptions()
         self._unknown_id = vocabulary.ids[unknown]
         self._word_limit = word_limit
         self._portable = portable
@@ -111,11 +112,8 @@ class WordPieces:
 
     def __call__(self, text: tf.Tensor, *, offsets: bool = False) -> Pieces:
         """Tokenises strings `[B]`; `offsets` fills the last three fields."""
-        if self._portable:
-            text = tf.reshape(text, [-1])
-        else:
-            # A scalar that reaches the kernel ends the process (TF Serving lets one through).
-            text = tf.ensure_shape(text, [None])
+        # A scalar that reaches the kernel ends the process (TF Serving lets one through).
+        text = tf.reshape(text, [-1]) if self._portable else tf.ensure_shape(text, [None])
         if offsets:
             return self._with_offsets(text)
         if self._rare is None:
@@ -165,13 +163,16 @@ class WordPieces:
     def _limited(self, pieces: Pieces) -> Pieces:
         """Makes each word of too many characters one unknown token."""
         starts_word = tf.gather(self._starts_word, pieces.ids)
+        first = tf.cast(tf.reshape(tf.where(starts_word), [-1]), tf.int32)
+        edges = tf.concat([first, [tf.size(pieces.ids)]], 0)  # of the words
+        characters = tf.concat([[0], tf.cumsum(tf.gather(self._characters, pieces.ids))], 0)
+        length = tf.gather(characters, edges[1:]) - tf.gather(characters, first)
         word = tf.cumsum(tf.cast(starts_word, tf.int32)) - 1
-        length = tf.math.segment_sum(tf.gather(self._characters, pieces.ids), word)
         too_long = tf.gather(length > self._word_limit, word)
         keep = tf.logical_or(starts_word, tf.logical_not(too_long))
         ids = tf.where(too_long, self._unknown_id, pieces.ids)
         ends = tf.where(
-            too_long, tf.gather(tf.math.segment_max(pieces.ends, word), word), pieces.ends
+            too_long, tf.gather(pieces.ends, tf.gather(edges, word + 1) - 1), pieces.ends
         )
         kept = tf.concat([[0], tf.cumsum(tf.cast(keep, tf.int32))], 0)
         index = tf.reshape(tf.where(keep), [-1])
@@ -233,12 +234,13 @@ def _spellings(
     contain gets a name that no text can contain, since the kernel's builder wants all different.
     """
     swap = substitutes(options.chinese_chars)
-    removed = unicode_table().removed
+    # The kernel would match a token with a space in it across words.
+    unwritten = unicode_table().removed | unicode_table().space | {ord(" ")}
     spellings = []
     for index in range(vocabulary.top):
         token = vocabulary.token(index) or ""
-        if not (token.isascii() and token.isprintable()):
-            if token and removed.isdisjoint(map(ord, token)) and _encodes(token):
+        if not (token.isascii() and token.isalnum()):
+            if unwritten.isdisjoint(map(ord, token)) and _encodes(token):
                 token = token.translate(swap)
             else:
                 token = ""

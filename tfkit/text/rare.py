@@ -4,8 +4,8 @@
   markers, private code points that the normaliser sets apart and the vocabulary knows.
 * **Order of combining marks.** Accent stripping begins with canonical decomposition, which sorts
   a run of combining marks by their classes. It matters where two marks survive the stripping,
-  which takes a vocabulary of scripts: the reference's Unicode tables do not know some newer
-  marks, and spacing marks are kept.
+  which few do: spacing marks (Balinese, musical notes), and marks that the reference's Unicode
+  tables do not know yet. Offsets of marks that change places are those of the places.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RareCases:
         self._as_written: list[tuple[str, str, AddedToken]] = []
         self._normalized: list[tuple[str, str, AddedToken]] = []
         for token, marker in zip(added, self.markers):
-            content = normalize(token.content, options) if token.normalized else token.content
+            content = _for_kernel(token.content, options) if token.normalized else token.content
             self._lengths.append(len(content.encode("utf-8") if token.normalized else content))
             stage = self._normalized if token.normalized else self._as_written
             if content:
@@ -89,6 +89,8 @@ class RareCases:
             return tf.reduce_any(tf.stack(found))
 
         def swapped(text):
+            for composite, parts in _composites().items():
+                text = tf.strings.regex_replace(text, chr(composite), parts)
             for high, run, low in self._swaps:
                 text = tf.strings.regex_replace(text, f"({high})({run})({low})", r"\3\2\1")
             return (text,)
@@ -127,7 +129,7 @@ class RareCases:
         return begin, tf.where(ours > 0, begin + here + grow - 1, last + shift)
 
 
-def normalize(text: str, options: NormalizerOptions) -> str:
+def _for_kernel(text: str, options: NormalizerOptions) -> str:
     """What the normaliser makes of a text, without the kernel."""
     changed = _changes(options)
     return "".join(changed.get(ord(character), character) for character in text)
@@ -151,9 +153,7 @@ def _mark(
         if token.single_word:
             match = f"{_OPEN}{_quote(content)}{_CLOSE}"
             plain = content.replace("\\", r"\\")
-            text = tf.strings.regex_replace(
-                text, f"({_WORD}{_CLOSE}?){match}", rf"\1{plain}"
-            )
+            text = tf.strings.regex_replace(text, f"({_WORD}{_CLOSE}?){match}", rf"\1{plain}")
             text = tf.strings.regex_replace(text, f"{match}({_OPEN}?{_WORD})", rf"{plain}\1")
     for content, marker, _ in tokens:
         match = f"{_OPEN}{_quote(content)}{_CLOSE}"
@@ -171,10 +171,24 @@ def _swaps() -> list[tuple[str, str, str]]:
     table = unicode_table()
     groups = table.reordered
     between = _class(table.reordered_then_stripped | table.removed) + "*"
-    return [
-        (_class(frozenset().union(*groups[place + 1 :])), between, _class(group))
-        for place, group in enumerate(groups[:-1])
-    ]
+    swaps = []
+    for place, group in enumerate(groups[:-1]):
+        above = frozenset().union(*groups[place + 1 :])
+        ending = {point for point, parts in _composites().items() if ord(parts[-1]) in above}
+        swaps.append((_class(above | ending), between, _class(group)))
+    return swaps
+
+
+@functools.cache
+def _composites() -> dict[int, str]:
+    """Characters that decompose into a starter and marks that may change places (notes)."""
+    table = unicode_table()
+    marks = frozenset().union(*table.reordered)
+    return {
+        point: parts
+        for point, parts in table.decomposed.items()
+        if not marks.isdisjoint(map(ord, parts))
+    }
 
 
 def _class(points: Iterable[int]) -> str:

@@ -19,7 +19,9 @@ class Row(NamedTuple):
     first: Span
     second: Span | None
 
-    def lay(self, one: Sequence, two: Sequence | None, special: Callable[[int], Any] | None) -> list:
+    def lay(
+        self, one: Sequence, two: Sequence | None, special: Callable[[int], Any] | None
+    ) -> list:
         """Per-token values in order, with `special(k)` for the k-th special token."""
         a = list(one[slice(*self.first)])
         b = [] if self.second is None else list(two[slice(*self.second)])

@@ -49,7 +49,8 @@ def read(text: Any, text_pair: Any, words: bool) -> Texts:
             raise ValueError(
                 "Expected one text_pair for one text. Received a list. Pass lists for both."
             )
-        first, second = [text], None if text_pair is None else [text_pair]
+        # An empty second text is none, as in Transformers.
+        first, second = [text], [text_pair] if text_pair else None
     else:
         first, second = list(text), text_pair
         if second is not None:

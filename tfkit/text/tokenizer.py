@@ -14,7 +14,7 @@ from tfkit.text.added_tokens import AddedToken
 from tfkit.text.batch import CallOptions, encode
 from tfkit.text.decoder import clean_up, join_pieces
 from tfkit.text.encoding import BatchEncoding
-from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.normalizer import NormalizerOptions, normalize
 from tfkit.text.pieces import Pieces, WordPieces
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
@@ -47,7 +47,6 @@ class DistilBertTokenizer:
         [[2, 4, 3, 0, 0], [2, 4, 5, 1, 3]]
     """
 
-    vocab_files_names = {"vocab_file": "vocab.txt", "tokenizer_file": "tokenizer.json"}
     is_fast = True
     pad_token_type_id = 0
 
@@ -128,8 +127,12 @@ class DistilBertTokenizer:
         return cls(**{**settings, **kwargs})
 
     def save_pretrained(self, save_directory: str | os.PathLike, **_) -> tuple[str, ...]:
-        """Writes `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and
-        `special_tokens_map.json`, which Transformers reads too; returns their paths."""
+        """Writes the tokenizer's files, which Transformers reads too.
+
+        Returns:
+            The paths of `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and
+            `special_tokens_map.json`.
+        """
         return folder.write(self, Path(save_directory))
 
     def get_config(self) -> dict:
@@ -253,7 +256,11 @@ class DistilBertTokenizer:
         return self(batch_text_or_text_pairs, **kwargs)
 
     def as_layer(
-        self, max_length: int | None = None, padding: str | int = "longest", pairs: bool = False, **kw
+        self,
+        max_length: int | None = None,
+        padding: str | int = "longest",
+        pairs: bool = False,
+        **kw,
     ):
         """The tokenizer as a Keras layer: see `tfkit.text.layer.TokenizerLayer`.
 
@@ -273,14 +280,9 @@ class DistilBertTokenizer:
         """Text to ids without special tokens, as a graph; built when first asked for."""
         key = "portable" if portable else "pieces"
         if key not in self._graphs:
-            strip = self.do_lower_case if self.strip_accents is None else self.strip_accents
             self._graphs[key] = WordPieces(
                 self._table.vocabulary,
-                NormalizerOptions(
-                    lowercase=bool(self.do_lower_case),
-                    strip_accents=bool(strip),
-                    chinese_chars=bool(self.tokenize_chinese_chars),
-                ),
+                self._normalizer_options,
                 unknown=self.unk_token,
                 prefix=self.continuing_subword_prefix,
                 word_limit=self.max_input_chars_per_word,
@@ -288,6 +290,15 @@ class DistilBertTokenizer:
                 portable=portable,
             )
         return self._graphs[key]
+
+    @property
+    def _normalizer_options(self) -> NormalizerOptions:
+        strip = self.do_lower_case if self.strip_accents is None else self.strip_accents
+        return NormalizerOptions(
+            lowercase=bool(self.do_lower_case),
+            strip_accents=bool(strip),
+            chinese_chars=bool(self.tokenize_chinese_chars),
+        )
 
     def run(self, batch: Sequence[str | bytes] | tf.Tensor, *, offsets: bool = False) -> Pieces:
         """`pieces` on a batch of texts, compiled once."""
@@ -321,10 +332,12 @@ class DistilBertTokenizer:
             options = dict(skip_special_tokens=skip_special_tokens)
             options["clean_up_tokenization_spaces"] = clean_up_tokenization_spaces
             return [self.decode(row, **options) for row in ids]
-        skipped = {
-            token.content for token in self._table.added.values() if token.special
-        } if skip_special_tokens else set()
-        tokens = (self._table.token(int(index)) for index in ids)
+        skipped = (
+            {token.content for token in self._table.added.values() if token.special}
+            if skip_special_tokens
+            else set()
+        )
+        tokens = (self._token(int(index)) for index in ids)
         tokens = [token for token in tokens if token is not None and token not in skipped]
         text = self.convert_tokens_to_string(tokens)
         if clean_up_tokenization_spaces is None:
@@ -352,9 +365,20 @@ class DistilBertTokenizer:
     def convert_ids_to_tokens(self, ids, skip_special_tokens: bool = False):
         """The token of an id, None if it has none; a list for a list."""
         if isinstance(ids, int):
-            return self._table.token(ids)
+            return self._token(ids)
         skipped = set(self.all_special_ids) if skip_special_tokens else ()
-        return [self._table.token(int(index)) for index in ids if int(index) not in skipped]
+        return [self._token(int(index)) for index in ids if int(index) not in skipped]
+
+    def _token(self, index: int) -> str | None:
+        """Added tokens that are found in normalised text show in their normalised form."""
+        added = self._table.added.get(index)
+        if added is None:
+            return self._table.token(index)
+        return (
+            normalize(added.content, self._normalizer_options)
+            if added.normalized
+            else added.content
+        )
 
     def get_vocab(self) -> dict[str, int]:
         """Every token, added ones included, and its id."""

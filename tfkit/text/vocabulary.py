@@ -91,6 +91,4 @@ class Vocabulary:
 
     def lines(self) -> list[str]:
         """The tokens in the order of their ids; an id without a token gets a name of its own."""
-        return [
-            self._tokens[i] if i in self._tokens else f"[no token {i}]" for i in range(self.top)
-        ]
+        return [self._tokens.get(i, f"[no token {i}]") for i in range(self.top)]

@@ -1,0 +1,200 @@
+"""The Keras layer: the same ids in tf.data, functional models, SavedModels and `.keras` files."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.text import fuzz
+from tfkit import DistilBertTokenizer
+
+TEXTS = ["Hello worlds!", "", "hello [MASK] world", "s" * 101 + " hello", "É e\u0301\xff ॐ"]
+RAW = [*(text.encode() for text in TEXTS), b"\xffhello\xe2\x82 world"]
+
+
+def rows(batch) -> list[list[int]]:
+    return batch["input_ids"].numpy().tolist()
+
+
+def test_rows_are_laid_out(tokenizer):
+    batch = tokenizer.as_layer(max_length=5)(tf.constant(["hello worlds!", "hello"]))
+    assert rows(batch) == [[2, 5, 6, 7, 3], [2, 5, 3, 0, 0]]
+    assert batch["attention_mask"].numpy().tolist() == [[1] * 5, [1, 1, 1, 0, 0]]
+    assert batch["input_ids"].dtype == batch["attention_mask"].dtype == tf.int32
+    assert type(batch) is dict
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("cut", ["right", "left"])
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("padding", ["longest", "max_length"])
+def test_it_gives_what_a_call_gives(vocabulary, side, cut, pairs, padding):
+    tokenizer = DistilBertTokenizer(vocabulary, padding_side=side, truncation_side=cut)
+    first = [" ".join(["hello", "world"] * n) for n in (0, 1, 5, 2, 3)]
+    second = [" ".join(["e", "!"] * n) for n in (0, 4, 1, 1, 3)]
+    for length in (3, 4, 7, 8, 30):
+        layer = tokenizer.as_layer(length, padding=padding, pairs=pairs)
+        batch = layer((tf.constant(first), tf.constant(second)) if pairs else tf.constant(first))
+        expected = tokenizer(
+            first,
+            second if pairs else None,
+            truncation=True,
+            max_length=length,
+            padding=padding,
+            return_special_tokens_mask=True,  # takes the path that is not in the graph
+        )
+        assert rows(batch) == expected["input_ids"]
+        assert batch["attention_mask"].numpy().tolist() == expected["attention_mask"]
+
+
+def test_one_text_of_a_pair_can_give_way(tokenizer):
+    texts = tf.constant(["hello hello hello"]), tf.constant(["world world world"])
+    first = tokenizer.as_layer(7, pairs=True, truncation="only_first")(texts)
+    second = tokenizer.as_layer(7, pairs=True, truncation="only_second")(texts)
+    assert rows(first) == [[2, 5, 3, 6, 6, 6, 3]]
+    assert rows(second) == [[2, 5, 5, 5, 3, 6, 3]]
+
+
+def test_in_tf_data_after_batch(tokenizer):
+    layer = tokenizer.as_layer()
+    data = tf.data.Dataset.from_tensor_slices(RAW).batch(4).map(layer)
+    assert data.element_spec["input_ids"].shape.as_list() == [None, None]
+    joined = [
+        row[: sum(mask)]
+        for batch in data.as_numpy_iterator()
+        for row, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"].tolist())
+    ]
+    assert joined == tokenizer(RAW, truncation=True)["input_ids"]
+
+
+def test_in_a_functional_model_and_a_keras_file(tokenizer, tmp_path):
+    text = keras.Input((), dtype="string")
+    model = keras.Model(text, tokenizer.as_layer(8, padding="max_length")(text))
+    assert model.output["input_ids"].shape == (None, 8)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert rows(again(tf.constant(RAW))) == rows(model(tf.constant(RAW)))
+    assert again.predict(tf.constant(RAW), verbose=0)["input_ids"].shape == (6, 8)
+
+
+def test_the_configuration_holds_the_vocabulary_and_no_path(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    config = DistilBertTokenizer.from_pretrained(tmp_path).as_layer(5).get_config()
+    assert config["tokenizer"]["vocab"] == list(tokenizer.get_vocab())
+    assert str(tmp_path) not in str(config)
+
+
+def test_in_a_saved_model(tokenizer, tmp_path):
+    layer = tokenizer.as_layer(12)
+    module = tf.Module()
+    module.serve = tf.function(layer, input_signature=[tf.TensorSpec([None], tf.string)])
+    tf.saved_model.save(module, tmp_path)
+    restored = tf.saved_model.load(tmp_path)
+    assert rows(restored.serve(tf.constant(RAW))) == rows(layer(tf.constant(RAW)))
+    assert restored.serve(tf.constant([], tf.string))["input_ids"].shape == (0, 2)
+    kernels = {
+        node.op
+        for function in restored.signatures["serving_default"].graph.as_graph_def().library.function
+        for node in function.node_def
+        if "Bert" in node.op or "piece" in node.op
+    }
+    assert kernels == {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
+
+
+def test_a_scalar_string_is_an_error_and_not_the_end_of_the_process(tokenizer):
+    unshaped = tf.function(tokenizer.as_layer(), input_signature=[tf.TensorSpec(None, tf.string)])
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        unshaped(tf.constant("hello"))
+    with pytest.raises(ValueError, match=r"batch of strings.*shape \(\)"):
+        tokenizer.as_layer()(tf.constant("hello"))
+
+
+def test_a_column_and_python_strings_are_taken(tokenizer):
+    layer = tokenizer.as_layer()
+    assert rows(layer(tf.constant([["hello"], ["world"]]))) == [[2, 5, 3], [2, 6, 3]]
+    assert rows(layer(["hello", "world"])) == [[2, 5, 3], [2, 6, 3]]
+    assert rows(tokenizer.as_layer(pairs=True)((["hello"], ["world"]))) == [[2, 5, 3, 6, 3]]
+
+
+def test_an_empty_batch(tokenizer):
+    batch = tokenizer.as_layer()(tf.constant([], tf.string))
+    assert batch["input_ids"].shape == (0, 2)
+
+
+def test_ten_megabytes_in_one_string(tokenizer):
+    batch = tokenizer.as_layer(8)(tf.constant(["hello " * 1_700_000, "s" * 10_000_000]))
+    assert rows(batch) == [[2, 5, 5, 5, 5, 5, 5, 3], [2, 1, 3, 0, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(max_length=1), "`max_length` must be an integer of at least 2"),
+        (dict(max_length=2, pairs=True), "at least 3"),
+        (dict(max_length=2.5), "integer"),
+        (dict(padding="shortest"), "`padding` must be"),
+        (dict(padding=4, max_length=8), "at least `max_length`"),
+        (dict(truncation="middle"), "`truncation` must be one of"),
+    ],
+)
+def test_bad_options(tokenizer, options, message):
+    with pytest.raises(ValueError, match=message):
+        tokenizer.as_layer(**options)
+
+
+def test_bad_input(tokenizer):
+    with pytest.raises(TypeError, match="strings"):
+        tokenizer.as_layer()(tf.constant([1, 2]))
+    with pytest.raises(ValueError, match="two string tensors"):
+        tokenizer.as_layer(pairs=True)(tf.constant(["a"]))
+
+
+def test_offsets_in_the_graph(tokenizer):
+    text = tf.constant(["E\u0301hello, hellos", "[MASK] e"])
+    pieces = tf.function(lambda t: tokenizer.pieces()(t, offsets=True))(text)
+    assert pieces.starts.numpy().tolist() == [0, 7, 9, 14, 0, 7]
+    assert pieces.ends.numpy().tolist() == [7, 8, 14, 15, 6, 8]
+
+
+# === TFLite ===
+
+
+def interpreter(layer, batch: int | None):
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    from tensorflow_text.core.pybinds import tflite_registrar
+
+    function = tf.function(layer, input_signature=[tf.TensorSpec([batch], tf.string)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    converter.allow_custom_ops = True
+    made = litert.InterpreterWithCustomOps(
+        model_content=converter.convert(),
+        custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
+    )
+    made.allocate_tensors()
+    return made
+
+
+def test_the_portable_layer_runs_in_tflite(vocabulary):
+    spelled = [chr(c) for c in range(0x21, 0x2FF)]
+    tokenizer = DistilBertTokenizer(
+        list(dict.fromkeys([*vocabulary, *spelled, *(f"##{c}" for c in spelled)]))
+    )
+    layer = tokenizer.as_layer(24, padding="max_length", portable=True)
+    runner = interpreter(layer, batch=1)
+    place = runner.get_input_details()[0]["index"]
+    texts = ["", "hello", "s" * 100 + " a", "s" * 101 + " a", "a" * 500, *fuzz.texts(200, seed=1)]
+    texts = [text for text in texts if "[" not in text]  # special tokens in text: not portable
+    expected = tokenizer(texts, truncation=True, max_length=24, padding="max_length")["input_ids"]
+    for text, row in zip(texts, expected):
+        runner.set_tensor(place, np.array([text.encode()]))
+        runner.invoke()
+        outputs = [runner.get_tensor(d["index"])[0].tolist() for d in runner.get_output_details()]
+        assert row in outputs, text
+    names = {op["op_name"] for op in runner._get_ops_details()}
+    assert {name for name in names if name.startswith("Fast")} == {
+        "FastBertNormalize",
+        "FastWordpieceTokenizeWithOffsets",
+    }
+    assert not any(name.startswith("Flex") for name in names)
