@@ -120,5 +120,7 @@ def test_schedule_survives_a_keras_file():
 def test_examples_that_do_not_fit_are_one_clear_error():
     with pytest.raises(ValueError, match="Expected examples of 3 classes.*Received 2: neg, pos"):
         fine_tune(new_model(id2label={0: "a", 1: "b", 2: "c"}), TOKENIZER, TRAIN)
+    with pytest.raises(ValueError, match="two classes at least. Received one: 'x'"):
+        fine_tune(new_model(), TOKENIZER, data.read([("a", "x")]))
     with pytest.raises(ValueError, match="Received texts alone"):
         fine_tune(new_model(), TOKENIZER, data.read(["a"], label=None))

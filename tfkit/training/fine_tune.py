@@ -170,6 +170,10 @@ def _loss(num_labels: int, label_smoothing: float):
 def _check_labels(model, examples: Examples) -> None:
     if examples.labels is None:
         raise ValueError("Expected examples with labels to train on. Received texts alone.")
+    if len(examples.names) < 2:
+        raise ValueError(
+            f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
+        )
     if len(examples.names) != model.config.num_labels:
         raise ValueError(
             f"Expected examples of {model.config.num_labels} classes, the model's `num_labels`. "
