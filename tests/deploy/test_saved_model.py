@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
 
-QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": ()}
+QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": (), "server_files": False}
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tfkit.export.op_audit import audit_saved_model
 from tfkit.export.options import one_of, token_limit, writable_folder
 from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.export.server import write_server_files
 from tfkit.export.signatures import INPUTS, Signatures, weights_only
 from tfkit.export.verify import check, loaded
 from tfkit.export.warmup import check_warmup, warmup_requests, write_warmup
@@ -38,6 +39,7 @@ def saved_model(
     max_length: int | None = None,
     signatures: Sequence[str] = DEFAULT_SIGNATURES,
     warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
+    server_files: bool = True,
     overwrite: bool = False,
     texts: Sequence[str] | None = None,
 ) -> SavedModelReport:
@@ -61,6 +63,8 @@ def saved_model(
         warmup: the requests that the server runs before it takes the version into service, for
             each signature, as pairs: how many texts, of how many words. Give what the traffic
             will have.
+        server_files: write `directory/server` too, unless it is there: configurations for the
+            server, Docker and Kubernetes, and example requests.
         overwrite: replace `version` if it exists.
         texts: what to compare with the Keras model on; by default a small sample of many scripts.
 
@@ -102,6 +106,8 @@ def saved_model(
         old = _set_aside(path)
     if old is not None:
         shutil.rmtree(old)
+    if server_files:
+        write_server_files(directory, report.serving)
     return report
 
 
