@@ -74,7 +74,8 @@ def _ask_tflite(path: Path, tokenizer, text: str, names) -> dict:
     batch = tokenizer(
         [text], padding="max_length", truncation=True, max_length=length, return_tensors="np"
     )
-    scores = next(iter(runner(**batch).values()))[0]
+    ids = {name: values.astype("int32") for name, values in batch.items()}
+    scores = runner(**ids)["scores"][0]
     return {"label": names[int(scores.argmax())], "score": float(scores.max())}
 
 

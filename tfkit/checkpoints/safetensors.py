@@ -47,4 +47,7 @@ class Reader:
 
 def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes `tensors`, marked as PyTorch's, since their names and layouts are."""
+    path.touch()
+    mode = path.stat().st_mode  # what the user's umask gives: save_file makes the file private
     safetensors.numpy.save_file(dict(tensors), path, metadata={"format": "pt"})
+    path.chmod(mode)
