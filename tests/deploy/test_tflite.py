@@ -1,4 +1,4 @@
-"""The `.tflite` file that takes token ids."""
+"""The `.tflite` file that takes token ids, and what all forms have in common."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import importlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
-from tfkit.export.tflite import interpreter_class
 
 
 def run(path, tokenizer, texts, max_length=24):
     """Scores `[B,C]` of a file, by the names of its inputs and outputs."""
-    classify = interpreter_class()(model_path=str(path)).get_signature_runner()
+    classify = Interpreter(model_path=str(path)).get_signature_runner()
     rows = []
     for text in texts:
         batch = tokenizer(
@@ -49,7 +49,7 @@ def test_token_ids_in_probabilities_out(
 
 def test_inputs_and_outputs_have_names_and_fixed_shapes(model, tokenizer, tmp_path):
     export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=12, texts=TEXTS)
-    runner = interpreter_class()(str(tmp_path / "m.tflite")).get_signature_runner()
+    runner = Interpreter(str(tmp_path / "m.tflite")).get_signature_runner()
     inputs = {name: (*d["shape"], d["dtype"]) for name, d in runner.get_input_details().items()}
     assert inputs == {
         "input_ids": (1, 12, np.int32),
@@ -112,7 +112,7 @@ def test_unfrozen_weights_are_refused(model, tokenizer, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"form": "onnx"}, "`form` must be one of 'ids'.* received 'onnx'"),
+        ({"form": "onnx"}, "`form` must be one of 'ids', 'text', 'mediapipe'; received 'onnx'"),
         ({"quantization": "int4"}, "`quantization` must be one of None, .* received 'int4'"),
         ({"max_length": 25}, "to 24, .* received 25"),
         ({}, "received 128"),

@@ -3,18 +3,22 @@
     from tfkit import export
     print(export.saved_model(model, tokenizer, "served/reviews"))      # for TF Serving
     print(export.tflite(model, tokenizer, "reviews.tflite"))           # for LiteRT
+    export.verify("served/reviews")                                    # as a server loads it
+    export.Classifier("reviews.tflite", tokenizer=tokenizer)(["What a good day."])
 
 `tfkit.export` itself is imported when it is first used; it needs TensorFlow throughout.
 """
 
 from __future__ import annotations
 
+from tfkit.export.lite import Classifier
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
 from tfkit.export.saved_model import saved_model
 from tfkit.export.tflite import tflite
 from tfkit.export.verify import verify
 
 __all__ = [
+    "Classifier",
     "ExportError",
     "SavedModelReport",
     "ServingReport",

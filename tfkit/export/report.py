@@ -146,8 +146,11 @@ class TFLiteReport:
         max_length: T, in tokens.
         ops: operator -> how often it stands in the file.
         weight_bytes: what the model's weights alone take in float32.
-        agreement: with the Keras model.
+        agreement: with the Keras model, on the same tokens.
         latency: threads -> median seconds a text, on the machine that exported.
+        deployed: agreement with the Keras model when the form's own tokenizer reads the texts:
+            the one in the file, or MediaPipe's. None for "ids", or without MediaPipe.
+        otherwise: texts that this tokenizer reads otherwise than the model's.
     """
 
     path: Path
@@ -159,6 +162,8 @@ class TFLiteReport:
     weight_bytes: int
     agreement: Agreement
     latency: Mapping[int, float]
+    deployed: Agreement | None = None
+    otherwise: tuple[str, ...] = ()
 
     @property
     def largest_difference(self) -> float:
@@ -180,6 +185,8 @@ class TFLiteReport:
                 ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
                 ("latency", latency),
                 ("checked on", str(self.agreement)),
+                *([("own tokens", f"on {self.deployed}")] if self.deployed else []),
+                *[("read otherwise", repr(text[:60])) for text in self.otherwise],
             ],
         )
 
@@ -196,4 +203,4 @@ def megabytes(count: int) -> str:
 
 
 def _lines(title: str, rows: list[tuple[str, str]]) -> str:
-    return "\n".join([title, *(f"  {name:<13} {value}" for name, value in rows)])
+    return "\n".join([title, *(f"  {name:<14} {value}" for name, value in rows)])

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.answers import KerasAnswers, agreement, demand, scores
+from tfkit.export.answers import KerasAnswers, agreement, demand
+from tfkit.export.lite import Classifier
+from tfkit.export.mediapipe import answers_of_mediapipe, vocabulary_lines
 from tfkit.export.op_audit import audit_tflite
 from tfkit.export.options import one_line_labels, one_of, token_limit, writable_file
-from tfkit.export.report import TFLiteReport
+from tfkit.export.report import ExportError, TFLiteReport
 from tfkit.export.samples import SAMPLE_TEXTS
 from tfkit.export.signatures import weights_only
+from tfkit.export.tflite_forms import CUSTOM_OPS, finish, trace
 from tfkit.files import staged
 
-FORMS = ("ids",)
 # How far a score may be from the Keras model's. Eight-bit weights are reported, not judged: what
 # they cost depends on the model, and the report says it.
 _TOLERANCE = {None: 1e-4, "float16": 2e-2, "dynamic_int8": None}
 _THREADS = (1, 2)
+# Between two runs of the same file on the same tokens.
+_SAME = 1e-4
+# Texts that every tokenizer of BERT's kind reads alike.
+_PLAIN = re.compile("[A-Za-z ,.]{1,300}")
 
 
 def tflite(
@@ -38,14 +45,22 @@ def tflite(
     """Writes a `.tflite` file, and runs it on texts to compare it with the Keras model.
 
     It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and
-    else in the interpreter that comes with TensorFlow: the same kernels, of an older release.
+    else in the interpreter that comes with TensorFlow. The form "mediapipe" runs in MediaPipe's
+    `TextClassifier` too, where that is installed.
 
     Args:
         model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
         path: the file to write.
-        form: "ids": `input_ids` and `attention_mask`, int32 `[1,T]` each, to `scores`, float32
-            `[1,C]`: for apps that have a tokenizer of their own.
+        form: what goes in and out.
+            "ids": `input_ids` and `attention_mask`, int32 `[1,T]`, to `scores`, float32 `[1,C]`;
+            for apps that have a tokenizer of their own.
+            "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
+            brings a tokenizer; vocabulary and labels are in the file. That tokenizer lower-cases
+            ASCII only and keeps accents: the report names the texts that it answers otherwise.
+            "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
+            is in the file. The app has to register tensorflow-text's two kernels. Special tokens
+            written in a text are split as any text is.
         quantization: of the weights. None keeps float32; "float16" halves the file; with
             "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
             TensorFlow 2.17 on).
@@ -56,28 +71,42 @@ def tflite(
         Size, operators, latency, and how far the answers are from the Keras model's.
 
     Raises:
-        ValueError: an option is out of range, or a label does not fit on a line.
+        ValueError: an option is out of range, a label does not fit on a line, or MediaPipe cannot
+            use the vocabulary.
         NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
         ExportError: what was written answers otherwise than the model, or needs more than
-            builtin operators. Nothing is left behind.
+            the operators it should. Nothing is left behind.
     """
-    one_of("form", form, FORMS)
+    one_of("form", form, CUSTOM_OPS)
     one_of("quantization", quantization, _TOLERANCE)
     max_length = token_limit(model, tokenizer, max_length)
     one_line_labels(model)
+    if form == "mediapipe":
+        vocabulary_lines(tokenizer)
     path = writable_file(path)
     texts = list(SAMPLE_TEXTS if texts is None else texts)
 
-    content = _convert(model, max_length, quantization)
-    ops = audit_tflite(content)
-    runs = {threads: _runner(content, tokenizer, max_length, threads) for threads in _THREADS}
-    received, latency = {}, {}
-    for threads, run in runs.items():
-        received[threads], latency[threads] = _answers(run, texts)
+    converted = _convert(trace(form, model, tokenizer, max_length), model, quantization)
+    ops = audit_tflite(converted, CUSTOM_OPS[form])
+    content = finish(form, converted, model, tokenizer)
     expected = KerasAnswers(model, tokenizer, max_length).scores(texts)
-    compared = agreement(expected, received[1])
+    same_tokens = expected
+    if form == "text":
+        same_tokens = KerasAnswers(model, tokenizer, max_length, portable=True).scores(texts)
+    received, latency = {}, {}
+    for threads in _THREADS:
+        classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
+        received[threads], latency[threads] = _answers(classifier, texts)
+    compared = agreement(same_tokens, received[1])
     if _TOLERANCE[quantization] is not None:
         demand(compared, _TOLERANCE[quantization], f"the TFLite file '{path}'")
+    deployed = {"text": received[1]}.get(form)
+    otherwise = [text for text, *pair in zip(texts, expected, same_tokens) if _far(*pair)]
+    if form == "mediapipe":
+        deployed = answers_of_mediapipe(content, texts)
+    if form == "mediapipe" and deployed is not None:
+        otherwise = [text for text, *pair in zip(texts, deployed, received[1]) if _far(*pair)]
+        _demand_plain_texts(otherwise)
     with staged(path.parent) as stage:
         (stage / path.name).write_bytes(content)
     return TFLiteReport(
@@ -90,24 +119,16 @@ def tflite(
         weight_bytes=4 * model.count_params(),
         agreement=compared,
         latency=latency,
+        deployed=None if deployed is None else agreement(expected, deployed),
+        otherwise=tuple(otherwise),
     )
 
 
-def _convert(model, max_length: int, quantization: str | None) -> bytes:
-    inputs = [
-        tf.TensorSpec([1, max_length], tf.int32, name=name)
-        for name in ("input_ids", "attention_mask")
-    ]
-
-    @tf.function(input_signature=inputs)
-    def classify(input_ids, attention_mask):
-        batch = {"input_ids": input_ids, "attention_mask": attention_mask}
-        return {"scores": scores(model.config, model(batch, training=False).logits)}
-
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [classify.get_concrete_function()], weights_only(model)
-    )
+def _convert(function, model, quantization: str | None) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], weights_only(model))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    # Lets through whatever has no builtin operator; the audit then says what that may be.
+    converter.allow_custom_ops = True
     if quantization is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
@@ -115,29 +136,24 @@ def _convert(model, max_length: int, quantization: str | None) -> bytes:
     return converter.convert()
 
 
-def _runner(content: bytes, tokenizer, max_length: int, threads: int) -> Callable:
-    interpreter = interpreter_class()(model_content=content, num_threads=threads)
-    run = interpreter.get_signature_runner()
-    tokenize = tokenizer.as_layer(max_length=max_length, padding="max_length")
-
-    def classify(text: str) -> tuple[np.ndarray, float]:
-        batch = {name: ids.numpy() for name, ids in tokenize(tf.constant([text])).items()}
+def _answers(classifier: Classifier, texts: list[str]) -> tuple[np.ndarray, float]:
+    """Scores `[B,C]`, and the median of the seconds that the interpreter took for a text."""
+    rows, seconds = [], []
+    for text in texts:
+        inputs = classifier.inputs(text)
         start = time.perf_counter()
-        answer = run(**batch)["scores"][0]
-        return answer, time.perf_counter() - start
-
-    return classify
-
-
-def interpreter_class():
-    """LiteRT's interpreter, or the one that comes with TensorFlow where LiteRT is not installed."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        return tf.lite.Interpreter
-    return Interpreter
+        rows.append(classifier.run(inputs)["scores"][0])
+        seconds.append(time.perf_counter() - start)
+    return np.stack(rows), statistics.median(seconds)
 
 
-def _answers(run: Callable, texts: list[str]) -> tuple[np.ndarray, float]:
-    answers, seconds = zip(*[run(text) for text in texts])
-    return np.stack(answers), statistics.median(seconds)
+def _far(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(one - other).max() > _SAME)
+
+
+def _demand_plain_texts(otherwise: list[str]) -> None:
+    for text in filter(_PLAIN.fullmatch, otherwise):
+        raise ExportError(
+            f"Expected MediaPipe to answer the plain text {text!r} as the file does when it is fed "
+            "with the model's own tokens."
+        )

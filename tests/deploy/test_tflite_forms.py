@@ -1,0 +1,155 @@
+"""Files with a tokenizer inside, or beside: strings in LiteRT, and MediaPipe's classifier."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from tests.deploy.small import LABELS, TEXTS, VOCABULARY, classifier
+from tfkit import DistilBertTokenizer, export
+from tfkit.export.lite import Classifier
+
+PLAIN = ["The film: NOT bad!", "good goods", "", "film 映画", "bad film " * 40]
+
+
+@pytest.fixture(scope="module")
+def files(model, tokenizer, tmp_path_factory):
+    """Form -> report."""
+    folder = tmp_path_factory.mktemp("tflite")
+    return {
+        form: export.tflite(model, tokenizer, folder / f"{form}.tflite", form=form, max_length=24)
+        for form in ("ids", "text", "mediapipe")
+    }
+
+
+def keras(model, tokenizer, texts):
+    rows = []
+    for text in texts:
+        ids = tokenizer([text], truncation=True, max_length=24, return_tensors="tf")["input_ids"]
+        logits = model(ids).logits.numpy()[0].astype(float)
+        rows.append(np.exp(logits) / np.exp(logits).sum())
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_strings_in_labels_out_with_the_tokenizer_in_the_file(files, expected, threads):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    from tensorflow_text import tflite_registrar
+
+    classify = interpreter.InterpreterWithCustomOps(
+        custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
+        model_path=str(files["text"].path),
+        num_threads=threads,
+    ).get_signature_runner()
+    for text, scores in zip(TEXTS, expected):
+        answer = classify(text=np.array([text.encode()], dtype=object))
+        np.testing.assert_allclose(answer["scores"][0], scores, atol=1e-5)
+        assert answer["label"][0].decode() == LABELS[scores.argmax()]
+
+
+def test_the_text_form_names_texts_with_special_tokens_written_in_them(model, tokenizer, tmp_path):
+    texts = ["good film", "good [MASK] film"]
+    report = export.tflite(
+        model, tokenizer, tmp_path / "m.tflite", form="text", max_length=24, texts=texts
+    )
+    assert report.otherwise == ("good [MASK] film",)
+    assert report.agreement.largest_difference < 1e-5 < report.deployed.largest_difference
+
+
+def test_mediapipe_classifies_with_its_own_tokenizer(files, model, tokenizer):
+    tasks = pytest.importorskip("mediapipe.tasks.python", reason="extra `mobile` is not installed")
+    options = tasks.text.TextClassifierOptions(
+        tasks.BaseOptions(model_asset_path=str(files["mediapipe"].path))
+    )
+    with tasks.text.TextClassifier.create_from_options(options) as classify:
+        for text, scores in zip(PLAIN, keras(model, tokenizer, PLAIN)):
+            (head,) = classify.classify(text).classifications
+            received = {category.category_name: category.score for category in head.categories}
+            assert received == pytest.approx(dict(zip(LABELS.values(), scores)), abs=1e-5)
+
+
+def test_mediapipe_files_name_the_texts_that_it_reads_otherwise(files, model, tokenizer, tmp_path):
+    pytest.importorskip("mediapipe", reason="extra `mobile` is not installed")
+    texts = ["good cafe", "good café", "bad"]
+    report = export.tflite(
+        model, tokenizer, tmp_path / "m.tflite", form="mediapipe", max_length=24, texts=texts
+    )
+    assert report.otherwise == ("good café",)
+    assert report.agreement.largest_difference < 1e-5 < report.deployed.largest_difference
+    assert "good café" in str(report)
+
+
+def test_vocabulary_and_labels_are_in_the_file(files):
+    with zipfile.ZipFile(files["mediapipe"].path) as archive:
+        assert archive.read("vocab.txt").decode().splitlines() == VOCABULARY
+        assert archive.read("labels.txt").decode().splitlines() == [*LABELS.values()]
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_the_weights_keep_their_alignment_beside_the_metadata(files):
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    content = files["mediapipe"].path.read_bytes()
+    model = schema.Model.GetRootAs(content, 0)
+    offsets = set()
+    for index in range(model.BuffersLength()):
+        data = model.Buffers(index).DataAsNumpy()
+        if isinstance(data, np.ndarray):
+            offsets.add((data.ctypes.data - np.frombuffer(content, np.uint8).ctypes.data) % 16)
+    assert offsets == {0}
+
+
+def test_the_same_export_gives_the_same_bytes(files, model, tokenizer, tmp_path):
+    again = export.tflite(
+        model, tokenizer, tmp_path / "m.tflite", form="mediapipe", max_length=24, texts=["good"]
+    )
+    assert again.path.read_bytes() == files["mediapipe"].path.read_bytes()
+
+
+@pytest.mark.parametrize("form", ["ids", "text", "mediapipe"])
+def test_one_class_runs_every_form(files, tokenizer, expected, form):
+    classify = Classifier(files[form].path, tokenizer=None if form == "text" else tokenizer)
+    assert classify.form == form
+    np.testing.assert_allclose(classify.scores(TEXTS), expected, atol=1e-5)
+    answers = classify(TEXTS)
+    assert [answer["label"] for answer in answers] == [LABELS[i] for i in expected.argmax(-1)]
+    np.testing.assert_allclose([a["score"] for a in answers], expected.max(-1), atol=1e-5)
+    assert classify("good") == classify(["good"])
+
+
+def test_custom_operators_are_exactly_the_two_of_the_tokenizer(files):
+    custom = {
+        form: {op for op in report.ops if op.startswith("custom:")}
+        for form, report in files.items()
+    }
+    two = {"custom:FastBertNormalize", "custom:FastWordpieceTokenizeWithOffsets"}
+    assert custom == {"ids": set(), "text": two, "mediapipe": set()}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"vocab": VOCABULARY, "do_lower_case": False}, "needs an uncased vocabulary"),
+        ({"vocab": [*VOCABULARY[:2], "<s>", *VOCABULARY[3:]], "cls_token": "<s>"}, "`cls_token`"),
+        ({"vocab": [*VOCABULARY, "a\u2003b"]}, "without blanks"),
+    ],
+)
+def test_a_vocabulary_that_mediapipe_cannot_use_is_refused(tmp_path, options, message):
+    tokenizer = DistilBertTokenizer(**options)
+    model = classifier(vocab_size=len(options["vocab"]))
+    path = tmp_path / "m.tflite"
+    with pytest.raises(ValueError, match=message):
+        export.tflite(model, tokenizer, path, form="mediapipe", max_length=24)
+    assert not path.exists()
+
+
+def test_the_class_says_what_is_wrong_with_a_file(files, tmp_path):
+    with pytest.raises(ValueError, match="pass the model's `tokenizer`"):
+        Classifier(files["ids"].path)
+    (tmp_path / "m.tflite").write_bytes(b"not a model")
+    with pytest.raises(ValueError, match="that runs"):
+        Classifier(tmp_path / "m.tflite")
+    with pytest.raises(FileNotFoundError):
+        Classifier(tmp_path / "none.tflite")
