@@ -46,7 +46,7 @@ def pair(vocabulary, **options):
     )
 
 
-def differences(ours, theirs, texts: list, chunk: int = 20_000) -> list:
+def differences(ours, theirs, texts: list, chunk: int = 1_000) -> list:
     """The texts that get other ids, with both sides' tokens. Bytes are decoded for `theirs`."""
     found = []
     for start in range(0, len(texts), chunk):

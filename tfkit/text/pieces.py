@@ -1,15 +1,16 @@
 """Text to WordPiece ids in the graph: two tensorflow-text kernels, and core ops around them.
 
 The kernels are FastBertNormalize, with a model of our own (`tfkit.text.normalizer`), and
-FastWordpieceTokenizeWithOffsets. What they cannot do is rare, and stands behind `tf.cond`s that
-ordinary text does not enter: words near the limit of 100 characters (the kernel counts bytes),
-and the cases of `tfkit.text.rare`.
+FastWordpieceTokenizeWithOffsets. What they cannot do is rare, and stands behind a `tf.cond` that
+ordinary text does not enter: words of more than 100 bytes (the limit is 100 characters, and the
+kernel counts bytes), and the cases of `tfkit.text.rare`.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import flatbuffers
 import numpy as np
 import tensorflow as tf
 import tensorflow_text
@@ -22,6 +23,8 @@ from tfkit.text.unicode import unicode_table
 from tfkit.text.vocabulary import Vocabulary
 
 _BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
+_SHARDS, _SHARDED_FROM = 4, 128  # parts of a batch, and the batch from which on it has parts
+_LIMIT_FIELD = 4  # `max_bytes_per_token` in fast_wordpiece_tokenizer_model.fbs
 _LONGEST_TOKEN = 256  # bytes; a limit of the kernel's encoding
 _UNREACHABLE = "\ue000"  # private: cleaning drops it from any text
 
@@ -89,22 +92,20 @@ class WordPieces:
         spellings += [*markers, _UNREACHABLE]
         model = pywrap_fast_wordpiece_tokenizer_model_builder.build_fast_wordpiece_model(
             spellings,
-            word_limit * _BYTES_OF_A_CHARACTER,
+            word_limit * (_BYTES_OF_A_CHARACTER if portable else 1),
             prefix,
             spellings[self._unknown_id],
             False,  # split on white space and punctuation too
             False,  # no detokenization
         )
+        self._limit_at = _position(model, _LIMIT_FIELD)
         continues = np.array([text.startswith(prefix) for text in spellings])
         lengths = np.array([len(text) for text in spellings], np.int32)
         with tf.init_scope():
             self._normalizer = tensorflow_text.FastBertNormalizer(
                 model_buffer=tf.constant(normalizer_model(options, len(markers)))
             )
-            self._wordpiece = tensorflow_text.FastWordpieceTokenizer(
-                model_buffer=tf.constant(np.frombuffer(model, np.uint8)),
-                token_out_type=tf.int32,
-            )
+            self._model = tf.constant(np.frombuffer(model, np.uint8))
             self._starts_word = tf.constant(~continues)
             self._characters = tf.constant(lengths - len(prefix) * continues)
             self._id_of = tf.constant([*range(top), *(token.id for token in added), 0], tf.int32)
@@ -116,24 +117,38 @@ class WordPieces:
         text = tf.reshape(text, [-1]) if self._portable else tf.ensure_shape(text, [None])
         if offsets:
             return self._with_offsets(text)
-        if self._rare is None:
-            return self._limit(*self._kernels(text))
+        if self._portable:
+            pieces = self._look_up(self._normalizer.normalize(text), self._model)
+            return Pieces(*self._limited(pieces)[:2])
         if self._rare.always:
-            return self._rarely(text)
-        ids, splits = tf.cond(
-            self._rare.present(text),
-            lambda: self._rarely(text)[:2],
-            lambda: self._limit(*self._kernels(text))[:2],
+            return Pieces(*self._exactly(text)[:2])
+        ids, splits, odd = tf.cond(
+            tf.size(text) < _SHARDED_FROM, lambda: self._quickly(text), lambda: self._sharded(text)
         )
-        return Pieces(ids, splits)
+        return Pieces(*tf.cond(odd, lambda: self._exactly(text)[:2], lambda: (ids, splits)))
 
-    def _kernels(self, text: tf.Tensor) -> tuple[Pieces, tf.Tensor]:
-        normal = self._normalizer.normalize(text)
-        return self._look_up(normal), normal
+    def _quickly(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The kernels alone: ids, splits, and whether a text may need more than them."""
+        pieces = self._look_up(self._normalizer.normalize(text), self._model)
+        # A word of more bytes than the limit came out as one unknown token.
+        long_word = tf.reduce_any(pieces.ends - pieces.starts > self._word_limit)
+        return pieces.ids, pieces.splits, tf.logical_or(long_word, self._rare.present(text))
 
-    def _look_up(self, normal: tf.Tensor) -> Pieces:
+    def _sharded(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The same; parts of the batch go through the kernels, which use one core, in parallel."""
+        size = tf.size(text)
+        share = size // _SHARDS
+        sizes = [share] * (_SHARDS - 1) + [size - share * (_SHARDS - 1)]
+        parts = tf.split(text, tf.stack(sizes), num=_SHARDS)
+        ids, splits, odd = zip(*map(self._quickly, parts))
+        base = tf.cumsum(tf.stack([part[-1] for part in splits]), exclusive=True)
+        splits = [[0]] + [part[1:] + base[number] for number, part in enumerate(splits)]
+        return tf.concat(ids, 0), tf.concat(splits, 0), tf.reduce_any(tf.stack(odd))
+
+    def _look_up(self, normal: tf.Tensor, model: tf.Tensor) -> Pieces:
         """The second kernel; offsets are those of bytes of `normal`."""
-        ids, starts, ends = self._wordpiece.tokenize_with_offsets(normal)
+        kernel = tensorflow_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
+        ids, starts, ends = kernel.tokenize_with_offsets(normal)
         return Pieces(
             ids.flat_values,
             tf.cast(ids.row_splits, tf.int32),
@@ -141,24 +156,23 @@ class WordPieces:
             tf.cast(ends.flat_values, tf.int32),
         )
 
-    def _rarely(self, text: tf.Tensor) -> Pieces:
+    def _exactly(self, text: tf.Tensor) -> Pieces:
         normal = self._rare.after(self._normalizer.normalize(self._rare.before(text)))
-        pieces = self._limit(self._look_up(normal), normal)
+        pieces = self._limited(self._look_up(normal, self._patient_model()))
         return pieces._replace(ids=tf.gather(self._id_of, pieces.ids))
 
     # === Words of more than `word_limit` characters ===
 
-    def _limit(self, pieces: Pieces, normal: tf.Tensor) -> Pieces:
+    def _patient_model(self) -> tf.Tensor:
+        """The second kernel's model, with a limit that no word of `word_limit` characters meets.
+
+        The two differ in one number, so only one is kept.
+        """
         if self._portable:
-            return self._limited(pieces)
-        lengths = tf.strings.length(normal)
-        return Pieces(
-            *tf.cond(
-                tf.reduce_any(lengths > self._word_limit),
-                lambda: self._limited(pieces)[:4],
-                lambda: pieces[:4],
-            )
-        )
+            return self._model
+        limit = np.array([self._word_limit * _BYTES_OF_A_CHARACTER], "<i4").view(np.uint8)
+        at = self._limit_at
+        return tf.concat([self._model[:at], limit, self._model[at + 4 :]], 0)
 
     def _limited(self, pieces: Pieces) -> Pieces:
         """Makes each word of too many characters one unknown token."""
@@ -190,7 +204,7 @@ class WordPieces:
         marked = self._rare.before(text) if self._rare else text
         normal, origin = self._normalizer.normalize_with_offsets(marked)
         found = self._rare.after(normal) if self._rare else normal
-        pieces = self._limit(self._look_up(found), found)
+        pieces = self._limited(self._look_up(found, self._patient_model()))
         row = tf.repeat(
             tf.range(tf.size(pieces.splits) - 1), pieces.splits[1:] - pieces.splits[:-1]
         )
@@ -210,6 +224,13 @@ class WordPieces:
         before = tf.gather(tf.concat([[0], word], 0), tf.gather(pieces.splits, row))
         ids = tf.gather(self._id_of, pieces.ids)
         return Pieces(ids, pieces.splits, starts, ends + 1, word - before - 1)
+
+
+def _position(model: bytes, field: int) -> int:
+    """Where a number of the root table of a flatbuffer is."""
+    root = int.from_bytes(model[:4], "little")
+    table = flatbuffers.table.Table(model, root)
+    return root + table.Offset(4 + 2 * field)
 
 
 def _characters(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
