@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(options) -> None:
     """Fine-tunes a model, or trains a new one, and saves it with its tokenizer."""
+    import keras
+
     from tfkit import data
     from tfkit.training import evaluate, fine_tune
 
@@ -67,6 +69,8 @@ def train(options) -> None:
     if options.validation:
         validation = data.read(options.validation, names=examples.names, **columns)
     print(f"Training on {examples!r}")
+    if options.seed is not None:
+        keras.utils.set_random_seed(options.seed)  # for new weights
     model, tokenizer = (_new if options.from_scratch else _loaded)(options, examples)
     fine_tune(
         model,
@@ -247,9 +251,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_batches(sub)
     group = sub.add_argument_group("recipe")
-    group.add_argument("--epochs", type=int, default=3, help="passes over the texts (%(default)s)")
     group.add_argument(
-        "--learning-rate", type=float, help="at its peak (5e-5 · 768 / width of the model)"
+        "--epochs", type=int, help="passes over the texts (3; 3 to 30 for models of width < 512)"
+    )
+    group.add_argument(
+        "--learning-rate", type=float, help="at its peak (5e-5, more for narrower models)"
     )
     group.add_argument("--warmup", type=float, default=0.1, help="share of steps (%(default)s)")
     group.add_argument("--weight-decay", type=float, default=0.01, help="(%(default)s)")
