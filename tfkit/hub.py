@@ -70,6 +70,59 @@ def find_file(
     return _download(str(name_or_path), filename, options)
 
 
+def upload(
+    folder: str | os.PathLike,
+    repository: str,
+    *,
+    commit_message: str,
+    private: bool | None = None,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+) -> str:
+    """Uploads a folder as one commit to a model repository of the Hub, made if there is none.
+
+    A README.md that the repository has already stays as it is.
+
+    Args:
+        folder: its files are uploaded.
+        repository: "owner/name", or a name of the logged-in user's.
+        commit_message: first line of the commit.
+        private: whether a new repository is private; None is the owner's default.
+        token: an access token with leave to write; by default the one of `hf auth login`.
+        revision: the branch.
+        create_pr: open a pull request in place of a commit to the branch.
+
+    Returns: the address of the commit.
+
+    Raises:
+        PermissionError: the token is missing or may not write there.
+    """
+    from huggingface_hub import HfApi, errors
+
+    hub = HfApi(token=token)
+    try:
+        repository = hub.create_repo(repository, private=private, exist_ok=True).repo_id
+        has_card = hub.file_exists(repository, "README.md")
+        commit = hub.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            commit_message=commit_message,
+            revision=revision,
+            create_pr=create_pr,
+            ignore_patterns=["README.md"] if has_card else None,
+        )
+    except errors.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", None)
+        if status not in (401, 403):
+            raise
+        raise PermissionError(
+            f"Expected a token that may write to '{repository}'. The Hub answered {status}. Log in "
+            "with `hf auth login`, or pass `token=`, with write access."
+        ) from error
+    return commit.commit_url
+
+
 def _download(repository: str, filename: str, options: HubOptions) -> Path | None:
     from huggingface_hub import errors, hf_hub_download
 

@@ -125,7 +125,9 @@ def test_a_truncated_file_is_one_clear_error(folder, keep):
 
 def test_no_weights_is_one_clear_error(folder):
     (folder / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"Expected a model.safetensors in"):
+    with pytest.raises(
+        FileNotFoundError, match="Expected weights in .*: model.safetensors, pytorch"
+    ):
         TFAutoModelForSequenceClassification.from_pretrained(folder)
 
 

@@ -15,7 +15,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
 )
 from tfkit.checkpoints import names
-from tfkit.checkpoints.folder import _resolve
+from tfkit.checkpoints.variables import resolve
 from tfkit.config import ACTIVATIONS
 
 CLASSIFIER = "DistilBertForSequenceClassification"
@@ -124,7 +124,7 @@ def test_gradients_equal_torch(reference):
         batch = {"input_ids": IDS[:4], "attention_mask": MASK[:4]}
         loss = tf.reduce_mean(model(batch, labels=LABELS[:4], training=False).loss)
     rows = [*names.backbone(TINY["n_layers"]), *names.heads(model)]
-    variables = {row.ours: _resolve(model, row.ours).value for row in rows}
+    variables = {row.ours: resolve(model, row.ours).value for row in rows}
     gradients = dict(zip(variables, tape.gradient(loss, list(variables.values()))))
     torch_gradients = {
         names.canonical(key): value.grad for key, value in theirs.model.named_parameters()
@@ -174,7 +174,7 @@ def test_new_weights_are_distributed_as_the_reference_has_them():
     theirs = getattr(transformers, CLASSIFIER)(transformers.DistilBertConfig(**size))
     theirs = {names.canonical(key): value for key, value in theirs.state_dict().items()}
     for row in [*names.backbone(TINY["n_layers"]), *names.heads(model)]:
-        ours, their = row.from_ours(_resolve(model, row.ours).numpy()), theirs[row.theirs].numpy()
+        ours, their = row.from_ours(resolve(model, row.ours).numpy()), theirs[row.theirs].numpy()
         assert abs(ours.mean() - their.mean()) < 5e-3, row.theirs
         assert abs(ours.std() - their.std()) < 2e-3, row.theirs
         if their.size > 9000:  # the tails: a truncated normal has none

@@ -2,74 +2,47 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
-import keras
 import numpy as np
 
-from tfkit.checkpoints import names, safetensors
+from tfkit.checkpoints import names, safetensors, shards, variables
+from tfkit.checkpoints.card import model_card
+from tfkit.checkpoints.formats import Weights
 from tfkit.files import staged
-from tfkit.hub import HubOptions, find_file
+
+# Every file that holds weights written by `save_weights`, whole or a shard, and their index.
+_OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 
 
 def load_weights(
-    model,
-    name_or_path: str | os.PathLike,
-    options: HubOptions,
-    ignore_mismatched_sizes: bool = False,
+    model, weights: Weights, source: str | os.PathLike, ignore_mismatched_sizes: bool = False
 ) -> None:
-    """Fills `model` from the checkpoint's weights.
+    """Fills `model` from a checkpoint's weights, one variable at a time.
 
     Args:
         model: a built model with `config`.
-        name_or_path: a folder or Hub repository.
-        options: where and how to look.
+        weights: what the checkpoint holds.
+        source: the file that messages name.
         ignore_mismatched_sizes: leave weights of another shape as they are in `model`.
 
     Raises:
-        FileNotFoundError: there is no model.safetensors.
         ValueError: keys are missing, unexpected or of the wrong shape; the message lists them.
     """
-    path = find_file(name_or_path, safetensors.FILENAME, options)
-    if path is None:
-        raise FileNotFoundError(
-            f"Expected a {safetensors.FILENAME} in '{name_or_path}'. It has none. Save the "
-            "checkpoint with a current Transformers (`save_pretrained`), which writes it."
-        )
-    with safetensors.Reader(path) as file:
-        _fill(model, file, ignore_mismatched_sizes, source=str(path))
-
-
-def save_weights(model, folder: str | os.PathLike) -> None:
-    """Writes model.safetensors and config.json under Hugging Face's names, whole or not at all."""
-    backbone = list(names.backbone(model.config.n_layers))
-    heads = list(names.heads(model))
-    prefix = names.PREFIX if heads else ""
-    tensors = {prefix + row.theirs: _value(model, row) for row in backbone}
-    tensors |= {row.theirs: _value(model, row) for row in heads}
-    architecture = type(model).__name__.removeprefix("TF")
-    dtype = str(next(iter(tensors.values())).dtype)
-    config = {**model.config.to_dict(), "architectures": [architecture], "dtype": dtype}
-    with staged(folder) as stage:
-        safetensors.write(stage / safetensors.FILENAME, tensors)
-        text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
-        (stage / "config.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _fill(model, file: safetensors.Reader, ignore_mismatched_sizes: bool, source: str) -> None:
-    keys = {names.canonical(key): key for key in file.names()}
+    keys = {names.canonical(key): key for key in weights.names()}
     backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
     rows = [row for row in (*backbone, *heads) if row.theirs in keys]
     unused = sorted(set(keys) - {row.theirs for row in rows})
     misshapen = {}
     for row in rows:
-        expected = row.their_shape(_resolve(model, row.ours).shape)
-        found = file.shape(keys[row.theirs])
+        expected = row.their_shape(variables.resolve(model, row.ours).shape)
+        found = weights.shape(keys[row.theirs])
         if found != expected:
             misshapen[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
     if ignore_mismatched_sizes:
@@ -82,14 +55,72 @@ def _fill(model, file: safetensors.Reader, ignore_mismatched_sizes: bool, source
     }
     _refuse(faults, source)
     for ours, group in itertools.groupby(sorted(rows, key=_by_variable), lambda row: row.ours):
-        parts = [row.to_ours(file.read(keys[row.theirs])) for row in group]
+        parts = [row.to_ours(weights.read(keys[row.theirs])) for row in group]
         value = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        _resolve(model, ours).assign(value)
+        variables.resolve(model, ours).assign(value)
     new = [row.theirs for row in heads if row.theirs not in keys] + list(misshapen.values())
     _warn(new, unused, source)
 
 
-def _refuse(faults: Mapping[str, list[str]], source: str) -> None:
+def file_dtype(weights: Weights) -> str:
+    """The dtype in which a checkpoint holds its weights."""
+    # A LayerNorm's weight is small, and every DistilBERT has it.
+    keys = sorted(weights.names(), key=lambda key: "LayerNorm" not in key)
+    return str(weights.read(keys[0]).dtype)
+
+
+def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str) -> None:
+    """Writes weights, config.json and (where there is none) a model card, all or nothing."""
+    folder = Path(folder).expanduser()
+    backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
+    prefix = names.PREFIX if heads else ""
+    rows = {prefix + row.theirs: row for row in backbone} | {row.theirs: row for row in heads}
+    architecture = type(model).__name__.removeprefix("TF")
+    config = {
+        **model.config.to_dict(),
+        "architectures": [architecture],
+        "dtype": str(_weight(model, backbone[-1]).dtype),
+    }
+    with staged(folder) as stage:
+        _write_weights(model, rows, stage, max_shard_size)
+        _write_json(stage / "config.json", config)
+        if not (folder / "README.md").exists():
+            (stage / "README.md").write_text(model_card(model, folder.name), encoding="utf-8")
+        written = {path.name for path in stage.iterdir()}
+    for path in folder.iterdir():
+        if _OWN_FILES.fullmatch(path.name) and path.name not in written:
+            path.unlink()  # of the model that was here before; a reader might take it for this one
+
+
+def _write_weights(model, rows: Mapping[str, names.Weight], stage: Path, max_shard_size) -> None:
+    """One shard after the other, so that no more than a shard is in memory twice."""
+    from huggingface_hub import split_state_dict_into_shards_factory
+
+    sizes = {key: _weight(model, row).nbytes for key, row in rows.items()}
+    stem, suffix = os.path.splitext(safetensors.FILENAME)
+    plan = split_state_dict_into_shards_factory(
+        sizes,
+        get_storage_size=lambda size: size,
+        filename_pattern=f"{stem}{{suffix}}{suffix}",
+        max_shard_size=max_shard_size,
+    )
+    for filename, keys in plan.filename_to_tensors.items():
+        safetensors.write(stage / filename, {key: _weight(model, rows[key]) for key in keys})
+    if plan.is_sharded:
+        index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
+        _write_json(stage / (safetensors.FILENAME + shards.SUFFIX), index)
+
+
+def _write_json(path: Path, values: Mapping) -> None:
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _weight(model, row: names.Weight) -> np.ndarray:
+    return row.from_ours(variables.value(model, row.ours))
+
+
+def _refuse(faults: Mapping[str, list[str]], source) -> None:
     said = [f"{kind}: {_listed(found)}" for kind, found in faults.items() if found]
     if said:
         raise ValueError(
@@ -99,14 +130,14 @@ def _refuse(faults: Mapping[str, list[str]], source: str) -> None:
         )
 
 
-def _warn(new: list[str], unused: list[str], source: str) -> None:
+def _warn(new: list[str], unused: list[str], source) -> None:
     said = []
     if new:
         said.append(f"New weights, to be trained before use: {_listed(new)}.")
     if unused:
         said.append(f"Not used: {_listed(unused)}.")
     if said:
-        warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=5)
+        warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=4)
 
 
 def _listed(keys: list[str], most: int = 12) -> str:
@@ -116,13 +147,3 @@ def _listed(keys: list[str], most: int = 12) -> str:
 
 def _by_variable(row: names.Weight) -> tuple:
     return row.ours, row.part or (0, 1)
-
-
-def _resolve(model, path: str):
-    """The variable at an attribute path: `distilbert.transformer.layer.0.attention.out.bias`."""
-    step = lambda node, name: node[int(name)] if name.isdigit() else getattr(node, name)  # noqa: E731
-    return functools.reduce(step, path.split("."), model)
-
-
-def _value(model, row: names.Weight) -> np.ndarray:
-    return row.from_ours(keras.ops.convert_to_numpy(_resolve(model, row.ours)))

@@ -9,6 +9,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from tfkit.checkpoints.tf_layout import TensorFlowLayout
+
 FILENAME = "model.safetensors"
 
 
@@ -28,13 +30,6 @@ class Reader:
                 "download or copy it again."
             ) from error
 
-    def __enter__(self) -> Reader:
-        self._file.__enter__()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._file.__exit__(*error)
-
     def names(self) -> list[str]:
         return list(self._file.keys())
 
@@ -43,6 +38,17 @@ class Reader:
 
     def read(self, key: str) -> np.ndarray:
         return self._file.get_tensor(key)
+
+    @property
+    def format(self) -> str | None:
+        """The framework whose names and layouts the file has, where it says so."""
+        return (self._file.metadata() or {}).get("format")
+
+
+def open_reader(path: Path) -> Reader | TensorFlowLayout:
+    """A reader with PyTorch's names and layouts, whichever framework wrote the file."""
+    file = Reader(path)
+    return TensorFlowLayout(file) if file.format == "tf" else file
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import keras
 from keras import ops
 
-from tfkit.checkpoints.folder import load_weights, save_weights
+from tfkit.checkpoints import keras_nlp
+from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights
+from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
-from tfkit.hub import HubOptions
+from tfkit.hub import HubOptions, upload
+from tfkit.models.losses import on_logits
 from tfkit.models.outputs import ModelOutput
 
 
@@ -56,6 +61,8 @@ class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
         *,
         config: DistilBertConfig | None = None,
         dtype=None,
+        from_pt: bool = False,
+        from_tf: bool = False,
         ignore_mismatched_sizes: bool = False,
         **overrides,
     ):
@@ -65,30 +72,96 @@ class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
             name_or_path: a folder that `save_pretrained` (of tfkit or of Transformers) wrote, or
                 the name of a Hub repository.
             config: used in place of the checkpoint's own.
-            dtype: Keras dtype or policy of the model, such as "mixed_bfloat16".
+            dtype: Keras dtype or policy of the model, such as "mixed_bfloat16"; "auto" is the
+                dtype of the file. Weights of another dtype are cast.
+            from_pt: prefer pytorch_model.bin to model.safetensors; needs PyTorch.
+            from_tf: prefer tf_model.h5 to model.safetensors.
             ignore_mismatched_sizes: weights of another shape than the model's are new, not an
                 error: a head of other labels, say.
             **overrides: hub options (`tfkit.hub.HubOptions`) and config keys to change, such as
                 `num_labels=10`.
 
-        Weights of a head that the checkpoint does not have are new; one warning lists them.
+        Without `from_pt` and `from_tf` the first form that the checkpoint has is read, whole or
+        in shards: model.safetensors, pytorch_model.bin, tf_model.h5. Weights of a head that the
+        checkpoint does not have are new; one warning lists them.
 
         Raises:
             FileNotFoundError: the checkpoint, its config.json or its weights are not there.
+            ImportError: there is only a pytorch_model.bin, and no PyTorch to read it.
+            TypeError: an override is no key of the config.
             ValueError: the files are damaged, or do not fit the model; the message names the keys.
         """
         options = HubOptions.pop_from(overrides)
         if config is None:
-            config = DistilBertConfig.from_pretrained(name_or_path, **vars(options), **overrides)
-        elif overrides:
-            config = config.replace(**overrides)
-        model = cls(config, dtype=dtype)
-        load_weights(model, name_or_path, options, ignore_mismatched_sizes)
+            config = DistilBertConfig.from_pretrained(name_or_path, **vars(options))
+        config = _changed(config, overrides)
+        weights, source = open_weights(name_or_path, options, from_pt=from_pt, from_tf=from_tf)
+        model = cls(config, dtype=file_dtype(weights) if dtype == "auto" else dtype)
+        load_weights(model, weights, source, ignore_mismatched_sizes)
         return model
 
-    def save_pretrained(self, folder: str | os.PathLike) -> None:
-        """Writes config.json and model.safetensors, which Transformers (PyTorch) loads as is."""
-        save_weights(self, folder)
+    def save_pretrained(
+        self, folder: str | os.PathLike, *, max_shard_size: int | str = "5GB"
+    ) -> None:
+        """Writes config.json and model.safetensors, which Transformers (PyTorch) loads as is.
+
+        Also a model card README.md, unless the folder has one. LoRA is merged into the weights,
+        int8 weights become float again.
+
+        Args:
+            folder: made where it does not exist; other files in it stay.
+            max_shard_size: bytes, or a text such as "200MB"; a larger model.safetensors is cut
+                into several files with an index.
+        """
+        save_weights(self, folder, max_shard_size=max_shard_size)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        tokenizer=None,
+        max_shard_size: int | str = "5GB",
+        commit_message: str = "Upload model",
+        **options,
+    ) -> str:
+        """Uploads what `save_pretrained` writes to a Hub repository, made where it does not exist.
+
+        Args:
+            repo_id: its name, such as "me/my-model".
+            tokenizer: uploaded beside the model.
+            max_shard_size: as in `save_pretrained`.
+            commit_message: of the commit.
+            **options: `private`, `token`, `revision`, `create_pr`; see `tfkit.hub.upload`.
+
+        Returns: the address of the commit.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / repo_id.split("/")[-1]
+            self.save_pretrained(folder, max_shard_size=max_shard_size)
+            if tokenizer is not None:
+                tokenizer.save_pretrained(folder)
+            return upload(folder, repo_id, commit_message=commit_message, **options)
+
+    # === keras-nlp ===
+
+    @classmethod
+    def from_keras_nlp(cls, model, **overrides):
+        """The same network as a keras-nlp model, with its weights.
+
+        Args:
+            model: a `keras_nlp.models.DistilBertTextClassifier` or `DistilBertBackbone`; a
+                classifier made of a backbone alone has a new head.
+            **overrides: config keys that keras-nlp does not know, such as `id2label`.
+        """
+        ours = cls(_changed(keras_nlp.config_of(model), overrides))
+        keras_nlp.fill(ours, model)
+        return ours
+
+    def to_keras_nlp(self):
+        """The same network in keras-nlp, with these weights: a `DistilBertTextClassifier` without
+        a preprocessor, or a `DistilBertBackbone`; its inputs are `token_ids` and `padding_mask`.
+        """
+        return keras_nlp.build(self)
 
     # === Config ===
 
@@ -100,16 +173,53 @@ class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
         values = {**config, "config": DistilBertConfig.from_dict(config["config"])}
         return cls(**values)
 
+    # === Parts ===
+
+    def enable_lora(self, rank: int, *, projections: tuple[str, ...] = ("qkv", "out")) -> None:
+        """Freezes the backbone and adds low-rank updates to its attention projections.
+
+        The head goes on training. Call it before `compile`. Saving merges the updates.
+
+        Args:
+            rank: columns of the two small matrices of each update.
+            projections: which of "qkv" and "out" get one.
+
+        Source: Hu et al. 2021 (https://arxiv.org/abs/2106.09685), section 4.
+        """
+        for layer in self.distilbert._flatten_layers(include_self=False):
+            if not layer._layers:
+                layer.trainable = False
+        for block in self.distilbert.transformer.layer:
+            for name in projections:
+                projection = getattr(block.attention, name)
+                projection.trainable = True
+                projection.enable_lora(rank)
+
+    @property
+    def output(self):
+        """Symbolic outputs of the call that asked for most.
+
+        Keras gives those of the first call, and with them counts the outputs of all others when
+        it builds a functional model; a later `output_hidden_states=True` would come up short.
+        """
+        if not self._inbound_nodes:
+            return super().output
+        return max((node.output_tensors for node in self._inbound_nodes), key=len)
+
     # === Training ===
 
-    def compile(self, *args, jit_compile="auto", **options):
+    def compile(self, optimizer="rmsprop", loss=None, *args, jit_compile="auto", **options):
         """As `keras.Model.compile`, but `jit_compile="auto"` means no XLA.
 
         Batches of text have many shapes, and XLA compiles the step anew for each. Say
         `jit_compile=True` where every batch has the same shape. Without `loss`, the head's own
-        is used.
+        is used. The main output is logits, so a cross-entropy given by its name, such as
+        "sparse_categorical_crossentropy", is taken with `from_logits=True`; a loss or metric
+        object is used as it is.
         """
-        super().compile(*args, jit_compile=jit_compile is True, **options)
+        super().compile(
+            optimizer, on_logits(loss), *args, jit_compile=jit_compile is True, **options
+        )
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss on the main output, or without one the head's own, averaged."""
@@ -141,3 +251,14 @@ class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
             y = x.get("labels")
         main = next(f for f in self.output_type.fields if f != "loss")
         return y, y_pred[main] if isinstance(y_pred, dict) else y_pred
+
+
+def _changed(config: DistilBertConfig, overrides: dict) -> DistilBertConfig:
+    changed = config.replace(**overrides) if overrides else config
+    unknown = [key for key in overrides if not hasattr(config, key)]
+    if unknown:
+        raise TypeError(
+            f"Expected options of `from_pretrained`, or keys of the config to change. "
+            f"Received also: {', '.join(unknown)}."
+        )
+    return changed
