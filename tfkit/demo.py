@@ -22,7 +22,7 @@ SENTENCES = (
     "We are very happy to show you the 🤗 Transformers library.",
     "We hope you don't hate it.",
 )
-EPOCHS = 4
+EPOCHS = 8
 
 
 def run(output: Path) -> None:
@@ -42,7 +42,9 @@ def run(output: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(small_model())
     _say(f"Fine-tuning it on {len(train)} short reviews, {EPOCHS} epochs")
     before = training.evaluate(model, tokenizer, held_out)
-    training.fine_tune(model, tokenizer, train, held_out, epochs=EPOCHS, seed=0, verbose=2)
+    training.fine_tune(
+        model, tokenizer, train, held_out, epochs=EPOCHS, batch_size=16, seed=0, verbose=2
+    )
 
     _say(f"On {len(held_out)} other reviews; accuracy was {before.accuracy:.4f} before")
     print(training.evaluate(model, tokenizer, held_out))
