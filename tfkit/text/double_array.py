@@ -80,10 +80,12 @@ def _distinct(rows: np.ndarray, first: int, dropped: int) -> tuple[np.ndarray, n
 
     A row without children is a node with a value only, as a code point is.
     """
-    found, index = np.unique(rows, axis=0, return_inverse=True)
+    number_of: dict[bytes, int] = {}
+    index = [number_of.setdefault(row.tobytes(), len(number_of)) for row in rows]
+    found = np.frombuffer(b"".join(number_of), np.int64).reshape(-1, _RUN)
     some = found.any(axis=1)
     node = np.where(some, -(first + np.cumsum(some)), dropped)
-    return found[some], node[index.reshape(-1)]
+    return found[some], node[index]
 
 
 def _deal(has_child: np.ndarray) -> tuple[np.ndarray, int]:

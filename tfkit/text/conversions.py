@@ -1,0 +1,265 @@
+"""The half of the tokenizer that needs no graph: tokens, ids, special tokens, text from ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfkit.text.added_tokens import AddedToken
+from tfkit.text.decoder import clean_up, join_pieces
+from tfkit.text.normalizer import NormalizerOptions, normalize
+from tfkit.text.special_tokens import TokenTable
+
+
+class TokenConversions:
+    """Base of `DistilBertTokenizer`, which fills in the attributes."""
+
+    _table: TokenTable
+    _graphs: dict
+    clean_up_tokenization_spaces: bool
+    continuing_subword_prefix: str
+    model_max_length: int
+
+    @property
+    def _normalizer_options(self) -> NormalizerOptions:
+        raise NotImplementedError
+
+    # === Ids to text ===
+
+    def decode(
+        self,
+        token_ids,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **_,
+    ):
+        """The text of ids; a list of texts for a batch of ids."""
+        ids = token_ids["input_ids"] if isinstance(token_ids, dict) else token_ids
+        ids = ids.numpy() if hasattr(ids, "numpy") else ids
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        if isinstance(ids, int):
+            ids = [ids]
+        if ids and hasattr(ids[0], "__len__"):
+            options = dict(skip_special_tokens=skip_special_tokens)
+            options["clean_up_tokenization_spaces"] = clean_up_tokenization_spaces
+            return [self.decode(row, **options) for row in ids]
+        skipped = (
+            {token.content for token in self._table.added.values() if token.special}
+            if skip_special_tokens
+            else set()
+        )
+        tokens = (self._token(int(index)) for index in ids)
+        tokens = [token for token in tokens if token is not None and token not in skipped]
+        text = self.convert_tokens_to_string(tokens)
+        if clean_up_tokenization_spaces is None:
+            clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
+        return clean_up(text) if clean_up_tokenization_spaces else text
+
+    def batch_decode(self, sequences, skip_special_tokens: bool = False, **kwargs) -> list[str]:
+        """The texts of a batch of ids."""
+        texts = self.decode(sequences, skip_special_tokens=skip_special_tokens, **kwargs)
+        return [texts] if isinstance(texts, str) else texts
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Joins tokens into text."""
+        return join_pieces(tokens, self.continuing_subword_prefix)
+
+    # === Tokens and ids ===
+
+    def convert_tokens_to_ids(self, tokens):
+        """The id of a token, the unknown one's if it has none; a list for a list."""
+        if isinstance(tokens, str):
+            found = self._table.id(tokens)
+            return self.unk_token_id if found is None else found
+        return [self.convert_tokens_to_ids(token) for token in tokens]
+
+    def convert_ids_to_tokens(self, ids, skip_special_tokens: bool = False):
+        """The token of an id, None if it has none; a list for a list."""
+        if isinstance(ids, int):
+            return self._token(ids)
+        skipped = set(self.all_special_ids) if skip_special_tokens else ()
+        return [self._token(int(index)) for index in ids if int(index) not in skipped]
+
+    def _token(self, index: int) -> str | None:
+        """Added tokens that are found in normalised text show in their normalised form."""
+        added = self._table.added.get(index)
+        if added is None:
+            return self._table.token(index)
+        return (
+            normalize(added.content, self._normalizer_options)
+            if added.normalized
+            else added.content
+        )
+
+    def get_vocab(self) -> dict[str, int]:
+        """Every token, added ones included, and its id."""
+        return self._table.full()
+
+    @property
+    def vocab(self) -> dict[str, int]:
+        """The same as `get_vocab()`."""
+        return self.get_vocab()
+
+    @property
+    def vocab_size(self) -> int:
+        """The size of the base vocabulary, without added tokens."""
+        return len(self._table.vocabulary)
+
+    def __len__(self) -> int:
+        """The number of tokens, added ones included."""
+        return len(self._table.full())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def add_tokens(self, new_tokens, special_tokens: bool = False) -> int:
+        """Adds tokens that are found in the text itself; returns how many are new.
+
+        Layers made before do not know them; a model needs embeddings for new ids.
+
+        Args:
+            new_tokens: a string or `AddedToken`, or a list of them.
+            special_tokens: whether strings are special tokens: found as they are written (not in
+                the normalised text), and left out by `decode(skip_special_tokens=True)`.
+        """
+        if isinstance(new_tokens, (str, AddedToken)):
+            new_tokens = [new_tokens]
+        count = 0
+        for token in new_tokens:
+            if isinstance(token, str):
+                token = AddedToken(token, special=special_tokens, normalized=not special_tokens)
+            elif not isinstance(token, AddedToken):  # `tokenizers.AddedToken`
+                names = ("content", "special", "normalized", "single_word", "lstrip", "rstrip")
+                token = AddedToken(**{name: getattr(token, name) for name in names})
+            if special_tokens and not token.special:
+                token = AddedToken(**{**token.to_dict(), "special": True})
+            count += self._table.add(token)
+        self._graphs.clear()
+        return count
+
+    def add_special_tokens(
+        self, special_tokens_dict: dict, replace_extra_special_tokens: bool = True
+    ) -> int:
+        """Names special tokens ("mask_token", …, "extra_special_tokens"), adding what is new."""
+        count = 0
+        for name, value in special_tokens_dict.items():
+            if name in ("extra_special_tokens", "additional_special_tokens"):
+                if replace_extra_special_tokens:
+                    self._table.extra.clear()
+                self._table.extra += [str(token) for token in value]
+                count += self.add_tokens(list(value), special_tokens=True)
+            elif name in self._table.special:
+                count += self.add_tokens(value, special_tokens=True)
+                self._table.special[name] = str(value)
+            else:
+                raise ValueError(
+                    f"Expected one of {[*self._table.special, 'extra_special_tokens']}. "
+                    f"Received: {name!r}."
+                )
+        return count
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """The added tokens and their ids."""
+        return {token.content: token.id for token in self._table.ordered()}
+
+    @property
+    def added_tokens_encoder(self) -> dict[str, int]:
+        """The same as `get_added_vocab()`."""
+        return self.get_added_vocab()
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """The added tokens by their ids."""
+        return {token.id: token for token in self._table.ordered()}
+
+    # === Special tokens ===
+
+    @property
+    def special_ids(self) -> tuple[int, int, int]:
+        """The ids around the texts of a row, in order: `[CLS]`, `[SEP]`, `[SEP]`."""
+        return self.cls_token_id, self.sep_token_id, self.sep_token_id
+
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """The names of the special tokens, and the tokens."""
+        return dict(self._table.special)
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """The special tokens."""
+        return self._table.all_special
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """The ids of the special tokens."""
+        return self.convert_tokens_to_ids(self.all_special_tokens)
+
+    @property
+    def extra_special_tokens(self) -> list[str]:
+        """The special tokens that have no name."""
+        return list(self._table.extra)
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """The same as `extra_special_tokens`."""
+        return self.extra_special_tokens
+
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """How many special tokens a row has."""
+        return 3 if pair else 2
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """How many tokens of one text fit into `model_max_length`."""
+        return self.model_max_length - 2
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """How many tokens of a pair fit into `model_max_length`."""
+        return self.model_max_length - 3
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """`[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`."""
+        row = [self.cls_token_id, *token_ids_0, self.sep_token_id]
+        return row if token_ids_1 is None else [*row, *token_ids_1, self.sep_token_id]
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """0 for the first text and its special tokens, 1 for the second and its."""
+        first = [0] * (len(token_ids_0) + 2)
+        return first if token_ids_1 is None else first + [1] * (len(token_ids_1) + 1)
+
+    def get_special_tokens_mask(
+        self,
+        token_ids_0: list[int],
+        token_ids_1: list[int] | None = None,
+        already_has_special_tokens: bool = False,
+    ) -> list[int]:
+        """1 for special tokens, 0 for the others."""
+        if already_has_special_tokens:
+            if token_ids_1 is not None:
+                raise ValueError(
+                    "Ids that already have special tokens are one row. Received a second row."
+                )
+            special = set(self.all_special_ids)
+            return [int(int(index) in special) for index in token_ids_0]
+        mask = [1, *[0] * len(token_ids_0), 1]
+        return mask if token_ids_1 is None else [*mask, *[0] * len(token_ids_1), 1]
+
+    def __getattr__(self, name: str):
+        table = self.__dict__.get("_table")
+        if table is not None:
+            if name in table.special:
+                return table.special[name]
+            if name.endswith("_token_id") and name.removesuffix("_id") in table.special:
+                return table.named(name.removesuffix("_id"))
+        raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'.")
+
+    def __setattr__(self, name: str, value):
+        table = self.__dict__.get("_table")
+        if table is not None and name in table.special:
+            self.add_special_tokens({name: value})
+        else:
+            super().__setattr__(name, value)
