@@ -19,7 +19,7 @@ TEXTS = [
 ]
 
 
-def classifier(seed: int = 0, **options) -> TFDistilBertForSequenceClassification:
+def classifier(seed: int = 0, dtype=None, **options) -> TFDistilBertForSequenceClassification:
     """A random model whose scores lie far apart, so that a wrong input gets a wrong answer."""
     values = dict(
         vocab_size=len(VOCABULARY),
@@ -30,7 +30,8 @@ def classifier(seed: int = 0, **options) -> TFDistilBertForSequenceClassificatio
         hidden_dim=32,
         id2label=LABELS,
     )
-    model = TFDistilBertForSequenceClassification(DistilBertConfig(**{**values, **options}))
+    config = DistilBertConfig(**{**values, **options})
+    model = TFDistilBertForSequenceClassification(config, dtype=dtype)
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "gamma" not in weight.path:

@@ -114,6 +114,7 @@ def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
         ({"version": 0}, ValueError, "from 1 on; received 0"),
         ({"version": "2"}, ValueError, "received '2'"),
         ({"signatures": ["words"]}, ValueError, "one of 'text'.* received 'words'"),
+        ({"dtype": "float64"}, ValueError, "`dtype` must be one of 'float32'.* received 'float64'"),
         ({"signatures": []}, ValueError, "at least one"),
         ({"warmup": [(1, 0)]}, ValueError, r"pairs .* received \(1, 0\)"),
         ({"warmup": [(1, 8)] * 400}, ValueError, "400 sizes for 3 signatures"),
@@ -142,3 +143,17 @@ def test_a_multi_label_model_scores_each_class_alone(tokenizer, tmp_path):
     np.testing.assert_allclose(
         served(text=tf.constant(["good"]))["scores"], tf.sigmoid(logits), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("dtype, bytes_each", [("mixed_bfloat16", 4), ("bfloat16", 2)])
+def test_a_graph_in_bfloat16_answers_nearly_as_the_model(
+    model, tokenizer, expected, tmp_path, dtype, bytes_each
+):
+    report = export.saved_model(model, tokenizer, tmp_path, dtype=dtype, **QUICK)
+    served = tf.saved_model.load(str(report.path)).signatures["text"]
+    scores = served(text=tf.constant(TEXTS))["scores"]
+    np.testing.assert_allclose(scores, expected, atol=3e-2)
+    assert 1e-5 < report.largest_difference < 3e-2
+    assert report.weight_bytes == bytes_each * model.count_params()
+    assert export.verify(tmp_path, model=model, tokenizer=tokenizer, texts=TEXTS).agreement
+    assert model.compute_dtype == "float32", "the caller's model stays as it is"

@@ -139,3 +139,30 @@ def test_a_path_that_cannot_be_a_file_is_refused(model, tokenizer, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match="is a file"):
         export.tflite(model, tokenizer, tmp_path / "file" / "m.tflite", max_length=24)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_a_model_of_mixed_precision_is_exported_in_float32(tokenizer, tmp_path, dtype):
+    model = classifier(dtype=dtype)
+    path = tmp_path / "m.tflite"
+    report = export.tflite(model, tokenizer, path, max_length=24, texts=TEXTS)
+    # Not what mixed precision gives, but what the same weights give in float32.
+    np.testing.assert_allclose(
+        run(path, tokenizer, TEXTS), run_keras(classifier(), tokenizer, TEXTS), atol=1e-5
+    )
+    assert 1e-5 < report.largest_difference < 3e-2
+
+
+def run_keras(model, tokenizer, texts):
+    return np.concatenate(
+        [
+            tf.nn.softmax(
+                model(
+                    tokenizer([text], truncation=True, max_length=24, return_tensors="tf")[
+                        "input_ids"
+                    ]
+                ).logits
+            )
+            for text in texts
+        ]
+    )

@@ -19,6 +19,9 @@ _SCORES: dict[str, Callable] = {
 }
 # The kind of a model that names none, by whether it has several classes.
 _KINDS = {True: "single_label_classification", False: "multi_label_classification"}
+# How far a score may be from the Keras model's, by the dtype that either computes in: another order
+# of the same sums is another rounding.
+TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
 _BATCH = 8
 _TIE = 1e-4
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.lite.python import schema_py_generated as schema
 
@@ -21,14 +23,27 @@ _STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 
 def saved_model_ops(folder: Path) -> Counter[str]:
     """Op type -> how often it stands in the graph and the functions of a SavedModel."""
+    graph = _graph(folder)
+    own = {function.signature.name for function in graph.library.function}
+    return Counter(node.op for node in _nodes(graph) if node.op not in own)
+
+
+def compute_dtype(folder: Path) -> str:
+    """What a SavedModel's matrix products are computed in, such as "bfloat16"."""
+    dtypes = {node.attr["T"].type for node in _nodes(_graph(folder)) if node.op == "MatMul"}
+    names = {tf.dtypes.as_dtype(dtype).name for dtype in dtypes}
+    return next(iter(names - {"float32"}), "float32")
+
+
+def _graph(folder: Path):
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    found: Counter[str] = Counter()
-    for meta_graph in saved.meta_graphs:
-        graph = meta_graph.graph_def
-        own = {function.signature.name for function in graph.library.function}
-        for nodes in [graph.node, *(function.node_def for function in graph.library.function)]:
-            found.update(node.op for node in nodes if node.op not in own)
-    return found
+    return saved.meta_graphs[0].graph_def
+
+
+def _nodes(graph) -> Iterator:
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
 
 
 def audit_saved_model(folder: Path) -> Counter[str]:
@@ -45,14 +60,12 @@ def audit_saved_model(folder: Path) -> Counter[str]:
             f"Expected only ops that TF Serving has had since {OLDEST_SERVER} and that need no "
             f"initialisation. Received {', '.join(foreign)}. See tfkit/export/server_ops.py."
         )
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    for meta_graph in saved.meta_graphs:
-        for function in meta_graph.graph_def.library.function:
-            if function.attr["_XlaMustCompile"].b:
-                raise ExportError(
-                    f"Expected no function compiled by XLA: TF Serving's default flags refuse it. "
-                    f"Received `jit_compile=True` in '{function.signature.name}'."
-                )
+    for function in _graph(folder).library.function:
+        if function.attr["_XlaMustCompile"].b:
+            raise ExportError(
+                f"Expected no function compiled by XLA: TF Serving's default flags refuse it. "
+                f"Received `jit_compile=True` in '{function.signature.name}'."
+            )
     return found
 
 

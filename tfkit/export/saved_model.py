@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export.answers import KerasAnswers
+from tfkit.export.dtypes import DTYPES, in_dtype
 from tfkit.export.op_audit import audit_saved_model
 from tfkit.export.options import one_of, token_limit, writable_folder
 from tfkit.export.report import SavedModelReport
@@ -38,6 +39,7 @@ def saved_model(
     version: int | None = None,
     max_length: int | None = None,
     signatures: Sequence[str] = DEFAULT_SIGNATURES,
+    dtype: str | None = None,
     warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
     server_files: bool = True,
     overwrite: bool = False,
@@ -60,6 +62,9 @@ def saved_model(
             "tokens": `input_ids` and `attention_mask` `[B,T]` to `logits` and `scores` `[B,C]`.
             "classify": tf.Examples with a feature `text`, for the server's Classify API.
             "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states.
+        dtype: what the served graph computes in, by default what the model does. "mixed_bfloat16"
+            is faster on processors with bfloat16 units; "bfloat16" keeps the weights in it too,
+            at half the size. The answers are compared with those of the model as it is.
         warmup: the requests that the server runs before it takes the version into service, for
             each signature, as pairs: how many texts, of how many words. Give what the traffic
             will have.
@@ -88,6 +93,9 @@ def saved_model(
     texts = list(SAMPLE_TEXTS if texts is None else texts)
 
     keras = KerasAnswers(model, tokenizer, max_length)
+    if dtype is not None:
+        one_of("dtype", dtype, DTYPES)
+        model = in_dtype(model, dtype)
     with staged(directory) as stage:
         folder = stage / str(version)
         _write(model, Signatures(model, tokenizer, max_length).concrete(signatures), folder)

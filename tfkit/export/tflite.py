@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.answers import KerasAnswers, agreement, demand
+from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, demand
+from tfkit.export.dtypes import in_dtype
 from tfkit.export.lite import Classifier
 from tfkit.export.mediapipe import answers_of_mediapipe, vocabulary_lines
 from tfkit.export.op_audit import audit_tflite
@@ -86,20 +87,22 @@ def tflite(
     path = writable_file(path)
     texts = list(SAMPLE_TEXTS if texts is None else texts)
 
+    original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
     converted = _convert(trace(form, model, tokenizer, max_length), model, quantization)
     ops = audit_tflite(converted, CUSTOM_OPS[form])
     content = finish(form, converted, model, tokenizer)
-    expected = KerasAnswers(model, tokenizer, max_length).scores(texts)
+    expected = KerasAnswers(original, tokenizer, max_length).scores(texts)
     same_tokens = expected
     if form == "text":
-        same_tokens = KerasAnswers(model, tokenizer, max_length, portable=True).scores(texts)
+        same_tokens = KerasAnswers(original, tokenizer, max_length, portable=True).scores(texts)
     received, latency = {}, {}
     for threads in _THREADS:
         classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
         received[threads], latency[threads] = _answers(classifier, texts)
     compared = agreement(same_tokens, received[1])
     if _TOLERANCE[quantization] is not None:
-        demand(compared, _TOLERANCE[quantization], f"the TFLite file '{path}'")
+        tolerance = max(_TOLERANCE[quantization], TOLERANCE[original.compute_dtype])
+        demand(compared, tolerance, f"the TFLite file '{path}'")
     deployed = {"text": received[1]}.get(form)
     otherwise = [text for text, *pair in zip(texts, expected, same_tokens) if _far(*pair)]
     if form == "mediapipe":

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.export.answers import KerasAnswers, agreement, batches, demand
+from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, batches, demand
+from tfkit.export.op_audit import compute_dtype
 from tfkit.export.options import token_limit
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
@@ -17,9 +18,6 @@ from tfkit.export.samples import SAMPLE_TEXTS
 from tfkit.export.served import RefusedError, ServedModel
 from tfkit.export.warmup import read_warmup
 
-# How far a score may be from the Keras model's, by the dtype that the model computes in: another
-# order of the same sums is another rounding.
-TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
 _REPEATS = 10
 _SHORT = "One short sentence to time."
 # What -> strings that a server passes on as they are, and that must not harm it.
@@ -84,15 +82,17 @@ def loaded(folder: Path) -> ServedModel:
 
 def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
     """What `verify` does, on a loaded model."""
+    dtypes = {compute_dtype(served.folder), keras.model.compute_dtype if keras else "float32"}
+    tolerance = max(TOLERANCE[dtype] for dtype in dtypes)
     try:
-        return _check(served, texts, keras)
+        return _check(served, texts, keras, tolerance)
     except RefusedError as error:
         raise ExportError(
             f"Expected '{served.folder}' to answer. It refused a good request: {error}"
         ) from error
 
 
-def _check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
+def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> ServingReport:
     kinds = [name for name in served.signatures if name != "serving_default"]
     strings_in = [name for name in kinds if name in STRINGS]
     first, later = _time(served, strings_in[0]) if strings_in else (float("nan"),) * 2
@@ -100,9 +100,9 @@ def _check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) ->
     compared, refused = {}, []
     for name in kinds:
         if keras is not None and name == "embed":
-            _compare_embeddings(served, texts, keras)
+            _compare_embeddings(served, texts, keras, tolerance)
         elif keras is not None:
-            compared[name] = _compare(served, name, texts, keras)
+            compared[name] = _compare(served, name, texts, keras, tolerance)
         if name in STRINGS:
             for batch in batches(texts):
                 _sound(name, served.run(name, inputs_for(name, batch, keras)), len(batch))
@@ -138,8 +138,9 @@ def _time(served: ServedModel, name: str) -> tuple[float, float]:
     return seconds[0], statistics.median(seconds[1:])
 
 
-def _compare(served: ServedModel, name: str, texts: list[str], keras: KerasAnswers) -> Agreement:
-    tolerance = TOLERANCE[keras.model.compute_dtype]
+def _compare(
+    served: ServedModel, name: str, texts: list[str], keras: KerasAnswers, tolerance: float
+) -> Agreement:
     total = Agreement(texts=0, largest_difference=0.0, equal_labels=0)
     for batch in batches(texts):
         inputs, expected = inputs_for(name, batch, keras), expected_for(name, batch, keras)
@@ -153,8 +154,8 @@ def _compare(served: ServedModel, name: str, texts: list[str], keras: KerasAnswe
     return total
 
 
-def _compare_embeddings(served: ServedModel, texts: list[str], keras: KerasAnswers) -> None:
-    tolerance = 10 * TOLERANCE[keras.model.compute_dtype]
+def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance: float) -> None:
+    tolerance *= 10  # states are larger than scores
     for batch in batches(texts):
         received = served.run("embed", inputs_for("embed", batch, keras))["embedding"]
         difference = np.abs(received - expected_for("embed", batch, keras)).max()
