@@ -19,6 +19,11 @@ class Row(NamedTuple):
     first: Span
     second: Span | None
 
+    def size(self, specials: bool) -> int:
+        """Tokens of the row, with or without special tokens."""
+        spans = [self.first] if self.second is None else [self.first, self.second]
+        return sum(end - start for start, end in spans) + (1 + len(spans)) * specials
+
     def lay(
         self, one: Sequence, two: Sequence | None, special: Callable[[int], Any] | None
     ) -> list:
