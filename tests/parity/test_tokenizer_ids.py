@@ -101,7 +101,9 @@ def points_to_try(rng: random.Random) -> list[int]:
 def test_code_points_are_tokenised_as_the_reference_does(wide_vocabulary, options):
     ours, theirs = pair(wide_vocabulary, **options)
     points = points_to_try(random.Random(1))
-    texts = [pattern % chr(c) for pattern in PATTERNS.values() for c in points]
+    some = random.Random(8).sample(points, 2_000)
+    texts = [PATTERNS["between letters"] % chr(c) for c in points]
+    texts += [pattern % chr(c) for pattern in PATTERNS.values() for c in some]
     assert differences(ours, theirs, texts) == []
 
 
@@ -133,7 +135,7 @@ def test_words_over_100_characters_are_unknown_however_many_bytes(letter, chines
 @pytest.mark.parametrize("options", OPTIONS[::4], ids=option_name)
 def test_random_strings(wide_vocabulary, options):
     ours, theirs = pair(wide_vocabulary, **options)
-    assert differences(ours, theirs, list(fuzz.texts(6_000, seed=2))) == []
+    assert differences(ours, theirs, list(fuzz.texts(4_000, seed=2))) == []
 
 
 @pytest.mark.slow
