@@ -72,13 +72,16 @@ def test_fine_tune_a_trained_model_for_other_labels(trained):
     assert list(config["id2label"].values()) == ["great", "neg", "poor"]
 
 
-@pytest.mark.parametrize("form", ["saved_model", "tflite"])
+@pytest.mark.parametrize("form", ["serving", "tflite"])
 def test_export(trained, capsys, form):
     path = trained / f"exported.{form}"
     command = f"export --model {trained}/model --format {form} --output {path} --max-length 16"
     assert main(command.split()) == 0
     assert str(path) in capsys.readouterr().out
-    assert (path / "1" / "saved_model.pb").exists() if form == "saved_model" else path.exists()
+    if form == "serving":
+        assert main(f"verify {path} --model {trained}/model --max-length 16".split()) == 0
+        assert "of 20 labels equal" in capsys.readouterr().out
+    assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
 BAD_FILES = {
@@ -133,6 +136,11 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
         ("train {0}/reviews.csv --output {0}/reviews.csv", "is a file"),
         ("predict good --model {0}/none", "not a folder|neither a folder"),
         ("predict good --input {0}/reviews.csv --model {0}/model", "Received both"),
+        (
+            "export --model {0}/model --format tflite --output {0}/x.tflite --version 2",
+            "--version does not go with --format tflite",
+        ),
+        ("verify {0}/none", "none"),
         ("export --model {0}/model --format tflite --output {0}/x.tflite --max-length 99", "16"),
     ],
 )
@@ -157,7 +165,7 @@ def test_help_names_every_command():
     text = subprocess.run(
         [sys.executable, "-m", "tfkit", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("demo", "train", "evaluate", "predict", "export"):
+    for command in ("demo", "train", "evaluate", "predict", "export", "verify"):
         assert f"tfkit {command}" in text
     wrong = subprocess.run([sys.executable, "-m", "tfkit", "fly"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "invalid choice: 'fly'" in wrong.stderr

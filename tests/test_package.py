@@ -22,6 +22,7 @@ PACKAGE = ROOT / "tfkit"
 FLOORS = [
     {"__main__"},
     {"cli"},
+    {"commands"},
     {"demo"},
     {"console", "shipped"},
     {"pipelines"},
@@ -32,7 +33,8 @@ FLOORS = [
     {"checkpoints"},
     {"layers"},
     {"text"},
-    {"config", "hub", "files", "trees"},
+    {"config"},
+    {"config_rules", "hub", "files", "trees"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tfkit.config_rules import (
+    ALIASES,
+    drop_stale_labels,
+    refuse_misspellings,
+    settle_labels,
+    validate,
+)
 from tfkit.files import staged
 from tfkit.hub import HubOptions, find_file
-
-# What config.json may say for `activation` -> the function of `keras.activations` that it is, with
-# its arguments (transformers: `activations.py`, `ACT2CLS`).
-ACTIVATIONS = {
-    "gelu": ("gelu", {"approximate": False}),
-    "gelu_accurate": ("gelu", {"approximate": True}),
-    "gelu_fast": ("gelu", {"approximate": True}),
-    "gelu_new": ("gelu", {"approximate": True}),
-    "gelu_python": ("gelu", {"approximate": False}),
-    "gelu_pytorch_tanh": ("gelu", {"approximate": True}),
-    "leaky_relu": ("leaky_relu", {"negative_slope": 0.01}),
-    "linear": ("linear", {}),
-    "mish": ("mish", {}),
-    "relu": ("relu", {}),
-    "relu6": ("relu6", {}),
-    "sigmoid": ("sigmoid", {}),
-    "silu": ("silu", {}),
-    "swish": ("silu", {}),
-    "tanh": ("tanh", {}),
-}
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-
-# Hugging Face's general names -> DistilBERT's own (transformers: `DistilBertConfig.attribute_map`).
-ALIASES = {"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"}
-
-_POSITIVE = ("vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim")
-_RATES = ("dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, init=False)
@@ -119,9 +98,9 @@ class DistilBertConfig:
         fields = {field.name: field.default for field in dataclasses.fields(self)}
         extra = {key: values.pop(key) for key in list(values) if key not in fields}
         extra = {**(values.pop("extra", None) or {}), **extra}
-        _refuse_misspellings(extra, [*fields, *ALIASES])
-        values = {**fields, **values, **_labels(values, fields["num_labels"])}
-        _validate(values)
+        refuse_misspellings(extra, [*fields, *ALIASES])
+        values = {**fields, **values, **settle_labels(values, fields["num_labels"])}
+        validate(values)
         for name, value in {**values, "extra": MappingProxyType(extra)}.items():
             object.__setattr__(self, name, value)
 
@@ -141,7 +120,8 @@ class DistilBertConfig:
 
     def replace(self, **changes) -> DistilBertConfig:
         """A copy with `changes`; labels follow `num_labels` or `id2label`, whichever changes."""
-        return type(self).from_dict({**self.to_dict(), **_drop_stale_labels(self, changes)})
+        changes = drop_stale_labels(self.num_labels, changes)
+        return type(self).from_dict({**self.to_dict(), **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Everything config.json says, as plain JSON values (`id2label` keyed by int)."""
@@ -222,99 +202,3 @@ class AutoConfig:
 
 def _from_plain(values: dict[str, Any]) -> DistilBertConfig:
     return DistilBertConfig.from_dict(values)
-
-
-def _refuse_misspellings(unknown: Mapping[str, Any], known: list[str]) -> None:
-    for key in unknown:
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.87)
-        if close:
-            raise TypeError(
-                f"DistilBertConfig has no key `{key}`: did you mean `{close[0]}`? "
-                "(Keys that resemble none of its own are kept as they are.)"
-            )
-
-
-def _labels(values: Mapping[str, Any], default_count: int) -> dict[str, Any]:
-    """Settles `num_labels`, `id2label` and `label2id`, each of which may imply the others."""
-    id2label, label2id = values.get("id2label"), values.get("label2id")
-    count = values.get("num_labels")
-    if id2label is None and label2id:
-        id2label = {index: label for label, index in label2id.items()}
-    if id2label is None:
-        count = default_count if count is None else count
-        if not _is_count(count):
-            raise ValueError(f"`num_labels` must be a whole number above 0; received {count!r}.")
-        id2label = {index: f"LABEL_{index}" for index in range(count)}
-    try:
-        id2label = {int(index): str(label) for index, label in id2label.items()}
-    except (AttributeError, ValueError) as error:
-        raise ValueError(
-            f"`id2label` must map class ids to names; received {id2label!r}."
-        ) from error
-    id2label = dict(sorted(id2label.items()))
-    if list(id2label) != list(range(len(id2label))) or not id2label:
-        raise ValueError(
-            f"`id2label` must name each class from 0 on without a gap; received the ids "
-            f"{list(id2label)[:10]}."
-        )
-    if count is not None and count != len(id2label):
-        raise ValueError(
-            f"`num_labels` is {count}, but `id2label` names {len(id2label)} classes. "
-            "Pass one of them, or make them agree."
-        )
-    label2id = label2id or {label: index for index, label in id2label.items()}
-    return {
-        "num_labels": len(id2label),
-        "id2label": MappingProxyType(id2label),
-        "label2id": MappingProxyType({str(key): int(value) for key, value in label2id.items()}),
-    }
-
-
-def _drop_stale_labels(config: DistilBertConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """When `changes` alters one side of the labels, the other sides are derived anew."""
-    changes = {ALIASES.get(key, key): value for key, value in changes.items()}
-    sides = {"num_labels", "id2label", "label2id"} & {
-        k for k, v in changes.items() if v is not None
-    }
-    if sides == {"num_labels"} and changes["num_labels"] == config.num_labels:
-        return changes
-    if sides:
-        return {"id2label": None, "label2id": None, **changes}
-    return changes
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _validate(values: Mapping[str, Any]) -> None:
-    for name in _POSITIVE:
-        if not _is_count(values[name]):
-            raise ValueError(f"`{name}` must be a whole number above 0; received {values[name]!r}.")
-    for name in _RATES:
-        if not isinstance(values[name], (int, float)) or not 0 <= values[name] < 1:
-            raise ValueError(
-                f"`{name}` must be a rate from 0 up to, not including, 1; "
-                f"received {values[name]!r}."
-            )
-    if values["dim"] % values["n_heads"]:
-        raise ValueError(
-            f"`n_heads` must divide `dim`; received n_heads={values['n_heads']}, "
-            f"dim={values['dim']}."
-        )
-    if values["activation"] not in ACTIVATIONS:
-        raise ValueError(
-            f"`activation` must be one of {', '.join(ACTIVATIONS)}; "
-            f"received {values['activation']!r}."
-        )
-    if values["problem_type"] not in (None, *PROBLEM_TYPES):
-        raise ValueError(
-            f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}; "
-            f"received {values['problem_type']!r}."
-        )
-    pad = values["pad_token_id"]
-    if pad is not None and not (isinstance(pad, int) and 0 <= pad < values["vocab_size"]):
-        raise ValueError(
-            f"`pad_token_id` must be a token id below `vocab_size` ({values['vocab_size']}) "
-            f"or None; received {pad!r}."
-        )

@@ -64,21 +64,8 @@ def run(output: Path) -> None:
     answers = answer(text=tf.constant(SENTENCES))
     labels = [label.decode() for label in answers["label"].numpy()]
     _show([{"label": lb, "score": max(s)} for lb, s in zip(labels, answers["scores"].numpy())])
-    _say("The .tflite answers token ids")
-    _show([_ask_tflite(lite.path, tokenizer, text, model.config.id2label) for text in SENTENCES])
-
-
-def _ask_tflite(path: Path, tokenizer, text: str, names) -> dict:
-    from ai_edge_litert.interpreter import Interpreter
-
-    runner = Interpreter(str(path)).get_signature_runner()
-    length = int(runner.get_input_details()["input_ids"]["shape"][1])
-    batch = tokenizer(
-        [text], padding="max_length", truncation=True, max_length=length, return_tensors="np"
-    )
-    ids = {name: values.astype("int32") for name, values in batch.items()}
-    scores = runner(**ids)["scores"][0]
-    return {"label": names[int(scores.argmax())], "score": float(scores.max())}
+    _say("The .tflite answers, too")
+    _show(export.Classifier(lite.path, tokenizer=tokenizer)(SENTENCES))
 
 
 def _say(heading: str) -> None:

@@ -16,7 +16,7 @@ from tfkit import (
 )
 from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
-from tfkit.config import ACTIVATIONS
+from tfkit.config_rules import ACTIVATIONS
 
 CLASSIFIER = "DistilBertForSequenceClassification"
 IDS = np.random.default_rng(0).integers(0, TINY["vocab_size"], (5, 7))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from tfkit.config import ACTIVATIONS
+from tfkit.config_rules import ACTIVATIONS
 from tfkit.layers.attention import SelfAttention
 from tfkit.layers.base import Brick
 from tfkit.layers.grid import Grid
