@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 from tfkit.checkpoints import names, variables
-from tfkit.config import ACTIVATIONS, DistilBertConfig
+from tfkit.config import DistilBertConfig
+from tfkit.config_rules import ACTIVATIONS
 
 # keras-nlp's constructor arguments and attributes -> ours.
 _CONFIG = {
