@@ -7,15 +7,13 @@ import tempfile
 from pathlib import Path
 
 import keras
-from keras import ops
 
 from tfkit.checkpoints import keras_nlp
 from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
 from tfkit.hub import HubOptions, upload
-from tfkit.models.losses import on_logits
-from tfkit.models.outputs import ModelOutput
+from tfkit.models.training import TrainableModel
 
 
 class _BuiltWhenMade(type(keras.Model)):
@@ -31,14 +29,11 @@ class _BuiltWhenMade(type(keras.Model)):
         return model
 
 
-class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
+class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
     """A `keras.Model` with a `DistilBertConfig`, that reads and writes Hugging Face folders.
 
-    A subclass names its `output_type`, whose first field that is not the loss is what Keras
-    losses and metrics compare with the labels.
+    A subclass names its `output_type`.
     """
-
-    output_type: type[ModelOutput]
 
     def __init__(self, config: DistilBertConfig, **options):
         if not isinstance(config, DistilBertConfig):
@@ -166,91 +161,24 @@ class TFPreTrainedModel(keras.Model, metaclass=_BuiltWhenMade):
     # === Config ===
 
     def get_config(self):
-        return {"name": self.name, "dtype": self.dtype_policy, "config": self.config.to_dict()}
+        layers = enumerate(self._flatten_layers())
+        return {
+            "name": self.name,
+            "dtype": self.dtype_policy,
+            "config": self.config.to_dict(),
+            # Which layers `quantize` changed, by their place: a .keras file holds them so.
+            "quantized": {str(place): q for place, x in layers if (q := x.quantization_mode)},
+        }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         values = {**config, "config": DistilBertConfig.from_dict(config["config"])}
-        return cls(**values)
-
-    # === Parts ===
-
-    def enable_lora(self, rank: int, *, projections: tuple[str, ...] = ("qkv", "out")) -> None:
-        """Freezes the backbone and adds low-rank updates to its attention projections.
-
-        The head goes on training. Call it before `compile`. Saving merges the updates.
-
-        Args:
-            rank: columns of the two small matrices of each update.
-            projections: which of "qkv" and "out" get one.
-
-        Source: Hu et al. 2021 (https://arxiv.org/abs/2106.09685), section 4.
-        """
-        for layer in self.distilbert._flatten_layers(include_self=False):
-            if not layer._layers:
-                layer.trainable = False
-        for block in self.distilbert.transformer.layer:
-            for name in projections:
-                projection = getattr(block.attention, name)
-                projection.trainable = True
-                projection.enable_lora(rank)
-
-    @property
-    def output(self):
-        """Symbolic outputs of the call that asked for most.
-
-        Keras gives those of the first call, and with them counts the outputs of all others when
-        it builds a functional model; a later `output_hidden_states=True` would come up short.
-        """
-        if not self._inbound_nodes:
-            return super().output
-        return max((node.output_tensors for node in self._inbound_nodes), key=len)
-
-    # === Training ===
-
-    def compile(self, optimizer="rmsprop", loss=None, *args, jit_compile="auto", **options):
-        """As `keras.Model.compile`, but `jit_compile="auto"` means no XLA.
-
-        Batches of text have many shapes, and XLA compiles the step anew for each. Say
-        `jit_compile=True` where every batch has the same shape. Without `loss`, the head's own
-        is used. The main output is logits, so a cross-entropy given by its name, such as
-        "sparse_categorical_crossentropy", is taken with `from_logits=True`; a loss or metric
-        object is used as it is.
-        """
-        super().compile(
-            optimizer, on_logits(loss), *args, jit_compile=jit_compile is True, **options
-        )
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The compiled loss on the main output, or without one the head's own, averaged."""
-        y, main = self._compared(x, y, y_pred)
-        if self.loss is not None:
-            return super().compute_loss(x, y, main, sample_weight, training)
-        if y is None:
-            raise ValueError(
-                "Expected labels to train on. Received none: give `y`, or `labels` in the inputs."
-            )
-        losses = self.head_loss(y, main)
-        if sample_weight is not None:
-            losses = losses * ops.cast(ops.reshape(sample_weight, (-1,)), losses.dtype)
-        return sum(self.losses, ops.mean(losses))
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Metrics of the main output."""
-        y, main = self._compared(x, y, y_pred)
-        return super().compute_metrics(x, y, main, sample_weight)
-
-    def head_loss(self, labels, outputs):
-        """The loss per example `[B]` when `compile` names none. Heads define it."""
-        raise ValueError(
-            f"{type(self).__name__} has no head, so no loss of its own. Pass `loss=` to `compile`."
-        )
-
-    def _compared(self, x, y, y_pred):
-        if y is None and isinstance(x, dict):
-            y = x.get("labels")
-        main = next(f for f in self.output_type.fields if f != "loss")
-        return y, y_pred[main] if isinstance(y_pred, dict) else y_pred
+        quantized = values.pop("quantized", {})
+        model = cls(**values)
+        layers = list(model._flatten_layers())
+        for place, mode in quantized.items():
+            layers[int(place)].quantize(mode)
+        return model
 
 
 def _changed(config: DistilBertConfig, overrides: dict) -> DistilBertConfig:
