@@ -114,6 +114,8 @@ def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
         ({"version": 0}, ValueError, "from 1 on; received 0"),
         ({"version": "2"}, ValueError, "received '2'"),
         ({"signatures": ["words"]}, ValueError, "one of 'text'.* received 'words'"),
+        ({"texts": []}, ValueError, "at least one text"),
+        ({"texts": "good"}, TypeError, "a list of strings; received 'good'"),
         ({"dtype": "float64"}, ValueError, "`dtype` must be one of 'float32'.* received 'float64'"),
         ({"signatures": []}, ValueError, "at least one"),
         ({"warmup": [(1, 0)]}, ValueError, r"pairs .* received \(1, 0\)"),

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from tfkit.export.client import ServerError, ask
 from tfkit.export.lite import Classifier
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
 from tfkit.export.saved_model import saved_model
@@ -21,8 +22,10 @@ __all__ = [
     "Classifier",
     "ExportError",
     "SavedModelReport",
+    "ServerError",
     "ServingReport",
     "TFLiteReport",
+    "ask",
     "saved_model",
     "tflite",
     "verify",

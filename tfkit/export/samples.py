@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 SAMPLE_TEXTS = (
     "We are very happy with how this turned out.",
     "The second half drags, and the ending is worse.",
@@ -24,3 +26,22 @@ SAMPLE_TEXTS = (
     "supercalifragilisticexpialidocious" * 5,
     "It goes on and on, and it could have been told in half the time. " * 60,
 )
+
+
+def sample(texts: Sequence[str] | None) -> list[str]:
+    """The caller's texts, or `SAMPLE_TEXTS` when there are none given.
+
+    Raises:
+        ValueError: the list is empty, which would prove nothing.
+        TypeError: it is one string, or holds something else than strings.
+    """
+    if texts is None:
+        return list(SAMPLE_TEXTS)
+    if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"`texts` must be a list of strings; received {texts!r:.80}.")
+    if not len(texts):
+        raise ValueError(
+            "`texts` must hold at least one text to check the export on; received none. "
+            "Leave it out to check on a built-in sample."
+        )
+    return list(texts)

@@ -19,7 +19,7 @@ from tfkit.export.dtypes import DTYPES, in_dtype
 from tfkit.export.op_audit import audit_saved_model
 from tfkit.export.options import one_of, token_limit, writable_folder
 from tfkit.export.report import SavedModelReport
-from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.export.samples import sample
 from tfkit.export.server import write_server_files
 from tfkit.export.signatures import INPUTS, Signatures, weights_only
 from tfkit.export.verify import check, loaded
@@ -90,7 +90,7 @@ def saved_model(
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
     check_warmup(warmup, len(signatures))
     max_length = token_limit(model, tokenizer, max_length)
-    texts = list(SAMPLE_TEXTS if texts is None else texts)
+    texts = sample(texts)
 
     keras = KerasAnswers(model, tokenizer, max_length)
     if dtype is not None:

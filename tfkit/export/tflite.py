@@ -18,7 +18,7 @@ from tfkit.export.mediapipe import answers_of_mediapipe, vocabulary_lines
 from tfkit.export.op_audit import audit_tflite
 from tfkit.export.options import one_line_labels, one_of, token_limit, writable_file
 from tfkit.export.report import ExportError, TFLiteReport
-from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.export.samples import sample
 from tfkit.export.signatures import weights_only
 from tfkit.export.tflite_forms import CUSTOM_OPS, finish, trace
 from tfkit.files import staged
@@ -85,7 +85,7 @@ def tflite(
     if form == "mediapipe":
         vocabulary_lines(tokenizer)
     path = writable_file(path)
-    texts = list(SAMPLE_TEXTS if texts is None else texts)
+    texts = sample(texts)
 
     original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
     converted = _convert(trace(form, model, tokenizer, max_length), model, quantization)

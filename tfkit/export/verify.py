@@ -14,7 +14,7 @@ from tfkit.export.op_audit import compute_dtype
 from tfkit.export.options import token_limit
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
-from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.export.samples import sample
 from tfkit.export.served import RefusedError, ServedModel
 from tfkit.export.warmup import read_warmup
 
@@ -58,7 +58,7 @@ def verify(
         ExportError: it does not load, or answers otherwise than it should.
     """
     folder = _version_folder(Path(directory).expanduser())
-    texts = list(SAMPLE_TEXTS if texts is None else texts)
+    texts = sample(texts)
     keras = None
     if model is not None:
         keras = KerasAnswers(model, tokenizer, token_limit(model, tokenizer, max_length))
