@@ -46,7 +46,7 @@ def test_evaluate(trained, capsys):
 
 def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     model = ["--model", f"{trained}/model"]
-    assert main(["predict", "good film", "bad", "", *model]) == 0
+    assert main(["predict", "a good film", "bad", "", *model]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["pos", "neg"] and len(lines) == 3
     assert main(["predict", "--input", f"{trained}/reviews.csv", "--json", *model]) == 0
