@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from tfkit import (
     AutoTokenizer,
@@ -108,7 +109,7 @@ def lite(model, tokenizer, folder: Path) -> None:
     model.export(str(path), format="litert", input_signature=[specs], verbose=False)
     latency = []
     for threads in (1, 2):
-        interpreter = tf.lite.Interpreter(str(path), num_threads=threads)
+        interpreter = Interpreter(str(path), num_threads=threads)
         interpreter.allocate_tensors()
         for detail in interpreter.get_input_details():
             interpreter.set_tensor(detail["index"], np.ones(detail["shape"], detail["dtype"]))
