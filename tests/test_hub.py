@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import huggingface_hub.constants
+import numpy as np
 import pytest
 
-from tfkit.hub import HubOptions, find_file
+from tfkit import AutoTokenizer, DistilBertTokenizer, TFAutoModelForSequenceClassification
+from tfkit.hub import HubOptions, find_file, upload
 
 COMMIT = "0123456789012345678901234567890123456789"
 FILES = {"config.json": b'{"model_type": "distilbert"}', "sub/vocab.txt": b"[PAD]\n"}
 
 
 class _Hub(BaseHTTPRequestHandler):
-    """Answers `GET|HEAD /{repo}/resolve/{revision}/{file}` as the Hub documents it."""
+    """Answers `GET|HEAD /{repo}/resolve/{revision}/{file}`, and the requests of an upload (create,
+    validate the card, preupload, commit), as huggingface_hub makes them.
+    """
 
     def do_HEAD(self):
         self._answer(b"")
@@ -30,7 +35,7 @@ class _Hub(BaseHTTPRequestHandler):
         if "/resolve/" not in self.path:
             return self._send(404, {})
         owner, name, _, revision, *rest = self.path.strip("/").split("/")
-        content = FILES.get("/".join(rest))
+        content = self.server.files.get("/".join(rest))
         if (owner, name) == ("us", "gated"):
             return self._send(403, {"X-Error-Code": "GatedRepo"})
         if (owner, name) != ("us", "tiny"):
@@ -41,6 +46,30 @@ class _Hub(BaseHTTPRequestHandler):
             return self._send(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
         headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
         self._send(200, headers, content, body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked.append((self.command, self.path, self.headers.get("authorization")))
+        if self.headers.get("authorization") != "Bearer writer":
+            return self._send(403, {}, b'{"error": "read-only token"}')
+        lines = [json.loads(line) for line in body.splitlines()]
+        address = f"http://{self.headers['Host']}/us/tiny"
+        if self.path == "/api/repos/create":
+            answer = {"url": address, "name": "us/tiny"}
+        elif self.path.startswith("/api/models/us/tiny/preupload/"):
+            files = [{"path": file["path"], "uploadMode": "regular"} for file in lines[0]["files"]]
+            answer = {"files": [{**file, "shouldIgnore": False} for file in files]}
+        elif self.path == "/api/validate-yaml":
+            answer = {"errors": [], "warnings": []}
+        else:
+            assert self.path.startswith("/api/models/us/tiny/commit/")
+            self.server.files |= {
+                line["value"]["path"]: base64.b64decode(line["value"]["content"])
+                for line in lines
+                if line["key"] == "file"
+            }
+            answer = {"commitUrl": f"{address}/commit/{COMMIT}", "commitOid": COMMIT}
+        self._send(200, {"Content-Type": "application/json"}, json.dumps(answer).encode())
 
     def _send(self, status, headers, content=b"", body=None):
         self.send_response(status)
@@ -57,9 +86,9 @@ class _Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """A hub on loopback; `hub.asked` lists its requests."""
+    """A hub on loopback: `hub.files` are its repository's, `hub.asked` lists its requests."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    server.asked = []
+    server.asked, server.files = [], dict(FILES)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
@@ -129,3 +158,71 @@ def test_a_file_in_place_of_a_folder_is_said(tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(NotADirectoryError, match="Received the file"):
         find_file(tmp_path / "x", "config.json")
+
+
+# === Models ===
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+IDS = np.array([[2, 5, 6, 3]])
+
+
+def downloads(hub) -> set[str]:
+    """Names of the files that were fetched, not merely asked about."""
+    got = {path for command, path, _ in hub.asked if command == "GET" and "/resolve/" in path}
+    return {path.rsplit("/", 1)[1] for path in got} & {name.split("/")[-1] for name in hub.files}
+
+
+def serve(hub, folder) -> None:
+    hub.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_model_downloads_the_files_that_it_needs_alone(hub, tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path / "m")
+    for name in ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"):
+        (tmp_path / "m" / name).write_bytes(b"large")
+    serve(hub, tmp_path / "m")
+    again = TFAutoModelForSequenceClassification.from_pretrained("us/tiny", **vars(hub.options))
+    assert downloads(hub) == {"config.json", "model.safetensors"}
+    assert (again(IDS).logits.numpy() == tiny_model(IDS).logits.numpy()).all()
+
+
+def test_a_sharded_model_downloads_all_its_shards(hub, tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path / "m", max_shard_size="6KB")
+    serve(hub, tmp_path / "m")
+    again = TFAutoModelForSequenceClassification.from_pretrained("us/tiny", **vars(hub.options))
+    assert downloads(hub) == {*hub.files} - {"README.md"}
+    assert (again(IDS).logits.numpy() == tiny_model(IDS).logits.numpy()).all()
+    lost = max(name for name in hub.files if name.endswith("safetensors"))
+    del hub.files[lost]
+    options = {**vars(hub.options), "cache_dir": tmp_path / "another cache"}
+    with pytest.raises(FileNotFoundError, match=f"Missing: {lost}"):
+        TFAutoModelForSequenceClassification.from_pretrained("us/tiny", **options)
+
+
+def test_a_model_is_pushed_and_comes_back(hub, tiny_model):
+    hub.files = {}
+    address = tiny_model.push_to_hub(
+        "us/tiny", token="writer", tokenizer=DistilBertTokenizer(WORDS), max_shard_size="6KB"
+    )
+    assert address.endswith(f"/us/tiny/commit/{COMMIT}")
+    assert {"README.md", "config.json", "vocab.txt", "tokenizer_config.json"} <= {*hub.files}
+    assert b"# tiny\n" in hub.files["README.md"]
+    again = TFAutoModelForSequenceClassification.from_pretrained("us/tiny", **vars(hub.options))
+    assert (again(IDS).logits.numpy() == tiny_model(IDS).logits.numpy()).all()
+    assert AutoTokenizer.from_pretrained("us/tiny", **vars(hub.options))("good").input_ids == [
+        2, 5, 3
+    ]  # fmt: skip
+
+
+def test_a_card_that_the_repository_has_stays(hub, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "README.md").write_text("new")
+    (tmp_path / "new" / "config.json").write_text("{}")
+    hub.files = {"README.md": b"mine"}
+    upload(tmp_path / "new", "us/tiny", commit_message="Change", token="writer")
+    assert hub.files == {"README.md": b"mine", "config.json": b"{}"}
+
+
+def test_a_token_that_may_not_write_is_one_clear_error(hub, tiny_model):
+    with pytest.raises(PermissionError, match="may write to 'us/tiny'. The Hub answered 403"):
+        tiny_model.push_to_hub("us/tiny", token="reader")

@@ -32,6 +32,17 @@ def test_functional_model(tiny_model):
     assert pooled.shape == (6, TINY["dim"])
 
 
+def test_functional_model_on_a_later_call_that_asks_for_more(tiny_model):
+    """Keras counts the outputs of a layer's first symbolic call for all its calls."""
+    symbols = inputs()
+    first = tiny_model(symbols)
+    second = tiny_model(symbols, output_hidden_states=True, output_attentions=True)
+    model = keras.Model(symbols, [first.logits, second.logits, second.attentions[-1]])
+    one, two, weights = model(BATCH)
+    np.testing.assert_array_equal(one, two)
+    assert weights.shape == (6, TINY["n_heads"], 5, 5)
+
+
 def test_inside_a_subclassed_model(tiny_config):
     class Mean(keras.Model):
         def __init__(self):
@@ -104,6 +115,82 @@ def test_fit_without_a_loss_uses_the_heads_own(tiny_model):
     assert loss == pytest.approx(weighted, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "name, labels, loss",
+    [
+        ("sparse_categorical_crossentropy", LABELS, LOSS),
+        (
+            "categorical_crossentropy",
+            np.eye(4, dtype="float32")[LABELS],
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+        ),
+        (
+            "binary_crossentropy",
+            np.eye(4, dtype="float32")[LABELS],
+            keras.losses.BinaryCrossentropy(from_logits=True),
+        ),
+        ("mse", np.eye(4, dtype="float32")[LABELS], keras.losses.MeanSquaredError()),
+    ],
+)
+def test_a_loss_given_by_name_is_taken_on_logits(tiny_model, name, labels, loss):
+    expected = float(loss(labels, tiny_model(BATCH).logits))
+    tiny_model.compile("sgd", name)
+    assert tiny_model.evaluate(BATCH, labels, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_class_weights_weigh_the_loss(tiny_model):
+    losses = tiny_model(BATCH, labels=LABELS).loss.numpy()
+    weights = {0: 1.0, 1: 3.0, 2: 0.0, 3: 0.5}
+    expected = np.mean(losses * [weights[label] for label in LABELS])
+    for loss in (None, "sparse_categorical_crossentropy"):
+        tiny_model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+        tiny_model.distilbert.trainable = False
+        history = tiny_model.fit(
+            BATCH, LABELS, class_weight=weights, verbose=0, shuffle=False, batch_size=6
+        )
+        # The head's dropout acts in training; at learning rate 0 nothing else differs.
+        assert history.history["loss"][0] == pytest.approx(expected, rel=0.05)
+
+
+def test_labels_inside_a_dataset_train(tiny_config):
+    keras.utils.set_random_seed(0)
+    model = TFDistilBertForSequenceClassification(tiny_config)
+    data = tf.data.Dataset.from_tensor_slices({**BATCH, "labels": LABELS}).batch(3)
+    model.compile(keras.optimizers.Adam(1e-2), metrics=["accuracy"], run_eagerly=True)
+    history = model.fit(data, epochs=6, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] - 0.1
+    assert history["accuracy"][-1] > history["accuracy"][0]
+
+
+def test_steps_per_execution_and_xla_train_as_plain_steps_do(tiny_config):
+    config = tiny_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
+    start = TFDistilBertForSequenceClassification(config).get_weights()
+    results = []
+    for options in ({}, {"steps_per_execution": 3}, {"jit_compile": True}):
+        model = TFDistilBertForSequenceClassification(config)
+        model.set_weights(start)
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **options)
+        model.fit(BATCH, LABELS, batch_size=2, shuffle=False, verbose=0)
+        results.append(model(BATCH).logits)
+    np.testing.assert_allclose(results[1], results[0], atol=1e-5)
+    np.testing.assert_allclose(results[2], results[0], atol=1e-5)
+
+
+def test_callbacks_see_the_metrics(tiny_model, tmp_path):
+    tiny_model.compile("adam", LOSS, metrics=["accuracy"], run_eagerly=True)
+    path = tmp_path / "best.weights.h5"
+    callbacks = [
+        keras.callbacks.EarlyStopping("val_accuracy", patience=1, restore_best_weights=True),
+        keras.callbacks.ModelCheckpoint(path, save_weights_only=True),
+    ]
+    data = (BATCH, LABELS)
+    history = tiny_model.fit(*data, validation_data=data, epochs=2, verbose=0, callbacks=callbacks)
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= history.history.keys()
+    before = tiny_model(BATCH).logits
+    tiny_model.load_weights(path)
+    assert tiny_model(BATCH).logits.shape == before.shape
+
+
 def test_fit_without_labels_says_so(tiny_model):
     tiny_model.compile("sgd")
     with pytest.raises(ValueError, match="Expected labels to train on"):
@@ -159,6 +246,87 @@ def test_sinusoidal_positions_do_not_train(tiny_config):
 def test_freezing_the_backbone_leaves_the_head(tiny_model):
     tiny_model.distilbert.trainable = False
     assert {v.path.split("/")[1] for v in tiny_model.trainable_variables} == {"head"}
+
+
+def test_frozen_parts_do_not_change_in_fit(tiny_model):
+    tiny_model.distilbert.embeddings.trainable = False
+    first, last = tiny_model.distilbert.transformer.layer
+    first.trainable = False
+    tiny_model.compile("adam", LOSS, run_eagerly=True)
+    value = lambda layer: np.concatenate([v.numpy().ravel() for v in layer.weights])  # noqa: E731
+    parts = (tiny_model.distilbert.embeddings, first, last)
+    before = [value(part) for part in parts]
+    tiny_model.fit(BATCH, LABELS, verbose=0)
+    changed = [(value(part) != old).any() for part, old in zip(parts, before)]
+    assert changed == [False, False, True]
+
+
+# === LoRA and quantisation ===
+
+
+def test_lora_trains_few_weights_and_files_hold_it_merged(tiny_config, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = TFDistilBertForSequenceClassification(tiny_config)
+    before = model(BATCH).logits
+    model.enable_lora(2)
+    np.testing.assert_array_equal(model(BATCH).logits, before)
+    frozen = {v.path: v.numpy() for v in model.non_trainable_variables}
+    assert any("word_embeddings" in path for path in frozen)
+    assert any(path.endswith("attention/qkv/kernel") for path in frozen)
+    kept = ("qkv/bias", "out/bias", "lora_kernel_a", "lora_kernel_b")
+    assert all("/head/" in v.path or v.path.endswith(kept) for v in model.trainable_variables)
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    losses = model.fit(BATCH, LABELS, epochs=6, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    for v in model.non_trainable_variables:
+        if "seed" not in v.path:
+            np.testing.assert_array_equal(v, frozen[v.path], err_msg=v.path)
+    model.save_pretrained(tmp_path)
+    model.save(tmp_path / "model.keras")
+    for again in (
+        TFDistilBertForSequenceClassification.from_pretrained(tmp_path),
+        keras.models.load_model(tmp_path / "model.keras", compile=False),
+    ):
+        np.testing.assert_allclose(again(BATCH).logits, model(BATCH).logits, atol=1e-5)
+
+
+def test_int8_is_close_and_files_hold_it(tiny_model, tmp_path):
+    for weight in tiny_model.weights:
+        if "seed" not in weight.path:
+            weight.assign_add(np.random.default_rng(1).normal(size=weight.shape) * 0.2)
+    expected = tiny_model(BATCH).logits.numpy()
+    tiny_model.quantize("int8")
+    assert str(tiny_model.distilbert.transformer.layer[0].ffn.lin1.kernel.dtype) == "int8"
+    quantised = tiny_model(BATCH).logits.numpy()
+    assert 0 < np.abs(quantised - expected).max() < 0.1 * np.abs(expected).max()
+    tiny_model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(BATCH).logits, quantised)
+    tiny_model.save_pretrained(tmp_path)
+    floats = TFDistilBertForSequenceClassification.from_pretrained(tmp_path)
+    assert np.abs(floats(BATCH).logits - expected).max() < 0.1 * np.abs(expected).max()
+    tiny_model.enable_lora(2)
+    for block in tiny_model.distilbert.transformer.layer:
+        block.attention.qkv.lora_kernel_b.assign(np.full((2, 36), 0.5))
+    tiny_model.save_pretrained(tmp_path)
+    merged = TFDistilBertForSequenceClassification.from_pretrained(tmp_path)
+    assert np.abs(tiny_model(BATCH).logits - quantised).max() > 0.1
+    np.testing.assert_allclose(merged(BATCH).logits, tiny_model(BATCH).logits, atol=0.05)
+
+
+def test_what_cannot_go_back_to_float_is_said(tiny_model, tmp_path):
+    tiny_model.quantize("int4", filters="^out$")
+    with pytest.raises(ValueError, match="is quantised to int4"):
+        tiny_model.save_pretrained(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_keras_file_keeps_what_compile_said(tiny_model, tmp_path):
+    tiny_model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    expected = tiny_model.evaluate(BATCH, LABELS, verbose=0)
+    tiny_model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
