@@ -144,8 +144,8 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         """The same network as a keras-nlp model, with its weights.
 
         Args:
-            model: a `keras_nlp.models.DistilBertTextClassifier` or `DistilBertBackbone`; a
-                classifier made of a backbone alone has a new head.
+            model: a `keras_nlp.models.DistilBertTextClassifier`, or a
+                `keras_nlp.models.DistilBertBackbone`, of which a classifier gets a new head.
             **overrides: config keys that keras-nlp does not know, such as `id2label`.
         """
         ours = cls(_changed(keras_nlp.config_of(model), overrides))
@@ -153,8 +153,11 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         return ours
 
     def to_keras_nlp(self):
-        """The same network in keras-nlp, with these weights: a `DistilBertTextClassifier` without
-        a preprocessor, or a `DistilBertBackbone`; its inputs are `token_ids` and `padding_mask`.
+        """The same network in keras-nlp, with these weights; its inputs are `token_ids` and
+        `padding_mask`.
+
+        Returns: a `keras_nlp.models.DistilBertTextClassifier` without a preprocessor, or of an
+            encoder a `keras_nlp.models.DistilBertBackbone`.
         """
         return keras_nlp.build(self)
 
