@@ -81,6 +81,10 @@ def test_export(trained, capsys, form):
     if form == "serving":
         assert main(f"verify {path} --model {trained}/model --max-length 16".split()) == 0
         assert "of 20 labels equal" in capsys.readouterr().out
+    else:
+        command = f"evaluate {trained}/reviews.csv --model {trained}/model --tflite {path}"
+        assert main(command.split()) == 0
+        assert "accuracy 1.0000" in capsys.readouterr().out
     assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
@@ -141,6 +145,9 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
             "--version does not go with --format tflite",
         ),
         ("verify {0}/none", "none"),
+        ("predict good --server ftp://x", "Expected a server's address"),
+        ("predict good --server http://127.0.0.1:9/v1/models/x", "127.0.0.1:9"),
+        ("predict good --server http://x/y --model z", "drop the rest"),
         ("export --model {0}/model --format tflite --output {0}/x.tflite --max-length 99", "16"),
     ],
 )

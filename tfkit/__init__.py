@@ -25,7 +25,12 @@ _MODULES = {
     "tfkit.pipelines": ["pipeline"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
-_ROOMS = ["data", "export", "training"]
+_ROOMS = {
+    "data": "tfkit.data",
+    "export": "tfkit.export",
+    "lite": "tfkit.export.lite",
+    "training": "tfkit.training",
+}
 
 __all__ = sorted([*_HOMES, *_ROOMS])
 
@@ -34,7 +39,7 @@ def __getattr__(name: str):
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     elif name in _ROOMS:
-        value = importlib.import_module(f"tfkit.{name}")
+        value = importlib.import_module(_ROOMS[name])
     else:
         raise AttributeError(f"module 'tfkit' has no attribute '{name}'")
     globals()[name] = value

@@ -25,10 +25,11 @@ DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; bad input is one line on standard error and a non-zero exit code."""
     options = _parser().parse_args(arguments)
-    warnings.showwarning = lambda message, *_: print(f"tfkit: note: {message}", file=sys.stderr)
     try:
-        quiet_tensorflow()
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda said, *_: print(f"tfkit: note: {said}", file=sys.stderr)
+            quiet_tensorflow()
+            options.run(options)
     except KeyboardInterrupt:
         print(f"tfkit {options.command}: interrupted", file=sys.stderr)
         return 130
@@ -103,11 +104,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(sub)
     _add_columns(sub)
     _add_batches(sub)
+    sub.add_argument("--tflite", metavar="FILE", help="score this export of the model instead")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     sub = command(commands.predict, "label and score of texts: arguments, a file, or stdin")
     sub.add_argument("texts", nargs="*", metavar="TEXT")
     sub.add_argument("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
+    sub.add_argument(
+        "--server",
+        metavar="URL",
+        help="ask a running TF Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME",
+    )
     _add_model(sub)
     _add_columns(sub)
     _add_batches(sub)

@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from tfkit.shipped import small_model
 
 
@@ -59,37 +61,47 @@ def train(options) -> None:
 
 def evaluate(options) -> None:
     """Prints accuracy and per-class figures on a labelled file."""
-    from tfkit import data, training
+    from tfkit import data, export, training
 
     model, tokenizer = _model_and_tokenizer(options.model)
     examples = data.read(options.data, names=model.config.id2label, **_columns(options))
-    figures = training.evaluate(
-        model,
-        tokenizer,
-        examples,
-        batch_size=options.batch_size,
-        max_length=options.max_length,
-        verbose="auto" if sys.stderr.isatty() else 0,
-    )
+    if options.tflite:
+        scores = export.Classifier(options.tflite, tokenizer=tokenizer).scores(examples.texts)
+        with np.errstate(divide="ignore"):  # a score may be 0
+            figures = training.score(np.asarray(examples.labels), np.log(scores), examples.names)
+    else:
+        figures = training.evaluate(
+            model,
+            tokenizer,
+            examples,
+            batch_size=options.batch_size,
+            max_length=options.max_length,
+            verbose="auto" if sys.stderr.isatty() else 0,
+        )
     print(json.dumps(dataclasses.asdict(figures), indent=2) if options.json else figures)
 
 
 def predict(options) -> None:
     """Prints label and score for each text."""
-    from tfkit import data, pipeline
+    from tfkit import data, export, pipeline
 
     if options.input and options.texts:
         raise ValueError("Expected texts or --input FILE. Received both.")
-    classify = pipeline(
-        "text-classification", model=options.model or small_model(), batch_size=options.batch_size
-    )
+    if options.server and (options.model or options.top_k != 1):
+        raise ValueError("--server answers with the best label of its own model: drop the rest.")
     texts = options.texts
     if options.input:
         columns = {**_columns(options), "label": None, "text_pair": None}
         texts = data.read(options.input, **columns).texts
     elif not texts:
         texts = [line.rstrip("\r\n") for line in sys.stdin]
-    for text, best in zip(texts, classify(texts, top_k=options.top_k)):
+    if options.server:
+        answers = [[answer] for answer in export.ask(options.server, texts)]
+    else:
+        model = options.model or small_model()
+        classify = pipeline("text-classification", model=model, batch_size=options.batch_size)
+        answers = classify(texts, top_k=options.top_k)
+    for text, best in zip(texts, answers):
         if options.json:
             print(json.dumps({"text": text, "labels": best}, ensure_ascii=False))
         else:
