@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
+from tfkit.models.scores import scores
 from tfkit.text.auto import AutoTokenizer
 
 TASKS = ("text-classification", "sentiment-analysis")
@@ -124,17 +125,6 @@ class TextClassificationPipeline:
             rows = order[start : start + self.batch_size]
             result[rows] = self._scores(tf.constant([texts[row] for row in rows])).numpy()
         return result
-
-
-def scores(config, logits):
-    """What a head's logits `[B,C]` say of each class, `[B,C]`: softmax where classes exclude each
-    other, sigmoid where they do not (one logit, multi-label), the logits of a regression.
-    """
-    if config.problem_type == "regression":
-        return logits
-    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
-        return tf.sigmoid(logits)
-    return tf.nn.softmax(logits, axis=-1)
 
 
 def _best(row: np.ndarray, names, top_k: int | None) -> list[dict]:

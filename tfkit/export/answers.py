@@ -1,42 +1,20 @@
-"""What a classifier answers: scores from logits, and how two sets of scores compare."""
+"""What the Keras model answers, and how two sets of scores compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tfkit.config import DistilBertConfig
 from tfkit.export.report import Agreement, ExportError
+from tfkit.models.scores import scores
 
-# How `problem_type` reads a logit, as Hugging Face's text-classification pipeline does
-# (transformers, `pipelines/text_classification.py`, `postprocess`).
-_SCORES: dict[str, Callable] = {
-    "single_label_classification": lambda logits: tf.nn.softmax(logits, axis=-1),
-    "multi_label_classification": tf.nn.sigmoid,
-    "regression": tf.identity,
-}
-# The kind of a model that names none, by whether it has several classes.
-_KINDS = {True: "single_label_classification", False: "multi_label_classification"}
 # How far a score may be from the Keras model's, by the dtype that either computes in: another order
 # of the same sums is another rounding.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
 _BATCH = 8
 _TIE = 1e-4
-
-
-def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
-    """Logits float `[B,C]` -> scores float32 `[B,C]`: probabilities, or a regression's values.
-
-    Example:
-
-        >>> two_classes = DistilBertConfig(num_labels=2)
-        >>> scores(two_classes, tf.constant([[0.0, 0.0]])).numpy().tolist()
-        [[0.5, 0.5]]
-    """
-    kind = config.problem_type or _KINDS[config.num_labels > 1]
-    return _SCORES[kind](tf.cast(logits, tf.float32))
 
 
 class KerasAnswers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfkit.export.answers import scores
+from tfkit.models.scores import scores
 
 
 def weights_only(model) -> tf.Module:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfkit.export.answers import scores
 from tfkit.export.mediapipe import (
     INPUTS,
     LABELS,
@@ -13,6 +12,7 @@ from tfkit.export.mediapipe import (
     with_files,
     with_metadata,
 )
+from tfkit.models.scores import scores
 
 # tensorflow-text's kernels; a runtime has to register them.
 CUSTOM_OPS = {
