@@ -9,6 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import huggingface_hub.constants
+import huggingface_hub.file_download
 import numpy as np
 import pytest
 
@@ -32,6 +33,8 @@ class _Hub(BaseHTTPRequestHandler):
 
     def _answer(self, body):
         self.server.asked.append((self.command, self.path, self.headers.get("authorization")))
+        if self.path.startswith("/api/models/us/tiny/revision/"):
+            return self._send(200, {}, json.dumps({"id": "us/tiny"}).encode(), body)
         if "/resolve/" not in self.path:
             return self._send(404, {})
         owner, name, _, revision, *rest = self.path.strip("/").split("/")
@@ -84,6 +87,13 @@ class _Hub(BaseHTTPRequestHandler):
         pass
 
 
+def forget_sessions() -> None:
+    """huggingface_hub before 1.0 looks at HF_HUB_OFFLINE once a session, and keeps the session."""
+    from huggingface_hub.utils import _http
+
+    getattr(_http, "reset_sessions", lambda: None)()
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A hub on loopback: `hub.files` are its repository's, `hub.asked` lists its requests."""
@@ -93,8 +103,10 @@ def hub(monkeypatch, tmp_path):
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
     template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for module in (huggingface_hub.constants, huggingface_hub.file_download):
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    forget_sessions()
     server.options = HubOptions(cache_dir=tmp_path / "cache")
     yield server
     server.shutdown()
@@ -131,6 +143,7 @@ def test_a_file_that_the_repository_lacks_is_none(hub):
 def test_offline_reads_the_cache_alone(hub, monkeypatch):
     path = find_file("us/tiny", "config.json", hub.options)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    forget_sessions()
     asked = len(hub.asked)
     assert find_file("us/tiny", "config.json", hub.options) == path
     assert find_file("us/tiny", "vocab.txt", hub.options) is None

@@ -108,6 +108,15 @@ def test_missing_unexpected_and_misshapen_keys_are_one_error_that_names_them(fol
         assert part in str(caught.value)
 
 
+def test_an_option_that_nobody_knows_is_an_error(folder):
+    with pytest.raises(TypeError, match="Received also: use_flax"):
+        TFAutoModelForSequenceClassification.from_pretrained(folder, use_flax=True)
+    with pytest.raises(TypeError, match="did you mean `attention_dropout`"):
+        TFAutoModelForSequenceClassification.from_pretrained(folder, attention_dropuot=0.1)
+    model = TFAutoModelForSequenceClassification.from_pretrained(folder, dropout=0.3)
+    assert model.config.dropout == 0.3
+
+
 def test_another_architecture_is_one_clear_error(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "roberta"}))
