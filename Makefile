@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 SOURCES := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-all lint format docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,8 +29,11 @@ format: $(VENV)/.test-installed  ## Mend style and formatting where the linter c
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+docs:  ## Write the API reference, a page a module, to docs/_build
+	$(PYTHON) docs/build.py
+
 clean:  ## Remove the virtual environment and what builds and tests leave behind
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build *.egg-info .pytest_cache .ruff_cache
 	find tfkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: nothing is installed again until the requirements change.

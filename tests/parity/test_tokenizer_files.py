@@ -68,7 +68,9 @@ def test_what_is_saved_here_loads_in_transformers(options, loader, tmp_path):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("keep", ["tokenizer.json", "vocab.txt", "vocab.txt+special_tokens_map.json"])
+@pytest.mark.parametrize(
+    "keep", ["tokenizer.json", "vocab.txt", "vocab.txt+special_tokens_map.json"]
+)
 def test_any_of_the_files_is_enough(options, keep, tmp_path):
     ours = DistilBertTokenizer(VOCABULARY, **options)
     ours.save_pretrained(tmp_path)
@@ -100,9 +102,8 @@ def test_the_forms_of_older_versions(tmp_path):
     """Special tokens as dicts, `added_tokens.json`, `additional_special_tokens`."""
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
     mask = dict(content="[MASK]", lstrip=True, normalized=False, rstrip=False, single_word=False)
-    (tmp_path / "special_tokens_map.json").write_text(
-        json.dumps({"mask_token": mask, "additional_special_tokens": ["<ent>"], "unk_token": "[UNK]"})
-    )
+    tokens = {"mask_token": mask, "additional_special_tokens": ["<ent>"], "unk_token": "[UNK]"}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(tokens))
     (tmp_path / "added_tokens.json").write_text(json.dumps({"<ent>": len(VOCABULARY)}))
     (tmp_path / "tokenizer_config.json").write_text(
         json.dumps({"do_lower_case": True, "model_max_length": 512, "never_split": None})
