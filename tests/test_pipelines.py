@@ -65,6 +65,12 @@ def test_equals_transformers(parts, tmp_path):
             assert [len(a) for a in our] == [len(a) for a in their]
 
 
+def test_ill_formed_characters_are_dropped(parts):
+    classify = pipeline("text-classification", *parts)
+    plain, odd = classify.scores(["good bad", "go\x00od\ud800 \udfffbad"])
+    np.testing.assert_array_equal(odd, plain)
+
+
 def test_bad_input_is_one_clear_error(parts):
     with pytest.raises(ValueError, match="Expected one of the tasks.*'translation'"):
         pipeline("translation")

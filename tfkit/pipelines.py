@@ -123,7 +123,9 @@ class TextClassificationPipeline:
         result = np.empty((len(texts), self.model.config.num_labels), np.float32)
         for start in range(0, len(texts), self.batch_size):
             rows = order[start : start + self.batch_size]
-            result[rows] = self._scores(tf.constant([texts[row] for row in rows])).numpy()
+            # Half a surrogate pair is no character: it is dropped, as ill-formed bytes are.
+            encoded = [texts[row].encode("utf-8", "surrogatepass") for row in rows]
+            result[rows] = self._scores(tf.constant(encoded)).numpy()
         return result
 
 
