@@ -132,6 +132,18 @@ def test_a_truncated_file_is_one_clear_error(folder, keep):
         TFAutoModelForSequenceClassification.from_pretrained(folder)
 
 
+def test_a_dtype_that_no_model_has_is_one_clear_error(folder):
+    import ml_dtypes
+
+    def edit(tensors):
+        key = "distilbert.transformer.layer.1.ffn.lin1.bias"
+        tensors[key] = tensors[key].astype(ml_dtypes.float8_e4m3fn)
+
+    change(folder, edit)
+    with pytest.raises(ValueError, match="Received F8_E4M3 for distilbert.transformer.layer.1.ffn"):
+        TFAutoModelForSequenceClassification.from_pretrained(folder)
+
+
 def test_no_weights_is_one_clear_error(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(

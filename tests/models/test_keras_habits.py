@@ -222,6 +222,20 @@ def test_a_subclass_may_add_layers(tiny_config):
     assert model(BATCH).logits.shape == (6, 4)
 
 
+def test_a_subclass_with_a_variable_of_its_own_is_loaded(tiny_model, tmp_path):
+    class Scaled(TFDistilBertForSequenceClassification):
+        def __init__(self, config, **options):
+            super().__init__(config, **options)
+            self.scale = keras.Variable(2.0)
+
+        def answer(self, last_hidden_state, labels, training):
+            return {"logits": self.scale * self.head(last_hidden_state)}
+
+    tiny_model.save_pretrained(tmp_path)
+    model = Scaled.from_pretrained(tmp_path)
+    np.testing.assert_allclose(model(BATCH).logits, 2 * tiny_model(BATCH).logits, atol=1e-6)
+
+
 def test_hidden_states_and_attentions_by_call_and_by_config(tiny_config):
     config = tiny_config.replace(output_hidden_states=True, output_attentions=True)
     model = TFDistilBertForSequenceClassification(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -24,10 +25,12 @@ _OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 def load_weights(
     model, weights: Weights, source: str | os.PathLike, ignore_mismatched_sizes: bool = False
 ) -> None:
-    """Fills `model` from a checkpoint's weights, one variable at a time.
+    """Lets the variables of `model` begin with a checkpoint's weights.
 
     Args:
-        model: a built model with `config`.
+        model: a model with `config`, built inside a `keras.StatelessScope`. Its variables have
+            shapes and no values yet; at the end of the scope each reads its own, one after the
+            other, so that no weight is made at random first, and none is in memory twice.
         weights: what the checkpoint holds.
         source: the file that messages name.
         ignore_mismatched_sizes: leave weights of another shape as they are in `model`.
@@ -55,11 +58,21 @@ def load_weights(
     }
     _refuse(faults, source)
     for ours, group in itertools.groupby(sorted(rows, key=_by_variable), lambda row: row.ours):
-        parts = [row.to_ours(weights.read(keys[row.theirs])) for row in group]
-        value = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        variables.resolve(model, ours).assign(value)
+        parts = [(row, keys[row.theirs]) for row in group]
+        variables.begin_with(model, ours, functools.partial(_value, weights, parts))
     new = [row.theirs for row in heads if row.theirs not in keys] + list(misshapen.values())
     _warn(new, unused, source)
+
+
+def _value(weights: Weights, parts: list[tuple[names.Weight, str]], shape, dtype) -> np.ndarray:
+    """The value of one variable, of which the checkpoint may hold the parts apart."""
+    if len(parts) == 1:
+        row, key = parts[0]
+        return row.to_ours(weights.read(key)).astype(dtype, copy=False)
+    value = np.empty(shape, dtype)
+    for row, key in parts:
+        row.piece(value)[...] = row.to_ours(weights.read(key))
+    return value
 
 
 def file_dtype(weights: Weights) -> str:

@@ -31,7 +31,7 @@ class Format(NamedTuple):
     asked_by: str | None
 
 
-# The safest first: safetensors holds numbers alone and is mapped, not copied.
+# The safest first: safetensors holds numbers alone.
 FORMATS = (
     Format(safetensors.FILENAME, safetensors.open_reader, None),
     Format(torch_bin.FILENAME, torch_bin.Reader, "from_pt"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -13,6 +14,15 @@ def resolve(model, path: str):
     """What lies at an attribute path: `distilbert.transformer.layer.0.attention.out.bias`."""
     step = lambda node, name: node[int(name)] if name.isdigit() else getattr(node, name)  # noqa: E731
     return functools.reduce(step, path.split("."), model)
+
+
+def begin_with(model, path: str, initializer: Callable) -> None:
+    """Sets what gives a variable its first value: `initializer(shape, dtype)`.
+
+    The variable has none yet: it was made inside a `keras.StatelessScope`, at whose end Keras
+    calls the initialisers (`keras/src/backend/common/variables.py`, `_deferred_initialize`).
+    """
+    resolve(model, path)._initializer = initializer
 
 
 def value(model, path: str) -> np.ndarray:

@@ -24,9 +24,12 @@ class _BuiltWhenMade(type(keras.Model)):
     """
 
     def __call__(cls, *args, **kwargs):
-        model = super().__call__(*args, **kwargs)
+        model = cls._unbuilt(*args, **kwargs)
         model.build()
         return model
+
+    def _unbuilt(cls, *args, **kwargs):
+        return super().__call__(*args, **kwargs)
 
 
 class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
@@ -91,8 +94,11 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
             config = DistilBertConfig.from_pretrained(name_or_path, **vars(options))
         config = _changed(config, overrides)
         weights, source = open_weights(name_or_path, options, from_pt=from_pt, from_tf=from_tf)
-        model = cls(config, dtype=file_dtype(weights) if dtype == "auto" else dtype)
-        load_weights(model, weights, source, ignore_mismatched_sizes)
+        dtype = file_dtype(weights) if dtype == "auto" else dtype
+        model = cls._unbuilt(config, dtype=dtype)
+        with keras.StatelessScope():  # at its end the variables get their values
+            model.build()
+            load_weights(model, weights, source, ignore_mismatched_sizes)
         return model
 
     def save_pretrained(
