@@ -1,7 +1,10 @@
 """Writes `tfkit/text/unicode.json`: what BERT's normalisation does to every code point.
 
-    python tools/make_unicode_table.py            # writes the table
+    python tools/make_unicode_table.py            # writes the table, and the compiled models
+    python tools/make_unicode_table.py --models   # the models only, from the table in the repo
     python tools/make_unicode_table.py --check    # exits 1 if the table in the repo differs
+
+The models (`normalizers.npz`) are what `tfkit.text.normalizer_model` compiles from the table.
 
 The facts are read off the reference, the Rust library `tokenizers` (`BertNormalizer`,
 `BertPreTokenizer`, `NFD`), code point by code point, and off tensorflow-text's WordPiece kernel
@@ -26,7 +29,12 @@ import tokenizers
 from tokenizers.normalizers import NFD, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-TABLE = Path(__file__).resolve().parents[1] / "tfkit" / "text" / "unicode.json"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tfkit.text import normalizer_model  # noqa: E402
+
+TABLE = ROOT / "tfkit" / "text" / "unicode.json"
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 HANGUL = range(0xAC00, 0xAC00 + 11172)
 
@@ -135,18 +143,36 @@ def build() -> dict:
     }
 
 
+def write_models() -> None:
+    tables = {}
+    for name, options in normalizer_model.SHIPPED.items():
+        pool, trie = normalizer_model.compile_tables(options, normalizer_model.SHIPPED_MARKERS)
+        tables |= {f"{name}: pool": pool, f"{name}: trie": trie}
+    np.savez_compressed(normalizer_model.FILE, **tables)
+    report(normalizer_model.FILE)
+
+
+def report(path: Path) -> None:
+    print(f"{path.name}: {path.stat().st_size:,} bytes")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--models", action="store_true", help="write the compiled models only")
+    only.add_argument("--check", action="store_true", help="compare the table, write nothing")
     arguments = parser.parse_args()
-    table = build()
+    if not arguments.models:
+        table = build()
     if arguments.check:
         repo = json.loads(TABLE.read_text(encoding="ascii"))
         differing = [key for key in table if key != "source" and table[key] != repo.get(key)]
         print(f"differs in: {', '.join(differing)}" if differing else "equal")
         return 1 if differing else 0
-    TABLE.write_text(json.dumps(table, indent=0) + "\n", encoding="ascii")
-    print(f"{TABLE.name}: {TABLE.stat().st_size:,} bytes")
+    if not arguments.models:
+        TABLE.write_text(json.dumps(table, indent=0) + "\n", encoding="ascii")
+        report(TABLE)
+    write_models()
     return 0
 
 

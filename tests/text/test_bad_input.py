@@ -95,6 +95,7 @@ def test_ids_may_have_gaps():
     tokenizer = DistilBertTokenizer({"[UNK]": 0, "[CLS]": 3, "[SEP]": 5, "hello": 9, "[PAD]": 2})
     assert tokenizer("hello x")["input_ids"] == [3, 9, 0, 5]
     assert tokenizer.convert_ids_to_tokens([9, 7]) == ["hello", None]
+    assert list(tokenizer.get_config()["vocab"].values()) == [0, 2, 3, 5, 9]
 
 
 # === Calls ===

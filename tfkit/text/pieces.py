@@ -17,16 +17,15 @@ import tensorflow_text
 from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder
 
 from tfkit.text.added_tokens import AddedToken
-from tfkit.text.normalizer import NormalizerOptions, normalizer_model, substitutes
+from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.normalizer_model import normalizer_model
 from tfkit.text.rare import RareCases
-from tfkit.text.unicode import unicode_table
+from tfkit.text.spellings import UNREACHABLE, spellings
 from tfkit.text.vocabulary import Vocabulary
 
 _BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 _SHARDS, _SHARDED_FROM = 4, 128  # parts of a batch, and the batch from which on it has parts
 _LIMIT_FIELD = 4  # `max_bytes_per_token` in fast_wordpiece_tokenizer_model.fbs
-_LONGEST_TOKEN = 256  # bytes; a limit of the kernel's encoding
-_UNREACHABLE = "\ue000"  # private: cleaning drops it from any text
 
 
 class Pieces(NamedTuple):
@@ -87,20 +86,20 @@ class WordPieces:
         self._rare = None if portable else RareCases(added, options)
         markers = self._rare.markers if self._rare else []
 
-        spellings = _spellings(vocabulary, options, prefix, word_limit)
-        top = len(spellings)
-        spellings += [*markers, _UNREACHABLE]
+        spelled = spellings(vocabulary, options, prefix, word_limit)
+        top = len(spelled)
+        spelled += [*markers, UNREACHABLE]
         model = pywrap_fast_wordpiece_tokenizer_model_builder.build_fast_wordpiece_model(
-            spellings,
+            spelled,
             word_limit * (_BYTES_OF_A_CHARACTER if portable else 1),
             prefix,
-            spellings[self._unknown_id],
+            spelled[self._unknown_id],
             False,  # split on white space and punctuation too
             False,  # no detokenization
         )
         self._limit_at = _position(model, _LIMIT_FIELD)
-        continues = np.array([text.startswith(prefix) for text in spellings])
-        lengths = np.array([len(text) for text in spellings], np.int32)
+        continues = np.array([text.startswith(prefix) for text in spelled])
+        lengths = np.array([len(text) for text in spelled], np.int32)
         with tf.init_scope():
             self._normalizer = tensorflow_text.FastBertNormalizer(
                 model_buffer=tf.constant(normalizer_model(options, len(markers)))
@@ -108,7 +107,9 @@ class WordPieces:
             self._model = tf.constant(np.frombuffer(model, np.uint8))
             self._starts_word = tf.constant(~continues)
             self._characters = tf.constant(lengths - len(prefix) * continues)
-            self._id_of = tf.constant([*range(top), *(token.id for token in added), 0], tf.int32)
+            self._id_of = tf.constant(
+                np.concatenate([np.arange(top), [*(token.id for token in added), 0]]), tf.int32
+            )
         self._first_marker = top
 
     def __call__(self, text: tf.Tensor, *, offsets: bool = False) -> Pieces:
@@ -244,37 +245,3 @@ def _characters(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
     at = tf.reshape(byte + tf.gather(base, row), [-1])
     index = tf.searchsorted(begins, at, side="right") - 1
     return tf.reshape(index, tf.shape(byte)) - tf.gather(splits, row)
-
-
-def _spellings(
-    vocabulary: Vocabulary, options: NormalizerOptions, prefix: str, word_limit: int
-) -> list[str]:
-    """The tokens as the kernel is to know them, in the order of their ids.
-
-    Code points that text has under private names have them here too; a token that no text can
-    contain gets a name that no text can contain, since the kernel's builder wants all different.
-    """
-    swap = substitutes(options.chinese_chars)
-    # The kernel would match a token with a space in it across words.
-    unwritten = unicode_table().removed | unicode_table().space | {ord(" ")}
-    spellings = []
-    for index in range(vocabulary.top):
-        token = vocabulary.token(index) or ""
-        if not (token.isascii() and token.isalnum()):
-            if unwritten.isdisjoint(map(ord, token)) and _encodes(token):
-                token = token.translate(swap)
-            else:
-                token = ""
-        body = token.removeprefix(prefix)
-        if len(body) > word_limit or not body:
-            token = ""
-        elif len(body) > _LONGEST_TOKEN // 4 and len(body.encode("utf-8")) > _LONGEST_TOKEN:
-            raise ValueError(
-                f"A token may have at most {_LONGEST_TOKEN} bytes. Received {token!r} (id {index})."
-            )
-        spellings.append(token or f"{_UNREACHABLE}{index}")
-    return spellings
-
-
-def _encodes(token: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in token)

@@ -22,7 +22,7 @@ from tfkit.text.normalizer import (
     NormalizerOptions,
     replacements,
 )
-from tfkit.text.unicode import unicode_table
+from tfkit.text.unicode import char_class, unicode_table
 
 _OPEN, _CLOSE = "\U0010fffc", "\U0010fffd"  # around a match, until it is named
 _NOTHING = "\ufffd"  # cleaning drops it
@@ -170,12 +170,12 @@ def _swaps() -> list[tuple[str, str, str]]:
     """(marks, what may stand between, marks that NFD puts before the first) as RE2 classes."""
     table = unicode_table()
     groups = table.reordered
-    between = _class(table.reordered_then_stripped | table.removed) + "*"
+    between = f"{char_class(table.ranges('reordered_then_stripped', 'removed'))}*"
     swaps = []
     for place, group in enumerate(groups[:-1]):
         above = frozenset().union(*groups[place + 1 :])
         ending = {point for point, parts in _composites().items() if ord(parts[-1]) in above}
-        swaps.append((_class(above | ending), between, _class(group)))
+        swaps.append((_one_of(above | ending), between, _one_of(group)))
     return swaps
 
 
@@ -186,16 +186,10 @@ def _composites() -> dict[int, str]:
     marks = frozenset().union(*table.reordered)
     return {
         point: parts
-        for point, parts in table.decomposed.items()
+        for point, parts in table.composed.items()
         if not marks.isdisjoint(map(ord, parts))
     }
 
 
-def _class(points: Iterable[int]) -> str:
-    runs: list[list[int]] = []
-    for point in sorted(points):
-        if runs and runs[-1][1] == point - 1:
-            runs[-1][1] = point
-        else:
-            runs.append([point, point])
-    return "[" + "".join(f"\\x{{{a:X}}}-\\x{{{b:X}}}" for a, b in runs) + "]"
+def _one_of(points: Iterable[int]) -> str:
+    return char_class((point, point) for point in sorted(points))

@@ -6,9 +6,9 @@ tables of the Python that runs.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 # Hangul syllables decompose by arithmetic (The Unicode Standard, section 3.12).
@@ -16,41 +16,89 @@ _HANGUL_FIRST, _LEADING, _VOWEL, _TRAILING = 0xAC00, 0x1100, 0x1161, 0x11A7
 _VOWELS, _TRAILINGS, _SYLLABLES = 21, 28, 11172
 
 
-@dataclasses.dataclass(frozen=True)
 class UnicodeTable:
     """What the reference does to each code point; see `tools/make_unicode_table.py`.
 
-    Attributes:
-        removed: dropped by text cleaning (controls, formats, private use, U+FFFD).
-        space: white space, which text cleaning turns into U+0020.
-        punctuation: words of their own in the reference.
-        chinese: words of their own where `tokenize_chinese_chars` is on.
-        disputed: what tensorflow-text splits on and the reference does not, or the reverse.
-        stripped: accents, dropped where `strip_accents` is on.
-        decomposed: code point -> canonical decomposition without accents.
-        lowercase: code point -> lower case.
-        reordered: combining marks that accent stripping keeps, in the order of their combining
-            classes: canonical decomposition sorts them within a run of combining marks.
-        reordered_then_stripped: the other combining marks, which a run may contain.
+    Sets are worked out when they are first asked for: some are large, and few are needed.
     """
 
-    removed: frozenset[int]
-    space: frozenset[int]
-    punctuation: frozenset[int]
-    chinese: frozenset[int]
-    disputed: frozenset[int]
-    stripped: frozenset[int]
-    decomposed: dict[int, str]
-    lowercase: dict[int, str]
-    reordered: tuple[frozenset[int], ...]
-    reordered_then_stripped: frozenset[int]
+    def __init__(self, raw: dict):
+        self._raw = raw
+        self._sets: dict[str, frozenset[int]] = {}
+
+    def ranges(self, *names: str) -> list[tuple[int, int]]:
+        """First and last code points of the runs of the named sets."""
+        return [_range(entry) for name in names for entry in self._raw[name]]
+
+    def _set(self, name: str) -> frozenset[int]:
+        if name not in self._sets:
+            self._sets[name] = _members(self.ranges(name))
+        return self._sets[name]
+
+    @property
+    def removed(self) -> frozenset[int]:
+        """Dropped by text cleaning (controls, formats, private use, U+FFFD)."""
+        return self._set("removed")
+
+    @property
+    def space(self) -> frozenset[int]:
+        """White space, which text cleaning turns into U+0020."""
+        return self._set("space")
+
+    @property
+    def punctuation(self) -> frozenset[int]:
+        """Words of their own in the reference."""
+        return self._set("punctuation")
+
+    @property
+    def chinese(self) -> frozenset[int]:
+        """Words of their own where `tokenize_chinese_chars` is on."""
+        return self._set("chinese")
+
+    @property
+    def disputed(self) -> frozenset[int]:
+        """What tensorflow-text splits on and the reference does not, or the reverse."""
+        return self._set("disputed")
+
+    @property
+    def stripped(self) -> frozenset[int]:
+        """Accents, dropped where `strip_accents` is on."""
+        return self._set("stripped")
+
+    @functools.cached_property
+    def composed(self) -> dict[int, str]:
+        """Code point -> canonical decomposition without accents, Hangul syllables left out."""
+        return _strings(self._raw["decomposed"])
+
+    @functools.cached_property
+    def decomposed(self) -> dict[int, str]:
+        """Code point -> canonical decomposition without accents."""
+        return _hangul() | self.composed
+
+    @functools.cached_property
+    def lowercase(self) -> dict[int, str]:
+        """Code point -> lower case."""
+        return _strings(self._raw["lowercase"])
+
+    @functools.cached_property
+    def reordered(self) -> tuple[frozenset[int], ...]:
+        """Combining marks that accent stripping keeps, in the order of their combining classes.
+
+        Canonical decomposition sorts them within a run of combining marks; the other marks that a
+        run may contain are those of "reordered_then_stripped".
+        """
+        return tuple(_members(map(_range, group)) for group in self._raw["reordered"])
 
 
-def _members(ranges: list[str]) -> frozenset[int]:
+def _range(entry: str) -> tuple[int, int]:
+    first, _, last = entry.partition("-")
+    return int(first, 16), int(last or first, 16)
+
+
+def _members(ranges: Iterable[tuple[int, int]]) -> frozenset[int]:
     points: set[int] = set()
-    for entry in ranges:
-        first, _, last = entry.partition("-")
-        points.update(range(int(first, 16), int(last or first, 16) + 1))
+    for first, last in ranges:
+        points.update(range(first, last + 1))
     return frozenset(points)
 
 
@@ -71,16 +119,13 @@ def _hangul() -> dict[int, str]:
     return table
 
 
+def char_class(ranges: Iterable[tuple[int, int]], point: str = r"\x{%X}") -> str:
+    """A regular expression's class of characters; RE2's spelling of code points by default."""
+    return "[" + "".join(f"{point % first}-{point % last}" for first, last in ranges) + "]"
+
+
 @functools.cache
 def unicode_table() -> UnicodeTable:
     """The table, read once."""
     path = Path(__file__).with_name("unicode.json")
-    raw = json.loads(path.read_text(encoding="ascii"))
-    sets = ("removed", "space", "punctuation", "chinese", "disputed", "stripped")
-    return UnicodeTable(
-        **{name: _members(raw[name]) for name in sets},
-        decomposed=_hangul() | _strings(raw["decomposed"]),
-        lowercase=_strings(raw["lowercase"]),
-        reordered=tuple(_members(group) for group in raw["reordered"]),
-        reordered_then_stripped=_members(raw["reordered_then_stripped"]),
-    )
+    return UnicodeTable(json.loads(path.read_text(encoding="ascii")))

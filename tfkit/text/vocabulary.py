@@ -44,7 +44,8 @@ class Vocabulary:
             ids[token] = index
         if not ids:
             raise ValueError("The vocabulary is empty. Expected one token a line or list entry.")
-        self.ids = dict(sorted(ids.items(), key=lambda item: item[1]))
+        in_order = list(ids.values()) == list(range(len(ids)))
+        self.ids = ids if in_order else dict(sorted(ids.items(), key=lambda item: item[1]))
         self._tokens = {index: token for token, index in self.ids.items()}
         if len(self._tokens) < len(self.ids):
             shared = sorted(set(self.ids) - set(self._tokens.values()))[:3]
