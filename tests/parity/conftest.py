@@ -1,22 +1,24 @@
-"""Reference models of `transformers` (torch), as the folders that it writes."""
+"""Reference models of `transformers` (torch), as the folders that it writes.
+
+A test file that uses them skips itself where the two are not installed: a skip in a conftest.py
+would stop pytest.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
-transformers = pytest.importorskip(
-    "transformers", reason="transformers is not installed (extra `parity`)"
-)
-
-from tests.conftest import TINY  # noqa: E402
+from tests.conftest import TINY
 
 
 class Reference:
     """A torch model with random weights and the folder that it saved."""
 
     def __init__(self, name: str, folder, seed: int = 0, **changes):
+        import torch
+        import transformers
+
         torch.manual_seed(seed)
         config = transformers.DistilBertConfig(**{**TINY, **changes})
         # "eager" gives attention weights, and equal ones where every key is masked.
@@ -31,6 +33,8 @@ class Reference:
 
     def __call__(self, ids, mask=None, labels=None, **options):
         """Its outputs on NumPy arrays."""
+        import torch
+
         tensor = lambda array: None if array is None else torch.tensor(np.asarray(array))  # noqa: E731
         return self.model(
             tensor(ids),

@@ -11,8 +11,11 @@ import pytest
 import safetensors.numpy
 
 from tests.conftest import TINY
-from tests.parity.conftest import Reference, torch, transformers
+from tests.parity.conftest import Reference
 from tfkit import TFAutoModel, TFAutoModelForSequenceClassification
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 CLASSIFIER = "DistilBertForSequenceClassification"
 IDS = np.random.default_rng(0).integers(0, TINY["vocab_size"], (5, 7))

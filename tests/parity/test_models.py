@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import TINY
-from tests.parity.conftest import torch, transformers
 from tfkit import (
     DistilBertConfig,
     TFAutoModel,
@@ -17,6 +16,9 @@ from tfkit import (
 from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
 from tfkit.config_rules import ACTIVATIONS
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 CLASSIFIER = "DistilBertForSequenceClassification"
 IDS = np.random.default_rng(0).integers(0, TINY["vocab_size"], (5, 7))

@@ -16,7 +16,9 @@ import tensorflow as tf
 
 import tfkit
 from tests.conftest import SHARED
-from tests.parity.conftest import torch, transformers
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 FINE_TUNED = "distilbert-base-uncased-finetuned-sst-2-english"
 BASE = "distilbert-base-uncased"
