@@ -170,10 +170,11 @@ class _Encodings:
         source.locate()
         ids = lay(source.ids, tokenizer.special_ids, tokenizer.pad_token_id)
         nothing = (None, None, None)
+        special_tokens = tokenizer.cls_token, tokenizer.sep_token, tokenizer.sep_token
         columns = zip(
             ids,
             lay(source.type_ids, (0, 0, 1), 0),
-            [[tokenizer.convert_ids_to_tokens(i) for i in row] for row in ids],
+            lay(source.tokens, special_tokens, tokenizer.pad_token),
             lay(source.offsets, ((0, 0),) * 3, (0, 0)),
             lay(source.word_ids, nothing, None),
             lay(source.type_ids, nothing, None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.decoder import clean_up, join_pieces
@@ -89,6 +89,20 @@ class TokenConversions:
             if added.normalized
             else added.content
         )
+
+    def show_tokens(
+        self, ids: list[int], text_of: Callable[[int], str], offsets: list[tuple[int, int]]
+    ) -> list[str]:
+        """The tokens of ids as `tokenizers` shows them: with white space that belongs to them."""
+        tokens = [self._token(index) for index in ids]
+        stripping = {t.id: t for t in self._table.added.values() if t.lstrip or t.rstrip}
+        for at, index in enumerate(ids if stripping else ()):
+            if index in stripping:
+                shown = text_of(at)[slice(*offsets[at])]
+                if stripping[index].normalized:
+                    shown = normalize(shown, self._normalizer_options)
+                tokens[at] = shown
+        return tokens
 
     def get_vocab(self) -> dict[str, int]:
         """Every token, added ones included, and its id."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfkit.files import staged
-from tfkit.hub import HubOptions, find_file
+from tfkit.hub import HubOptions, find_file, read_json
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.special_tokens import SPECIAL_NAMES
 from tfkit.text.vocabulary import Vocabulary
@@ -57,17 +57,7 @@ def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict
 
 def _json(name_or_path, file: str, hub: HubOptions | None) -> dict | None:
     path = find_file(name_or_path, file, hub)
-    if path is None:
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"Expected '{path}' to be JSON. Received: {error}.") from None
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"Expected '{path}' to be a JSON object. Received: {type(content).__name__}."
-        )
-    return content
+    return None if path is None else read_json(path)
 
 
 def _from_whole(content: dict) -> dict[str, Any]:

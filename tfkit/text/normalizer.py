@@ -23,7 +23,7 @@ import functools
 from tfkit.text.unicode import unicode_table
 
 SUBSTITUTE_FIRST = 0xF0000
-MARKER_FIRST, MARKERS_MAX = 0x10F000, 4094
+MARKER_FIRST, MARKERS_MAX = 0x10F000, 4000
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tfkit.text.normalizer_model import normalizer_model
 from tfkit.text.rare import RareCases
 from tfkit.text.spellings import UNREACHABLE, spellings
 from tfkit.text.vocabulary import Vocabulary
+from tfkit.text.white_space import WhiteSpace
 
 _BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 _SHARDS, _SHARDED_FROM = 4, 128  # parts of a batch, and the batch from which on it has parts
@@ -84,6 +85,7 @@ class WordPieces:
         self._portable = portable
         added = () if portable else added
         self._rare = None if portable else RareCases(added, options)
+        self._white_space = WhiteSpace(added, options)
         markers = self._rare.markers if self._rare else []
 
         spelled = spellings(vocabulary, options, prefix, word_limit)
@@ -220,6 +222,8 @@ class WordPieces:
         starts, ends = tf.unstack(_characters(marked, row, byte))
         if self._rare:
             starts, ends = self._rare.undo_before(number, row, starts, ends)
+        if self._white_space.any:
+            starts, ends = self._white_space.take(text, number, row, starts, ends)
         starts_word = tf.cast(tf.gather(self._starts_word, pieces.ids), tf.int32)
         word = tf.cumsum(starts_word)
         before = tf.gather(tf.concat([[0], word], 0), tf.gather(pieces.splits, row))

@@ -21,14 +21,17 @@ from tfkit.text.normalizer import (
     MARKERS_MAX,
     NormalizerOptions,
     replacements,
+    substitutes,
 )
 from tfkit.text.unicode import char_class, unicode_table
 
 _OPEN, _CLOSE = "\U0010fffc", "\U0010fffd"  # around a match, until it is named
 _NOTHING = "\ufffd"  # cleaning drops it
+_WORD_BEFORE, _WORD_AFTER = "\U0010fff9", "\U0010fffa"  # a word character beside a match
+_APART = "\U0010fffb"  # where normalised text of the reference has a space
 _OURS = f"[\\x{{{MARKER_FIRST:X}}}-\\x{{10FFFD}}]"
 # `\w` of the reference's regular expressions: letters, marks, digits, connectors, joiners.
-_WORD = r"[\pL\pM\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F189}]"
+_WORD = r"\pL\pM\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F189}"
 
 
 class RareCases:
@@ -54,6 +57,7 @@ class RareCases:
             stage = self._normalized if token.normalized else self._as_written
             if content:
                 stage.append((content, marker, token))
+        self._chinese_apart = options.chinese_chars
         self._swaps = _swaps() if options.strip_accents else []
         signs = [_quote(content) for content, _, _ in self._as_written]
         signs += [f"{high}\\C*{low}" for high, _, low in self._swaps]
@@ -81,7 +85,14 @@ class RareCases:
 
     def after(self, normal: tf.Tensor) -> tf.Tensor:
         """What to split into words instead of the normalised text."""
-        return _mark(normal, self._normalized, around=" ")
+        chinese = unicode_table().chinese
+        if not any(token.single_word for _, _, token in self._normalized):
+            return _mark(normal, self._normalized, around=" ")
+        if self._chinese_apart:
+            return _mark(normal, self._normalized, around=" ", apart=_one_of(chinese))
+        names = substitutes(chinese_chars=False)
+        letters = _one_of(ord(names[point]) for point in chinese)
+        return _mark(normal, self._normalized, around=" ", letters=letters)
 
     def _in_order(self, text: tf.Tensor) -> tf.Tensor:
         def unordered(text):
@@ -141,23 +152,44 @@ def _changes(options: NormalizerOptions) -> dict[int, str]:
 
 
 def _mark(
-    text: tf.Tensor, tokens: list[tuple[str, str, AddedToken]], around: str = ""
+    text: tf.Tensor,
+    tokens: list[tuple[str, str, AddedToken]],
+    *,
+    around: str = "",
+    letters: str = "",
+    apart: str = "",
 ) -> tf.Tensor:
-    """Exchanges the leftmost longest matches for their markers."""
+    """Exchanges the leftmost longest matches for their markers.
+
+    Args:
+        text: strings `[B]`.
+        tokens: what to look for, and the markers.
+        around: what to put around a marker.
+        letters, apart: classes of characters that are word characters too, and that the reference
+            has spaces around.
+    """
     if not tokens:
         return text
+
+    def exchange(pattern: str, by: str) -> None:
+        nonlocal text
+        text = tf.strings.regex_replace(text, pattern, by)
+
     longest_first = sorted((content for content, _, _ in tokens), key=len, reverse=True)
-    any_token = "|".join(map(_quote, longest_first))
-    text = tf.strings.regex_replace(text, f"({any_token})", rf"{_OPEN}\1{_CLOSE}")
-    for content, _, token in tokens:
-        if token.single_word:
-            match = f"{_OPEN}{_quote(content)}{_CLOSE}"
-            plain = content.replace("\\", r"\\")
-            text = tf.strings.regex_replace(text, f"({_WORD}{_CLOSE}?){match}", rf"\1{plain}")
-            text = tf.strings.regex_replace(text, f"{match}({_OPEN}?{_WORD})", rf"{plain}\1")
+    exchange(f"({'|'.join(map(_quote, longest_first))})", rf"{_OPEN}\1{_CLOSE}")
+    alone = [_quote(content) for content, _, token in tokens if token.single_word]
+    if alone:
+        if apart:
+            exchange(f"({apart}){_OPEN}", rf"\1{_APART}{_OPEN}")
+            exchange(f"{_CLOSE}({apart})", rf"{_CLOSE}{_APART}\1")
+        word = f"[{_WORD}{letters.strip('[]')}]"
+        exchange(f"({word}{_CLOSE}?){_OPEN}", rf"\1{_WORD_BEFORE}{_OPEN}")
+        exchange(f"{_CLOSE}({_WORD_BEFORE}?{_OPEN}?{word})", rf"{_CLOSE}{_WORD_AFTER}\1")
+        exchange(f"{_WORD_BEFORE}{_OPEN}({'|'.join(alone)}){_CLOSE}", r"\1")
+        exchange(f"{_OPEN}({'|'.join(alone)}){_CLOSE}{_WORD_AFTER}", r"\1")
+        exchange(f"[{_APART}{_WORD_BEFORE}{_WORD_AFTER}]", "")
     for content, marker, _ in tokens:
-        match = f"{_OPEN}{_quote(content)}{_CLOSE}"
-        text = tf.strings.regex_replace(text, match, f"{around}{marker}{around}")
+        exchange(f"{_OPEN}{_quote(content)}{_CLOSE}", f"{around}{marker}{around}")
     return text
 
 
@@ -192,4 +224,10 @@ def _composites() -> dict[int, str]:
 
 
 def _one_of(points: Iterable[int]) -> str:
-    return char_class((point, point) for point in sorted(points))
+    runs: list[list[int]] = []
+    for point in sorted(points):
+        if runs and runs[-1][1] == point - 1:
+            runs[-1][1] = point
+        else:
+            runs.append([point, point])
+    return char_class(runs)

@@ -54,6 +54,8 @@ def limits(one: int, two: int | None, room: int, strategy: str) -> tuple[int, in
     excess = one + (two or 0) - room
     if excess <= 0:
         return one, two
+    if room == 0:
+        return 0, None if two is None else 0
     if strategy == "only_second":
         if two is None:
             raise ValueError(

@@ -19,6 +19,7 @@ class Source:
 
     def __init__(self, tokenizer: DistilBertTokenizer, texts: Texts):
         self._run = tokenizer.run
+        self._show = tokenizer.show_tokens
         self.count = len(texts.first)
         self._entries = texts.first + (texts.second or [])
         self._words = texts.words
@@ -66,6 +67,16 @@ class Source:
     @property
     def ids(self) -> list[int]:
         return self._list("ids", self._found.ids.numpy().tolist)
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens; those that take in white space, with it."""
+
+        def make() -> list[str]:
+            text_of = np.repeat(np.arange(len(self._strings)), np.diff(self._found.splits.numpy()))
+            return self._show(self.ids, lambda at: self._strings[text_of[at]], self.offsets)
+
+        return self._list("tokens", make)
 
     @property
     def ones(self) -> list[int]:
