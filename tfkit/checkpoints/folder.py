@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,54 +26,50 @@ _OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 def load_weights(
     model, weights: Weights, source: str | os.PathLike, ignore_mismatched_sizes: bool = False
 ) -> None:
-    """Lets the variables of `model` begin with a checkpoint's weights.
+    """Builds `model` with a checkpoint's weights, read one variable after the other.
 
     Args:
-        model: a model with `config`, built inside a `keras.StatelessScope`. Its variables have
-            shapes and no values yet; at the end of the scope each reads its own, one after the
-            other, so that no weight is made at random first, and none is in memory twice.
+        model: a model with `config`, not built.
         weights: what the checkpoint holds.
         source: the file that messages name.
-        ignore_mismatched_sizes: leave weights of another shape as they are in `model`.
+        ignore_mismatched_sizes: weights of another shape are new in `model`.
 
     Raises:
         ValueError: keys are missing, unexpected or of the wrong shape; the message lists them.
     """
     keys = {names.canonical(key): key for key in weights.names()}
     backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
-    rows = [row for row in (*backbone, *heads) if row.theirs in keys]
+    rows = sorted((row for row in (*backbone, *heads) if row.theirs in keys), key=_by_variable)
     unused = sorted(set(keys) - {row.theirs for row in rows})
-    misshapen = {}
-    for row in rows:
-        expected = row.their_shape(variables.resolve(model, row.ours).shape)
-        found = weights.shape(keys[row.theirs])
-        if found != expected:
-            misshapen[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
-    if ignore_mismatched_sizes:
-        odd = {row.ours for row in rows if row.theirs in misshapen}
-        rows = [row for row in rows if row.ours not in odd]
+    misshapen: dict[str, str] = {}
+
+    def first_value(parts: list[names.Weight], otherwise, shape, dtype):
+        for row in parts:
+            expected, found = row.their_shape(shape), weights.shape(keys[row.theirs])
+            if found != expected:
+                misshapen[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
+        if any(row.theirs in misshapen for row in parts):
+            return otherwise(shape, dtype=dtype)
+        if len(parts) == 1:
+            value = weights.read(keys[parts[0].theirs])
+            return parts[0].to_ours(value).astype(dtype, copy=False)
+        value = np.empty(shape, dtype)
+        for row in parts:
+            row.piece(value)[...] = row.to_ours(weights.read(keys[row.theirs]))
+        return value
+
+    groups = itertools.groupby(rows, key=lambda row: row.ours)
+    variables.build_with(
+        model, {ours: functools.partial(first_value, list(parts)) for ours, parts in groups}
+    )
     faults = {
         "Missing": [row.theirs for row in backbone if row.theirs not in keys],
         "Unexpected": [key for key in unused if not names.ELSEWHERE.match(key)],
         "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
     }
     _refuse(faults, source)
-    for ours, group in itertools.groupby(sorted(rows, key=_by_variable), lambda row: row.ours):
-        parts = [(row, keys[row.theirs]) for row in group]
-        variables.begin_with(model, ours, functools.partial(_value, weights, parts))
     new = [row.theirs for row in heads if row.theirs not in keys] + list(misshapen.values())
     _warn(new, unused, source)
-
-
-def _value(weights: Weights, parts: list[tuple[names.Weight, str]], shape, dtype) -> np.ndarray:
-    """The value of one variable, of which the checkpoint may hold the parts apart."""
-    if len(parts) == 1:
-        row, key = parts[0]
-        return row.to_ours(weights.read(key)).astype(dtype, copy=False)
-    value = np.empty(shape, dtype)
-    for row, key in parts:
-        row.piece(value)[...] = row.to_ours(weights.read(key))
-    return value
 
 
 def file_dtype(weights: Weights) -> str:
@@ -150,7 +147,15 @@ def _warn(new: list[str], unused: list[str], source) -> None:
     if unused:
         said.append(f"Not used: {_listed(unused)}.")
     if said:
-        warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=4)
+        warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The `stacklevel` at which a warning points to the line that called into tfkit."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "tfkit":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _listed(keys: list[str], most: int = 12) -> str:

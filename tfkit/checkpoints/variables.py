@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -16,13 +16,27 @@ def resolve(model, path: str):
     return functools.reduce(step, path.split("."), model)
 
 
-def begin_with(model, path: str, initializer: Callable) -> None:
-    """Sets what gives a variable its first value: `initializer(shape, dtype)`.
+def build_with(model, values: Mapping[str, Callable]) -> None:
+    """Builds a model some of whose variables begin with given values.
 
-    The variable has none yet: it was made inside a `keras.StatelessScope`, at whose end Keras
-    calls the initialisers (`keras/src/backend/common/variables.py`, `_deferred_initialize`).
+    No weight is made at random to be replaced, so that none is in memory twice.
+
+    Args:
+        model: a model that is not built. A weight `x` of its layers has an `x_initializer`, as
+            Keras' own layers have it.
+        values: path -> `function(otherwise, shape, dtype)` that gives the variable's first value;
+            `otherwise` is the layer's own initialiser.
     """
-    resolve(model, path)._initializer = initializer
+    places = [(path, *path.rsplit(".", 1)) for path in values]
+    homes = {path: (resolve(model, place), f"{name}_initializer") for path, place, name in places}
+    own = {path: getattr(*home) for path, home in homes.items()}
+    try:
+        for path, home in homes.items():
+            setattr(*home, functools.partial(values[path], own[path]))
+        model.build()
+    finally:
+        for path, home in homes.items():
+            setattr(*home, own[path])
 
 
 def value(model, path: str) -> np.ndarray:

@@ -96,9 +96,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         weights, source = open_weights(name_or_path, options, from_pt=from_pt, from_tf=from_tf)
         dtype = file_dtype(weights) if dtype == "auto" else dtype
         model = cls._unbuilt(config, dtype=dtype)
-        with keras.StatelessScope():  # at its end the variables get their values
-            model.build()
-            load_weights(model, weights, source, ignore_mismatched_sizes)
+        load_weights(model, weights, source, ignore_mismatched_sizes)
         return model
 
     def save_pretrained(
