@@ -81,8 +81,9 @@ def test_a_misspelled_key_is_pointed_out():
     "text, said",
     [
         (None, "Expected a checkpoint with a config.json"),
-        ("{", "is not a JSON file"),
-        ("[]", "Expected a JSON object"),
+        ("{", "to be JSON. Received something else"),
+        ("[" * 200_000, "to be JSON"),
+        ("[]", "to be a JSON object. Received a list"),
         ('{"model_type": "bert"}', "Received `model_type` 'bert'"),
         ('{"model_type": "distilbert", "activation": "gulu"}', "config.json: `activation`"),
     ],

@@ -76,6 +76,8 @@ def test_bad_input_is_one_clear_error(parts):
         pipeline("translation")
     with pytest.raises(ValueError, match="Expected the model's tokenizer too"):
         pipeline("text-classification", parts[0])
+    with pytest.raises(ValueError, match="`max_length` must be .* to 16.*received 17"):
+        pipeline("text-classification", *parts, max_length=17)
     with pytest.raises(TypeError, match="Received a NoneType: None"):
         pipeline("text-classification", *parts)(["good", None])
     with pytest.raises(FileNotFoundError, match="neither a folder|not a folder"):

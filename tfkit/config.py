@@ -17,7 +17,7 @@ from tfkit.config_rules import (
     validate,
 )
 from tfkit.files import staged
-from tfkit.hub import HubOptions, find_file
+from tfkit.hub import HubOptions, find_file, read_json
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, init=False)
@@ -172,14 +172,7 @@ class DistilBertConfig:
                 f"Expected a checkpoint with a config.json. '{name_or_path}' has none. "
                 "Pass a folder that `save_pretrained` wrote, or a Hub repository's name."
             )
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"'{path}' is not a JSON file: {error}.") from error
-        if not isinstance(values, dict):
-            raise ValueError(
-                f"Expected a JSON object in '{path}'. Received a {type(values).__name__}."
-            )
+        values = read_json(path)
         try:
             return cls.from_dict(values, **overrides)
         except (TypeError, ValueError) as error:

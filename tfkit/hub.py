@@ -8,6 +8,7 @@ progress bars and offline mode (`HF_HUB_OFFLINE`).
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -68,6 +69,26 @@ def find_file(
             f"Received the file '{name_or_path}'. Pass the folder that holds it."
         )
     return _download(str(name_or_path), filename, options)
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object that a file of a checkpoint holds.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"Expected '{path}' to be JSON. Received something else ({error}). Download or copy "
+            "the file again."
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"Expected '{path}' to be a JSON object. Received a {type(content).__name__}."
+        )
+    return content
 
 
 def upload(

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
+from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.text.auto import AutoTokenizer
 
@@ -86,8 +87,8 @@ class TextClassificationPipeline:
     ):
         self.model, self.tokenizer = model, tokenizer
         self.batch_size, self.top_k = batch_size, top_k
-        longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
-        encode = tokenizer.as_layer(max_length=max_length or longest, padding="longest")
+        limit = token_limit(model, tokenizer, max_length)
+        encode = tokenizer.as_layer(max_length=limit, padding="longest")
         signature = [tf.TensorSpec([None], tf.string)]
         self._scores = tf.function(
             lambda texts: scores(model.config, model(encode(texts)).logits),

@@ -70,6 +70,10 @@ def test_a_base_checkpoint_gets_a_new_head_and_one_warning_lists_it(folder, tmp_
     TFAutoModel.from_pretrained(folder).save_pretrained(tmp_path / "base")
     with pytest.warns(UserWarning, match="New weights.*pre_classifier.weight.*classifier.bias"):
         model = TFAutoModelForSequenceClassification.from_pretrained(tmp_path / "base")
+    with pytest.warns(UserWarning, match="New weights") as caught:
+        TFDistilBertForSequenceClassification.from_pretrained(tmp_path / "base")
+        TFAutoModelForSequenceClassification.from_pretrained(tmp_path / "base")
+    assert [warning.filename for warning in caught] == [__file__] * 2  # it points to the caller
     base = TFAutoModel.from_pretrained(folder)
     states = model(IDS, output_hidden_states=True).hidden_states
     np.testing.assert_array_equal(states[-1], base(IDS).last_hidden_state)

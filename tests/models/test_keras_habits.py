@@ -343,6 +343,14 @@ def test_a_keras_file_keeps_what_compile_said(tiny_model, tmp_path):
     assert again.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected)
 
 
+def test_a_regression_takes_whole_numbers_of_any_size(tiny_config):
+    config = tiny_config.replace(problem_type="regression")
+    model = TFDistilBertForSequenceClassification(config)
+    loss = model(BATCH, labels=np.full((6, 4), 9)).loss
+    expected = np.mean((9 - model(BATCH).logits) ** 2, axis=-1)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "call, said",
     [

@@ -16,24 +16,6 @@ def one_of(name: str, value, allowed: Iterable) -> None:
         )
 
 
-def token_limit(model, tokenizer, max_length: int | None) -> int:
-    """`max_length`, or the most that both model and tokenizer take.
-
-    Raises:
-        ValueError: it is no whole number, leaves no room for a token, or exceeds the positions.
-    """
-    most = model.config.max_position_embeddings
-    if max_length is None:
-        return min(most, tokenizer.model_max_length)
-    whole = isinstance(max_length, int) and not isinstance(max_length, bool)
-    if not whole or not 3 <= max_length <= most:
-        raise ValueError(
-            f"`max_length` must be a whole number from 3 ([CLS], one token, [SEP]) to {most}, the "
-            f"model's `max_position_embeddings`; received {max_length!r}."
-        )
-    return max_length
-
-
 def one_line_labels(model) -> None:
     """Raises ValueError for a label that a file of one label a line cannot hold."""
     for index, label in model.config.id2label.items():

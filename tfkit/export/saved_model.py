@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfkit.export.answers import KerasAnswers
 from tfkit.export.dtypes import DTYPES, in_dtype
 from tfkit.export.op_audit import audit_saved_model
-from tfkit.export.options import one_of, token_limit, writable_folder
+from tfkit.export.options import one_of, writable_folder
 from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import sample
 from tfkit.export.server import write_server_files
@@ -25,6 +25,7 @@ from tfkit.export.signatures import INPUTS, Signatures, weights_only
 from tfkit.export.verify import check, loaded
 from tfkit.export.warmup import check_warmup, warmup_requests, write_warmup
 from tfkit.files import staged
+from tfkit.models.inputs import token_limit
 
 DEFAULT_SIGNATURES = ("text", "tokens", "classify")
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))

@@ -16,12 +16,13 @@ from tfkit.export.dtypes import in_dtype
 from tfkit.export.lite import Classifier
 from tfkit.export.mediapipe import answers_of_mediapipe, vocabulary_lines
 from tfkit.export.op_audit import audit_tflite
-from tfkit.export.options import one_line_labels, one_of, token_limit, writable_file
+from tfkit.export.options import one_line_labels, one_of, writable_file
 from tfkit.export.report import ExportError, TFLiteReport
 from tfkit.export.samples import sample
 from tfkit.export.signatures import weights_only
 from tfkit.export.tflite_forms import CUSTOM_OPS, finish, trace
 from tfkit.files import staged
+from tfkit.models.inputs import token_limit
 
 # How far a score may be from the Keras model's. Eight-bit weights are reported, not judged: what
 # they cost depends on the model, and the report says it.

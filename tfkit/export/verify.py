@@ -11,12 +11,12 @@ import numpy as np
 
 from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, batches, demand
 from tfkit.export.op_audit import compute_dtype
-from tfkit.export.options import token_limit
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
 from tfkit.export.samples import sample
 from tfkit.export.served import RefusedError, ServedModel
 from tfkit.export.warmup import read_warmup
+from tfkit.models.inputs import token_limit
 
 _REPEATS = 10
 _SHORT = "One short sentence to time."

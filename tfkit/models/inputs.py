@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfkit.config import DistilBertConfig
+from tfkit.models.losses import problem_type
 
 # Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
 _IGNORED = ("token_type_ids",)
@@ -30,6 +31,24 @@ def merge(batch, named: dict) -> dict:
     return {**named, **batch}
 
 
+def token_limit(model, tokenizer, max_length: int | None = None) -> int:
+    """`max_length`, or the most that both model and tokenizer take.
+
+    Raises:
+        ValueError: it is no whole number, leaves no room for a token, or exceeds the positions.
+    """
+    most = model.config.max_position_embeddings
+    if max_length is None:
+        return min(most, tokenizer.model_max_length)
+    whole = isinstance(max_length, int) and not isinstance(max_length, bool)
+    if not whole or not 3 <= max_length <= most:
+        raise ValueError(
+            f"`max_length` must be a whole number from 3 ([CLS], one token, [SEP]) to {most}, the "
+            f"model's `max_position_embeddings`; received {max_length!r}."
+        )
+    return max_length
+
+
 def check_ids(config: DistilBertConfig, ids) -> None:
     """Raises ValueError for a sequence too long, or (when the values can be seen) an id too large.
 
@@ -51,25 +70,30 @@ def check_ids(config: DistilBertConfig, ids) -> None:
             f"Expected at most {longest} tokens, the model's `max_position_embeddings`. "
             f"Received {length}. Tokenise with `truncation=True, max_length={longest}`."
         )
-    if embedded or not isinstance(ids, tf.__internal__.EagerTensor) or not ids.shape.num_elements():
-        return
-    least, most = int(ops.min(ids)), int(ops.max(ids))
-    if least < 0 or most >= config.vocab_size:
+    strange = None if embedded else _outside(ids, config.vocab_size)
+    if strange is not None:
         raise ValueError(
             f"Expected token ids from 0 to {config.vocab_size - 1}, the model's `vocab_size` less "
-            f"one. Received {least if least < 0 else most}. "
+            f"one. Received {strange}. "
             "The tokenizer and the model seem to be of different checkpoints."
         )
 
 
 def check_labels(config: DistilBertConfig, labels) -> None:
     """Raises ValueError for a class id out of range, when the values can be seen."""
-    eager = isinstance(labels, tf.__internal__.EagerTensor)
-    if not eager or not labels.dtype.is_integer or config.num_labels == 1:
+    if problem_type(config, labels) != "single_label_classification":
         return
-    least, most = int(ops.min(labels)), int(ops.max(labels))
-    if least < 0 or most >= config.num_labels:
+    strange = _outside(labels, config.num_labels)
+    if strange is not None:
         raise ValueError(
             f"Expected labels from 0 to {config.num_labels - 1} (`num_labels` is "
-            f"{config.num_labels}). Received {least if least < 0 else most}."
+            f"{config.num_labels}). Received {strange}."
         )
+
+
+def _outside(values, count: int) -> int | None:
+    """One of `values` that is not from 0 to `count` - 1, where they can be seen."""
+    if not isinstance(values, tf.__internal__.EagerTensor) or not values.shape.num_elements():
+        return None
+    least, most = int(ops.min(values)), int(ops.max(values))
+    return least if least < 0 else most if most >= count else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import dataset
+from tfkit.models.inputs import token_limit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +65,10 @@ def evaluate(
     """
     if examples.labels is None:
         raise ValueError("Expected examples with labels to compare with. Received texts alone.")
-    longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
-    batches = dataset(
-        examples, tokenizer, batch_size=batch_size, max_length=max_length or longest
-    ).map(lambda features, labels: features)
+    max_length = token_limit(model, tokenizer, max_length)
+    batches = dataset(examples, tokenizer, batch_size=batch_size, max_length=max_length).map(
+        lambda features, labels: features
+    )
     logits = model.predict(batches, verbose=verbose).logits
     return score(np.asarray(examples.labels), logits, examples.names)
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import dataset
+from tfkit.models.inputs import token_limit
 from tfkit.training.optimizer import adamw
 
 
@@ -77,8 +78,10 @@ def fine_tune(
     learning_rate = default_learning_rate(dim) if learning_rate is None else learning_rate
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
-    options = {"batch_size": batch_size, "max_length": max_length or longest}
+    options = {
+        "batch_size": batch_size,
+        "max_length": token_limit(model, tokenizer, max_length),
+    }
     # XLA compiles a step for each shape: leave out the smaller last batches, other rows every pass.
     batches = dataset(
         train, tokenizer, shuffle=True, seed=seed, drop_remainder=jit_compile, **options
