@@ -1,0 +1,234 @@
+"""Runs the contestants in turns and gathers what they cost."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.peers import contestants as table
+from benchmarks.peers.contestants import ENCODERS, Contestant
+from benchmarks.peers.environments import ensure, ensure_model
+from benchmarks.peers.processes import PeerError, Worker, start_up, take_turns
+from benchmarks.peers.texts import phrases, sentences, text_sets
+
+SETS = ("short", "mixed", "long")
+MEASURES = (*SETS, "latency", "tokenise", "start", "train", "scaling")
+LATENCY_TOKENS = 25
+TRAIN_BATCH, TOKENISE_BATCH, CHECKED = 32, 32, 8
+SCALED_TOKENS, SCALED_TEXTS = (8, 32, 128, 512), (1, 4, 16, 64, 256)
+D, F, LAYERS = 768, 3072, 6  # DistilBERT, base
+CEILING = "the ceiling"
+ORACLE = Contestant(table.TFKIT, "tfkit", "tfkit")  # counts tokens
+MACHINE = Contestant(CEILING, "tfkit", "ceiling")
+
+
+def flops(lengths: list[int]) -> float:
+    """Operations of the full model on texts of so many real tokens, padding left out."""
+    return sum(LAYERS * n * (2 * (4 * D * D + 2 * D * F) + 4 * n * D) for n in lengths)
+
+
+def measure(
+    *,
+    data: Path,
+    contestants: list[Contestant],
+    only: list[str],
+    rounds: int,
+    texts: int,
+    quick: bool,
+) -> dict:
+    """All figures, ready for JSON.
+
+    `costs[measure][contestant]` has a figure a round: seconds a text, seconds a megabyte for
+    tokenising, bytes for memory.
+    """
+    for environment in dict.fromkeys(["torch", "tfkit", *(c.environment for c in contestants)]):
+        if not ensure(environment):
+            contestants = [c for c in contestants if c.environment != environment]
+    folder = ensure_model(data / "vocab/bert-base-uncased/vocab.txt")
+    figures: dict = {"rounds": rounds, "costs": {}, "batches": {}, "agreement": {}, "rates": {}}
+    oracle = Worker(ORACLE, folder)
+    sets = text_sets(data, texts)
+    figures["lengths"] = {name: oracle.ask("lengths", texts=sets[name]) for name in SETS}
+    dev = [text for text, _ in sentences(data, "dev")]
+    counts = oracle.ask("lengths", texts=dev)
+    oracle.close()
+    fitting = [text for text, count in zip(dev, counts) if count == LATENCY_TOKENS]
+    sets["latency"] = fitting[:5] if quick else fitting * 2
+
+    machine = Worker(MACHINE, folder)
+    workers = loaded(contestants, folder)
+    try:
+        workers = agreement(workers, sets["mixed"][:CHECKED], figures)
+        for name in SETS:
+            if name in only:
+                answering(workers, machine, name, sets[name], rounds, figures)
+        if set(SETS) & set(only):
+            figures["costs"]["memory"] = take_turns(workers, 1, lambda w: w.ask("memory"))
+        if "latency" in only:
+            latency(workers, sets["latency"], rounds, figures)
+        if "tokenise" in only:
+            tokenising(workers, sets, rounds, figures)
+        if "start" in only:
+            figures["costs"]["start"] = take_turns(
+                workers, rounds, lambda w: start_up(w.contestant, folder, dev[0])
+            )
+        if "train" in only:
+            training(workers, data, rounds, 2 if quick else 10, figures)
+    finally:
+        for worker in (*workers, machine):
+            worker.close()
+    if "scaling" in only:
+        scaling(folder, quick, figures)
+    return figures
+
+
+def say(*words) -> None:
+    print(*words, file=sys.stderr, flush=True)
+
+
+def loaded(contestants: list[Contestant], folder: Path) -> list[Worker]:
+    workers = []
+    for contestant in contestants:
+        try:
+            workers.append(Worker(contestant, folder))
+        except PeerError as error:
+            say("left out:", error)
+    return workers
+
+
+def agreement(workers: list[Worker], texts: list[str], figures: dict) -> list[Worker]:
+    """The contestants that answer; of each, how far its probabilities lie from the reference."""
+    answers: dict[str, list] = {}
+
+    def apart(worker: Worker) -> float:
+        worker.ask("keep", name="agreement", texts=texts)
+        answers[worker.name] = [p for row in worker.ask("scores", texts=texts) for p in row]
+        reference = next(iter(answers.values()))
+        return max(abs(a - b) for a, b in zip(answers[worker.name], reference))
+
+    workers = sorted(workers, key=lambda worker: worker.name != table.TORCH)
+    distances = take_turns(workers, 1, apart)
+    for worker in workers:
+        if distances.get(worker.name, [0])[0] > worker.contestant.tolerance:
+            say(f"{worker.name} answers otherwise than {workers[0].name}")
+    figures["agreement"] = {name: distance for name, (distance,) in distances.items()}
+    reference = next(iter(answers.values()))[::2]
+    figures["spread"] = max(reference) - min(reference)
+    return [worker for worker in workers if worker.name in distances]
+
+
+def answering(workers, machine, name: str, texts: list[str], rounds: int, figures: dict) -> None:
+    """Raw strings -> probabilities, and the ceiling of the same rounds."""
+    say(name)
+    chosen = figures["batches"][name] = {}
+
+    def choose(worker: Worker) -> float:
+        """The fastest batch on a quarter of the texts, which also warms up."""
+        worker.ask("keep", name=name, texts=texts)
+        sizes = worker.contestant.batches
+        part = max(len(texts) // 4, sizes[0])
+        worker.ask("answer", name=name, batch=sizes[0], count=sizes[0])
+        seconds = {}
+        if len(sizes) > 1:
+            seconds = {b: worker.ask("answer", name=name, batch=b, count=part) for b in sizes}
+        chosen[worker.name] = min(sizes, key=lambda size: seconds.get(size, 0))
+        say(worker.name, {b: round(min(part, len(texts)) / s, 1) for b, s in seconds.items()})
+        return 0.0
+
+    fit = [worker for worker in workers if worker.name in take_turns([worker], 1, choose)]
+    work = flops(figures["lengths"][name]) / len(texts)
+
+    def cost(worker: Worker) -> float:
+        if worker is machine:
+            rates = worker.ask("ceiling")
+            for dtype, rate in rates.items():
+                figures["rates"].setdefault(dtype, []).append(rate)
+            return work / rates["float32"]
+        return worker.ask("answer", name=name, batch=chosen[worker.name]) / len(texts)
+
+    figures["costs"][name] = take_turns([*fit, machine], rounds, cost)
+
+
+def latency(workers, texts: list[str], rounds: int, figures: dict) -> None:
+    """Seconds of single texts: the rounds' medians, and the 99th percentile of all."""
+    say("latency")
+    calls: dict[str, list[float]] = {}
+
+    def cost(worker: Worker) -> float:
+        if worker.name not in calls:
+            calls[worker.name] = []
+            worker.ask("keep", name="latency", texts=texts)
+            worker.ask("latency", name="latency")
+        taken = worker.ask("latency", name="latency")
+        calls[worker.name] += taken
+        return statistics.median(taken)
+
+    figures["costs"]["latency"] = take_turns(workers, rounds, cost)
+    figures["p99"] = {
+        name: sorted(taken)[int(0.99 * len(taken))] for name, taken in calls.items() if taken
+    }
+
+
+def tokenising(workers, sets: dict[str, list[str]], rounds: int, figures: dict) -> None:
+    """Raw strings -> padded ids and mask, in seconds a megabyte."""
+    say("tokenise")
+    ready = [worker for worker in workers if worker.contestant.tokenises]
+    for name in ("short", "long"):
+        size = sum(len(text.encode()) for text in sets[name]) / 1e6
+
+        def cost(worker: Worker, name=name, size=size) -> float:
+            return worker.ask("tokenise", name=name, batch=TOKENISE_BATCH) / size
+
+        for worker in ready:
+            worker.ask("keep", name=name, texts=sets[name])
+            worker.ask("tokenise", name=name, batch=TOKENISE_BATCH)
+        figures["costs"][f"tokenise {name}"] = take_turns(ready, rounds, cost)
+
+
+def training(workers, data: Path, rounds: int, steps: int, figures: dict) -> None:
+    """AdamW on other phrases every round, the same for all, after a pass to warm up."""
+    say("train")
+    examples = phrases(data, (rounds + 1) * steps * TRAIN_BATCH)
+    done: dict[str, int] = {}
+
+    def cost(worker: Worker) -> float:
+        number = done[worker.name] = done.get(worker.name, -1) + 1
+        part = examples[number * steps * TRAIN_BATCH :][: steps * TRAIN_BATCH]
+        texts, labels = map(list, zip(*part))
+        return worker.ask("train", texts=texts, labels=labels, batch=TRAIN_BATCH) / len(part)
+
+    ready = [worker for worker in workers if worker.contestant.trains]
+    warm = take_turns(ready, 1, cost)
+    ready = [worker for worker in ready if worker.name in warm]
+    figures["costs"]["train"] = take_turns(ready, rounds, cost)
+
+
+def scaling(folder: Path, quick: bool, figures: dict) -> None:
+    """tfkit's seconds for texts of one length: `[encoder][tokens][texts]`, the best of three."""
+    say("scaling")
+    workers = loaded(
+        [Contestant(name, "tfkit", "tfkit", options) for name, options in ENCODERS.items()]
+        or [ORACLE],
+        folder,
+    )
+    most = 2**11 if quick else 2**17
+    repeat: Callable = range(2 if quick else 4).__iter__
+    cells: dict = {}
+    for tokens in SCALED_TOKENS:
+        for count in SCALED_TEXTS:
+            if tokens * count > most:
+                continue
+            texts = ["good " * (tokens - 2)] * count
+            for worker in workers:
+                worker.ask("keep", name="scaling", texts=texts)
+            turns = take_turns(
+                workers, len(list(repeat())),
+                lambda w, count=count: w.ask("answer", name="scaling", batch=count),
+            )
+            for name, taken in turns.items():
+                cells.setdefault(name, {}).setdefault(tokens, {})[count] = min(taken[1:])
+    for worker in workers:
+        worker.close()
+    figures["scaling"] = cells

@@ -1,0 +1,29 @@
+"""ONNX Runtime on the model that `write_model` exports, with the Rust tokenizer alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+
+class Peer:
+    def __init__(self, folder: str, file: str):
+        self.tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
+        self.tokenizer.enable_padding()
+        self.tokenizer.enable_truncation(512)
+        self.session = onnxruntime.InferenceSession(str(Path(folder) / file))
+
+    def tokenise(self, texts):
+        rows = self.tokenizer.encode_batch_fast(texts)
+        return {
+            "input_ids": np.array([row.ids for row in rows]),
+            "attention_mask": np.array([row.attention_mask for row in rows]),
+        }
+
+    def scores(self, texts):
+        (logits,) = self.session.run(["logits"], self.tokenise(texts))
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        return powers / powers.sum(-1, keepdims=True)

@@ -1,0 +1,36 @@
+"""tfkit, through its public surface."""
+
+from __future__ import annotations
+
+from tfkit import AutoTokenizer, data, pipeline
+from tfkit.training import adamw
+
+MOST_TEXTS = 512  # a call is one batch, however large
+STEPS = 10_000  # of a whole training, for the schedule of the learning rate
+
+
+class Peer:
+    def __init__(self, folder: str, padding_free: bool | None = None, **options):
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.classify = pipeline(
+            model=folder, tokenizer=self.tokenizer, batch_size=MOST_TEXTS, **options
+        )
+        self.model = self.classify.model
+        if padding_free is not None:
+            self.model.distilbert.padding_free = padding_free
+        self.tokenise = self.tokenizer.as_layer(max_length=self.tokenizer.model_max_length)
+        self.compiled = False
+
+    def scores(self, texts):
+        return self.classify.scores(texts)
+
+    def lengths(self, texts):
+        return [len(ids) for ids in self.tokenizer(texts, truncation=True)["input_ids"]]
+
+    def trainer(self, texts, labels, batch):
+        if not self.compiled:
+            self.model.compile(adamw(learning_rate=5e-5, steps=STEPS))
+            self.compiled = True
+        examples = data.read(list(zip(texts, labels)), names=("negative", "positive"))
+        batches = data.dataset(examples, self.tokenizer, batch_size=batch, shuffle=True, seed=0)
+        return lambda: self.model.fit(batches, shuffle=False, verbose=0)
