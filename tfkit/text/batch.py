@@ -61,7 +61,7 @@ def encode(tokenizer: DistilBertTokenizer, texts: Texts, options: CallOptions) -
     encodings = _Encodings(tokenizer, rows, lay, source, options)
     if options.return_tensors:
         data = {
-            name: _tensor(name, values, options.return_tensors) for name, values in data.items()
+            name: as_tensor(name, values, options.return_tensors) for name, values in data.items()
         }
     elif texts.single and not options.return_overflowing_tokens:
         data = {
@@ -191,13 +191,20 @@ class _Encodings:
         return made
 
 
-def _tensor(name: str, values: list, kind: str):
-    try:
-        array = np.array(values, np.int64)
-    except ValueError:
-        lengths = sorted({len(row) for row in values})
-        raise ValueError(
-            f"`return_tensors` needs rows of one length. Received `{name}` of {lengths[0]} to "
-            f"{lengths[-1]} tokens. Pass `padding=True` (and `truncation=True`)."
-        ) from None
-    return array if kind == "np" else tf.constant(array, tf.int32)
+def as_tensor(name: str, values: list, kind: str):
+    """Rows as a tensor ("tf"), or as an array ("np": of arrays, if their lengths differ)."""
+    lengths = sorted({len(row) for row in values if isinstance(row, list)})
+    if len(lengths) <= 1:
+        array = np.array(values)
+        whole = array.size == 0 or array.dtype.kind == "i"
+        if kind == "np":
+            return array.astype(np.int64) if whole else array
+        return tf.constant(array, tf.int32 if whole else None)
+    if kind == "np":
+        array = np.empty(len(values), object)
+        array[:] = [np.array(row, np.int64) for row in values]
+        return array
+    raise ValueError(
+        f"`return_tensors` needs rows of one length. Received `{name}` of {lengths[0]} to "
+        f"{lengths[-1]} tokens. Pass `padding=True` (and `truncation=True`)."
+    )

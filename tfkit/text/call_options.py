@@ -18,20 +18,20 @@ _TRUNCATION |= {name: name for name in ("longest_first", "only_first", "only_sec
 class CallOptions:
     """The options of `DistilBertTokenizer.__call__`."""
 
-    add_special_tokens: bool
-    padding: bool | str | None
-    truncation: bool | str | None
-    max_length: int | None
-    stride: int
-    pad_to_multiple_of: int | None
-    padding_side: str
-    return_tensors: str | None
-    return_token_type_ids: bool
-    return_attention_mask: bool
-    return_overflowing_tokens: bool
-    return_special_tokens_mask: bool
-    return_offsets_mapping: bool
-    return_length: bool
+    add_special_tokens: bool = True
+    padding: bool | str | None = False
+    truncation: bool | str | None = None
+    max_length: int | None = None
+    stride: int = 0
+    pad_to_multiple_of: int | None = None
+    padding_side: str = "right"
+    return_tensors: str | None = None
+    return_token_type_ids: bool = False
+    return_attention_mask: bool = True
+    return_overflowing_tokens: bool = False
+    return_special_tokens_mask: bool = False
+    return_offsets_mapping: bool = False
+    return_length: bool = False
 
     def settle(self, model_max_length: int, specials: int) -> None:
         """Checks the options and fills in what they leave open.

@@ -274,6 +274,8 @@ class TokenConversions:
     def __setattr__(self, name: str, value):
         table = self.__dict__.get("_table")
         if table is not None and name in table.special:
-            self.add_special_tokens({name: value})
+            if table.id(str(value)) is None:
+                self.add_special_tokens({name: value})
+            table.special[name] = str(value)
         else:
             super().__setattr__(name, value)

@@ -71,8 +71,8 @@ class BatchEncoding(dict):
     """A dict of `input_ids`, `attention_mask` and what else was asked for.
 
     Keys are attributes too (`batch.input_ids`); an integer index gives the `Encoding` of a row, a
-    slice gives the rows. What goes beyond the keys (tokens, words, offsets) is worked out when it
-    is first asked for, unless `return_offsets_mapping` already did.
+    slice those of some rows. What goes beyond the keys (tokens, words, offsets) is worked out when
+    it is first asked for, unless `return_offsets_mapping` already did.
 
     Example:
 
@@ -94,8 +94,6 @@ class BatchEncoding(dict):
     def __getitem__(self, key):
         if isinstance(key, str):
             return super().__getitem__(key)
-        if isinstance(key, slice):
-            return {name: value[key] for name, value in self.items()}
         return self.encodings[key]
 
     def __getattr__(self, name: str):

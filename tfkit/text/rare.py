@@ -5,7 +5,8 @@
 * **Order of combining marks.** Accent stripping begins with canonical decomposition, which sorts
   a run of combining marks by their classes. It matters where two marks survive the stripping,
   which few do: spacing marks (Balinese, musical notes), and marks that the reference's Unicode
-  tables do not know yet. Offsets of marks that change places are those of the places.
+  tables do not know yet. Offsets are exact but in a run with such a mark (`UnicodeTable.reordered`,
+  and the notes that decompose into them): there they may be off by characters of the run.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from tfkit.text.call_options import CallOptions
 from tfkit.text.conversions import TokenConversions
 from tfkit.text.encoding import BatchEncoding
 from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.padding import pad
 from tfkit.text.pieces import Pieces, WordPieces
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
@@ -103,7 +104,9 @@ class DistilBertTokenizer(TokenConversions):
         self.name_or_path = str(name_or_path)
         self._graphs: dict = {}
         if extra_special_tokens:
-            self.add_special_tokens({"extra_special_tokens": list(extra_special_tokens)})
+            known = {token.content: token for token in added}
+            extra = [known.get(token, token) for token in extra_special_tokens]
+            self.add_special_tokens({"extra_special_tokens": extra})
 
     # === From and to files ===
 
@@ -255,6 +258,45 @@ class DistilBertTokenizer(TokenConversions):
     def batch_encode_plus(self, batch_text_or_text_pairs, **kwargs) -> BatchEncoding:
         """The same as calling the tokenizer."""
         return self(batch_text_or_text_pairs, **kwargs)
+
+    def pad(
+        self,
+        encoded_inputs,
+        padding: bool | str = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | None = None,
+        verbose: bool = True,
+    ) -> BatchEncoding:
+        """Pads texts that are encoded already; nothing is truncated.
+
+        Args:
+            encoded_inputs: what a call returned, a list of such, or a dict of lists.
+            padding, max_length, pad_to_multiple_of, padding_side: as in a call.
+            return_attention_mask, return_tensors: as in a call.
+            verbose: accepted for compatibility.
+
+        Raises:
+            ValueError: there are no `input_ids`, or the keys have different numbers of rows.
+
+        Example:
+
+            >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"])
+            >>> tokenizer.pad([tokenizer("a"), tokenizer("a a")])["input_ids"]
+            [[2, 4, 3, 0], [2, 4, 4, 3]]
+        """
+        options = CallOptions(
+            padding=padding,
+            truncation=False,
+            max_length=max_length,
+            pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side or self.padding_side,
+            return_tensors=return_tensors,
+            return_attention_mask=self._asked("attention_mask", return_attention_mask),
+        )
+        return pad(self, encoded_inputs, options)
 
     def as_layer(
         self,
