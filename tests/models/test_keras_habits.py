@@ -23,6 +23,26 @@ def inputs():
     return {name: keras.Input((None,), dtype="int32", name=name) for name in BATCH}
 
 
+def test_summary_shows_shapes_and_counts(tiny_model):
+    lines = []
+    tiny_model.summary(print_fn=lines.append)
+    for kind, shape, count in (
+        ("distilbert (DistilBertBackbone)", f"(None, None, {TINY['dim']})", "3,412"),
+        ("head (ClassificationHead)", "(None, 4)", "208"),
+    ):
+        (row,) = (line for line in "\n".join(lines).splitlines() if kind in line)
+        assert shape in row and row.rstrip(" │").endswith(f" {count}")
+    assert "Total params: 3,620 " in "\n".join(lines)
+
+
+def test_the_backbone_alone_in_a_functional_model(tiny_model):
+    symbols = inputs()
+    states, _ = tiny_model.distilbert(symbols["input_ids"], symbols["attention_mask"])
+    model = keras.Model(symbols, states[-1][:, 0])
+    expected = tiny_model(BATCH, output_hidden_states=True).hidden_states[-1][:, 0]
+    np.testing.assert_allclose(model(BATCH), expected, atol=1e-6)
+
+
 def test_functional_model(tiny_model):
     symbols = inputs()
     outputs = tiny_model(symbols, output_hidden_states=True)
@@ -39,7 +59,7 @@ def test_functional_model_on_a_later_call_that_asks_for_more(tiny_model):
     second = tiny_model(symbols, output_hidden_states=True, output_attentions=True)
     model = keras.Model(symbols, [first.logits, second.logits, second.attentions[-1]])
     one, two, weights = model(BATCH)
-    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, two, atol=1e-7)
     assert weights.shape == (6, TINY["n_heads"], 5, 5)
 
 
@@ -130,6 +150,7 @@ def test_fit_without_a_loss_uses_the_heads_own(tiny_model):
             keras.losses.BinaryCrossentropy(from_logits=True),
         ),
         ("mse", np.eye(4, dtype="float32")[LABELS], keras.losses.MeanSquaredError()),
+        (["sparse_categorical_crossentropy"], LABELS, LOSS),
     ],
 )
 def test_a_loss_given_by_name_is_taken_on_logits(tiny_model, name, labels, loss):
@@ -150,6 +171,30 @@ def test_class_weights_weigh_the_loss(tiny_model):
         )
         # The head's dropout acts in training; at learning rate 0 nothing else differs.
         assert history.history["loss"][0] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"jit_compile": True}, {"steps_per_execution": 2}], ids=str
+)
+@pytest.mark.parametrize("loss", [None, "sparse_categorical_crossentropy"])
+def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(tiny_config, loss, options):
+    config = tiny_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
+    model = TFDistilBertForSequenceClassification(config)
+    losses = model(BATCH, labels=LABELS).loss.numpy()
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=["accuracy"], **options)
+    inside = {**BATCH, "labels": LABELS}
+    data = tf.data.Dataset.from_tensor_slices(inside).batch(6)
+    classes, examples = {0: 1.0, 1: 3.0, 2: 0.0, 3: 0.5}, np.array([1, 0, 0, 0, 0, 2.0])
+    by_class = np.mean(losses * [classes[label] for label in LABELS])
+    by_example = np.mean(losses * examples)
+    for x, validation in ((inside, inside), (inside, (inside,)), (data, data)):
+        history = model.fit(x, validation_data=validation, class_weight=classes, verbose=0).history
+        assert history["loss"][0] == pytest.approx(by_class, rel=1e-5)
+        assert history["val_loss"][0] == pytest.approx(losses.mean(), rel=1e-5)
+    history = model.fit(inside, sample_weight=examples, verbose=0).history
+    assert history["loss"][0] == pytest.approx(by_example, rel=1e-5)
+    assert model.test_on_batch(inside, sample_weight=examples)[0] == pytest.approx(by_example)
+    assert model.train_on_batch(inside, class_weight=classes)[0] == pytest.approx(by_class)
 
 
 def test_labels_inside_a_dataset_train(tiny_config):

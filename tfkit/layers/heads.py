@@ -34,6 +34,11 @@ class ClassificationHead(Brick):
         self.classifier.build((None, self.dim))
         self.built = True
 
+    @property
+    def output_shape(self) -> tuple:
+        """What `summary` shows."""
+        return (None, self.num_labels)
+
     def call(self, x, training=None):
         """Args: x: hidden states `[B, T, D]`. Returns: logits float32 `[B, C]`."""
         pooled = self.drop(self.pre_classifier(x[:, 0]), training=training)

@@ -71,5 +71,7 @@ def on_logits(loss):
         >>> on_logits("mse")
         'mse'
     """
+    if isinstance(loss, (list, tuple)):
+        return [on_logits(each) for each in loss]
     known = isinstance(loss, str) and loss in _ON_LOGITS
     return _ON_LOGITS[loss](from_logits=True) if known else loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tfkit.models.losses import on_logits
@@ -72,6 +73,22 @@ class TrainableModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def fit(self, x=None, y=None, *args, **options):
+        """As `keras.Model.fit`; labels may be in the inputs, as `labels`."""
+        return super().fit(*_apart(x, y), *args, **options)
+
+    def evaluate(self, x=None, y=None, *args, **options):
+        """As `keras.Model.evaluate`; labels may be in the inputs, as `labels`."""
+        return super().evaluate(*_apart(x, y), *args, **options)
+
+    def train_on_batch(self, x, y=None, *args, **options):
+        """As `keras.Model.train_on_batch`; labels may be in the inputs, as `labels`."""
+        return super().train_on_batch(*_apart(x, y), *args, **options)
+
+    def test_on_batch(self, x, y=None, *args, **options):
+        """As `keras.Model.test_on_batch`; labels may be in the inputs, as `labels`."""
+        return super().test_on_batch(*_apart(x, y), *args, **options)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss on the main output, or without one the head's own, averaged."""
         y, main = self._compared(x, y, y_pred)
@@ -102,3 +119,16 @@ class TrainableModel(keras.Model):
             y = x.get("labels")
         main = next(f for f in self.output_type.fields if f != "loss")
         return y, y_pred[main] if isinstance(y_pred, dict) else y_pred
+
+
+def _apart(x, y):
+    """Labels in the inputs become the targets: Keras weighs classes and examples by `y` alone."""
+    if y is not None:
+        return x, y
+    if isinstance(x, tf.data.Dataset):
+        spec = x.element_spec
+        is_labelled = isinstance(spec, dict) and "labels" in spec
+        return (x.map(lambda batch: _apart(batch, None)) if is_labelled else x), None
+    if not isinstance(x, dict) or "labels" not in x:
+        return x, None
+    return {key: value for key, value in x.items() if key != "labels"}, x["labels"]
