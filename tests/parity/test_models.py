@@ -48,6 +48,9 @@ def assert_equal_outputs(reference, model, ids=IDS, mask=MASK, labels=LABELS):
     )
     assert_close(ours.logits, theirs.logits)
     assert_close(tf.reduce_mean(ours.loss), theirs.loss)
+    for padding_free in (True, False):
+        options = {"attention_mask": mask, "padding_free": padding_free}
+        assert_close(model(ids, **options).logits, theirs.logits)
     for name in ("hidden_states", "attentions"):
         assert len(ours[name]) == len(theirs[name])
         for our, their in zip(ours[name], theirs[name]):
@@ -118,13 +121,15 @@ def test_backbone_equals_torch(reference):
     assert_close(model(IDS, attention_mask=MASK)[0], theirs(IDS, MASK)[0])
 
 
-def test_gradients_equal_torch(reference):
+@pytest.mark.parametrize("padding_free", [True, False])
+def test_gradients_equal_torch(reference, padding_free):
     theirs = reference(CLASSIFIER)
     theirs(IDS[:4], MASK[:4], labels=LABELS[:4]).loss.backward()
     model = TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)
     with tf.GradientTape() as tape:
         batch = {"input_ids": IDS[:4], "attention_mask": MASK[:4]}
-        loss = tf.reduce_mean(model(batch, labels=LABELS[:4], training=False).loss)
+        options = {"padding_free": padding_free, "training": False}
+        loss = tf.reduce_mean(model(batch, labels=LABELS[:4], **options).loss)
     rows = [*names.backbone(TINY["n_layers"]), *names.heads(model)]
     variables = {row.ours: resolve(model, row.ours).value for row in rows}
     gradients = dict(zip(variables, tape.gradient(loss, list(variables.values()))))

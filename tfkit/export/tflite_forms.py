@@ -30,8 +30,9 @@ def trace(form: str, model, tokenizer, max_length: int):
     names = [name for _, name in sorted(model.config.id2label.items())]
 
     def classify(ids, mask):
-        logits = model({"input_ids": ids, "attention_mask": mask}, training=False).logits
-        return {"scores": scores(model.config, logits)}
+        batch = {"input_ids": ids, "attention_mask": mask}
+        outputs = model(batch, padding_free=False, training=False)
+        return {"scores": scores(model.config, outputs.logits)}
 
     if form == "text":
         tokenize = tokenizer.as_layer(max_length=max_length, padding="max_length", portable=True)

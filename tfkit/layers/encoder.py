@@ -73,13 +73,13 @@ class TransformerBlock(Brick):
             part.build((None, self.dim))
         self.built = True
 
-    def call(self, x, grid: Grid, training=None):
-        """Args: x: `[N, D]`; grid: how the rows lie.
+    def call(self, x, grid: Grid, first_only=False, training=None):
+        """Args: x: `[N, D]`; grid: how the rows lie; first_only: only token 0 is computed.
 
-        Returns: `[N, D]` and the attention weights `[B, H, T, T]`.
+        Returns: `[N, D]` (of token 0 alone, `[B, D]`) and what `SelfAttention` weighed.
         """
-        mixed, weights = self.attention(x, grid=grid, training=training)
-        x = self.sa_layer_norm(mixed + x)
+        mixed, weights = self.attention(x, grid=grid, first_only=first_only, training=training)
+        x = self.sa_layer_norm(mixed + (grid.first(x) if first_only else x))
         x = self.output_layer_norm(self.ffn(x, training=training) + x)
         return x, weights
 
@@ -111,15 +111,17 @@ class Transformer(Brick):
             block.build((None, self.dim))
         self.built = True
 
-    def call(self, x, grid: Grid, training=None):
-        """Args: x: `[N, D]`; grid: how the rows lie.
+    def call(self, x, grid: Grid, first_only=False, training=None):
+        """Args: x: `[N, D]`; grid: how the rows lie; first_only: of the last state, only token 0
+            is wanted, as a classifier does, and the last block computes no other.
 
-        Returns: the `n_layers + 1` hidden states `[N, D]`, first the input, and the `n_layers`
-            attention weights `[B, H, T, T]`.
+        Returns: the `n_layers + 1` hidden states `[N, D]`, first the input (with `first_only` the
+            last is `[B, D]`), and the `n_layers` attention weights `[B, H, T, T]`.
         """
         states, attentions = [x], []
         for block in self.layer:
-            x, weights = block(x, grid=grid, training=training)
+            last = block is self.layer[-1]
+            x, weights = block(x, grid=grid, first_only=first_only and last, training=training)
             states.append(x)
             attentions.append(weights)
         return states, attentions

@@ -10,16 +10,13 @@ class Grid:
 
     Embeddings, projections, LayerNorms and the feed-forward block treat each token alone: they
     work on rows `[N, …]`, where a projection is one matrix product. Only attention looks along
-    a sequence: it works on the grid `[B, T, …]`. Here N = B·T, padding included.
+    a sequence: it works on the grid `[B, T, …]`. Here N = B·T, padding included;
+    `tfkit.layers.padding_free.RealTokens` has the same methods and leaves the padding out.
 
     Args:
         batch: B, an int where it is known.
         length: T, an int where it is known.
         attention_mask: `[B, T]`, 1 for real tokens and 0 for padding; None means all are real.
-
-    Attributes:
-        bias: float32 `[B, 1, 1, T]`, added to attention scores: 0 for a real key, about −1e9 for
-            padding; None without a mask.
 
     Example:
 
@@ -32,7 +29,7 @@ class Grid:
 
     def __init__(self, batch, length, attention_mask=None):
         self.batch, self.length = batch, length
-        self.bias = None if attention_mask is None else _bias(attention_mask)
+        self._bias = None if attention_mask is None else mask_bias(attention_mask)
 
     def rows(self, x):
         """`[B, T, …]` -> `[N, …]`."""
@@ -42,16 +39,59 @@ class Grid:
         """`[N, …]` -> `[B, T, …]`."""
         return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
 
+    def first(self, x):
+        """The rows of token 0: `[N, D]` -> `[B, D]`."""
+        return self.grid(x)[:, 0]
+
     def position_ids(self):
         """The place of each row in its sequence, int32 `[N]`."""
         places = ops.expand_dims(ops.arange(self.length, dtype="int32"), 0)
         return self.rows(ops.broadcast_to(places, (self.batch, self.length)))
 
+    def attend(self, qkv, n_heads: int, *, drop, first_only: bool = False):
+        """Multi-head attention within each sequence.
 
-def _bias(attention_mask):
-    """Large enough to absorb any score, so that a sequence without one real token gets equal
-    weights, as in the reference, and not NaN. In two factors, since float16 runtimes would hold
-    −1e9 as −inf, and −inf · 0 is NaN.
+        Args:
+            qkv: queries, keys and values side by side, `[N, 3D]`.
+            n_heads: H.
+            drop: the dropout of the weights, a function.
+            first_only: token 0 alone asks.
+
+        Returns: the mixed values `[N, D]` (of token 0 alone, `[B, D]`) and the attention weights
+            `[B, H, T, T]` (or `[B, H, 1, T]`).
+        """
+        width = qkv.shape[-1] // (3 * n_heads)
+        heads = ops.reshape(qkv, (self.batch, self.length, 3, n_heads, width))
+        heads = ops.transpose(heads, (2, 0, 3, 1, 4))  # [3, B, H, T, D/H]
+        q = heads[0, :, :, :1] if first_only else heads[0]
+        mixed, weights = mix(q, heads[1], heads[2], self._bias, drop)
+        mixed = ops.transpose(mixed, (0, 2, 1, 3))  # [B, T, H, D/H]
+        return ops.reshape(mixed, (-1, n_heads * width)), weights
+
+
+def mix(q, k, v, bias, drop):
+    """Scaled dot-product attention; softmax is in float32 whatever the dtype policy says.
+
+    Args: q: `[B, H, Q, D/H]`; k, v: `[B, H, T, D/H]`; bias: `[B, 1, 1, T]` or None.
+
+    Returns: the mixed values `[B, H, Q, D/H]` and the weights `[B, H, Q, T]`.
+
+    Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.2.1.
+    """
+    scores = ops.matmul(q * q.shape[-1] ** -0.5, ops.transpose(k, (0, 1, 3, 2)))
+    scores = ops.cast(scores, "float32")
+    if bias is not None:
+        scores = scores + bias
+    weights = drop(ops.cast(ops.softmax(scores, axis=-1), v.dtype))
+    return ops.matmul(weights, v), weights
+
+
+def mask_bias(attention_mask):
+    """What is added to the scores: `[B, T]` -> float32 `[B, 1, 1, T]`, 0 for a real key.
+
+    About −1e9 for padding: large enough to absorb any score, so that a sequence without one real
+    token gets equal weights, as in the reference, and not NaN. In two factors, since float16
+    runtimes would hold −1e9 as −inf, and −inf · 0 is NaN.
     """
     bias = (ops.cast(attention_mask, "float32") - 1.0) * 3e4 * 3e4
     return ops.expand_dims(ops.expand_dims(bias, 1), 1)

@@ -14,6 +14,7 @@ from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
 from tfkit.layers.grid import Grid
 from tfkit.layers.heads import ClassificationHead
+from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models.inputs import check_ids, check_labels, merge
 from tfkit.models.losses import classification_loss
 from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
@@ -39,22 +40,57 @@ class DistilBertBackbone(keras.layers.Layer):
         self.transformer.build((None, self.config.dim))
         self.built = True
 
-    def call(self, tokens, attention_mask=None, position_ids=None, training=None):
-        """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`.
+    @property
+    def output_shape(self) -> tuple:
+        """What `summary` shows."""
+        return (None, None, self.config.dim)
 
-        Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`.
+    def call(
+        self,
+        tokens,
+        attention_mask=None,
+        position_ids=None,
+        first_only=False,
+        padding_free=False,
+        training=None,
+    ):
+        """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`;
+            first_only: only the last state of token 0 is wanted; padding_free: compute real tokens
+            only, which leaves zeros in the states of padding and gives None as attentions.
+
+        Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`;
+            with `first_only`, the last state of token 0, `[B,1,D]`, in place of both.
         """
         check_ids(self.config, tokens)
-        batch, length = ops.shape(tokens)[:2]
-        grid = Grid(batch, length, attention_mask)
+        if padding_free and attention_mask is not None:
+            grid = RealTokens(attention_mask, self.config.n_heads)
+        else:
+            grid = Grid(*ops.shape(tokens)[:2], attention_mask)
         positions = grid.position_ids() if position_ids is None else grid.rows(position_ids)
         x = self.embeddings(grid.rows(tokens), position_ids=positions, training=training)
-        states, attentions = self.transformer(x, grid=grid, training=training)
+        states, attentions = self.transformer(
+            x, grid=grid, first_only=first_only, training=training
+        )
+        if first_only:
+            return ops.expand_dims(states[-1], 1)
         return tuple(grid.grid(state) for state in states), tuple(attentions)
 
 
 class _DistilBert(TFPreTrainedModel):
-    """What the models below share: the backbone, and the arguments of a call."""
+    """What the models below share: the backbone, and the arguments of a call.
+
+    Attributes:
+        padding_free: whether the encoder computes real tokens only, for which its graph needs
+            shapes that may change; the argument of a call comes before it. None, the default, does
+            so where it pays and shows nowhere: in a model that reads token 0 alone, unless hidden
+            states or attentions are asked for, or XLA compiles the function. True does so in
+            other models too: hidden states of padding are zeros. What is traced keeps what was
+            said then.
+        reads_first_only: whether the task reads the last state of token 0 alone. A class says it.
+    """
+
+    padding_free: bool | None = None
+    reads_first_only = False
 
     def __init__(self, config: DistilBertConfig, **options):
         super().__init__(config, **options)
@@ -69,6 +105,7 @@ class _DistilBert(TFPreTrainedModel):
         labels=None,
         output_hidden_states=None,
         output_attentions=None,
+        padding_free=None,
         training=None,
     ):
         named = {
@@ -82,16 +119,28 @@ class _DistilBert(TFPreTrainedModel):
         tokens, embeds = inputs["input_ids"], inputs["inputs_embeds"]
         if tokens is not None and embeds is not None:
             tokens = embeds = None  # check_ids says what is wrong
-        states, attentions = self.distilbert(
-            embeds if tokens is None else tokens,
-            attention_mask=inputs["attention_mask"],
-            position_ids=inputs["position_ids"],
-            training=training,
-        )
+        tokens = embeds if tokens is None else tokens
+        options = {
+            "attention_mask": inputs["attention_mask"],
+            "position_ids": inputs["position_ids"],
+            "training": training,
+        }
+        show_states = _asked(output_hidden_states, self.config.output_hidden_states)
+        show_attentions = _asked(output_attentions, self.config.output_attentions)
+        first_only = self.reads_first_only and not (show_states or show_attentions)
+        if padding_free is None:
+            padding_free = self.padding_free
+        if padding_free is None:
+            padding_free = first_only and shapes_may_change()
+        options["padding_free"] = padding_free and not show_attentions
+        if first_only:
+            first = self.distilbert(tokens, first_only=True, **options)
+            return self.answer(first, labels=inputs["labels"], training=training)
+        states, attentions = self.distilbert(tokens, **options)
         outputs = self.answer(states[-1], labels=inputs["labels"], training=training)
-        if _asked(output_hidden_states, self.config.output_hidden_states):
+        if show_states:
             outputs["hidden_states"] = states
-        if _asked(output_attentions, self.config.output_attentions):
+        if show_attentions:
             outputs["attentions"] = attentions
         return outputs
 
@@ -122,7 +171,7 @@ class TFDistilBertModel(_DistilBert):
     output_type = TFBaseModelOutput
 
     def build(self, input_shape=None):
-        self.distilbert.build()
+        self.distilbert.build((None, None))
         self.built = True
 
     def answer(self, last_hidden_state, labels, training):
@@ -151,6 +200,7 @@ class TFDistilBertForSequenceClassification(_DistilBert):
     """
 
     output_type = TFSequenceClassifierOutput
+    reads_first_only = True
 
     def __init__(self, config: DistilBertConfig, **options):
         super().__init__(config, **options)
@@ -164,7 +214,7 @@ class TFDistilBertForSequenceClassification(_DistilBert):
         )
 
     def build(self, input_shape=None):
-        self.distilbert.build()
+        self.distilbert.build((None, None))
         self.head.build((None, None, self.config.dim))
         self.built = True
 
