@@ -1,10 +1,10 @@
 """Measures tfkit against its peers, on full-size DistilBERT with random weights.
 
     python -m benchmarks.peers [--quick] [--only short,long] [--contestants tfkit,KerasHub]
-                               [--rounds 5] [--texts 128] [--json FILE] [--shared ../shared]
+                               [--rounds 5] [--texts 256] [--json FILE] [--shared ../shared]
 
 Any Python 3.10 will do: the contestants run in environments of their own, made under `.bench/` at
-the first run (some minutes, 6 GB). Every contestant is a process that holds the same weights.
+the first run (some minutes, 8 GB). Every contestant is a process that holds the same weights.
 They take turns, round after round, while the others are stopped; a ratio is the median of the
 rounds' ratios. A contestant that cannot be installed or fails is told and left out.
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.peers", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 32 texts: a trial")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 64 texts: a trial")
     parser.add_argument("--only", type=names(MEASURES), default=list(MEASURES))
     parser.add_argument("--contestants", type=names(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--rounds", type=int, help="(5)")

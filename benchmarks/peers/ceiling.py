@@ -17,6 +17,8 @@ REPEATS = 12
 
 
 class Peer:
+    """The machine itself: what `Tasks.ceiling` asks."""
+
     def __init__(self, folder: str):
         self.product = tf.function(tf.matmul)
 

@@ -13,6 +13,8 @@ LONGEST, STEP = 512, 64  # tokens; lengths are multiples of STEP
 
 
 class Peer:
+    """A classifier on converted weights; its graphs are made anew for every padded length."""
+
     def __init__(self, folder: str):
         self.vocabulary = str(Path(folder) / "vocab.txt")
         self.tokenizer = keras_hub.models.DistilBertTokenizer(self.vocabulary, lowercase=True)

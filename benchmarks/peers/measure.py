@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.peers import contestants as table
@@ -75,7 +74,7 @@ def measure(
                 workers, rounds, lambda w: start_up(w.contestant, folder, dev[0])
             )
         if "train" in only:
-            training(workers, data, rounds, 2 if quick else 10, figures)
+            training(workers, data, rounds, 4 if quick else 10, figures)
     finally:
         for worker in (*workers, machine):
             worker.close()
@@ -122,22 +121,19 @@ def agreement(workers: list[Worker], texts: list[str], figures: dict) -> list[Wo
 def answering(workers, machine, name: str, texts: list[str], rounds: int, figures: dict) -> None:
     """Raw strings -> probabilities, and the ceiling of the same rounds."""
     say(name)
-    chosen = figures["batches"][name] = {}
+    tried = figures["batches"][name] = {}
 
-    def choose(worker: Worker) -> float:
-        """The fastest batch on a quarter of the texts, which also warms up."""
+    def choose(worker: Worker) -> int:
+        """The fastest batch, by a pass of each after a batch to warm up."""
         worker.ask("keep", name=name, texts=texts)
         sizes = worker.contestant.batches
-        part = max(len(texts) // 4, sizes[0])
         worker.ask("answer", name=name, batch=sizes[0], count=sizes[0])
-        seconds = {}
-        if len(sizes) > 1:
-            seconds = {b: worker.ask("answer", name=name, batch=b, count=part) for b in sizes}
-        chosen[worker.name] = min(sizes, key=lambda size: seconds.get(size, 0))
-        say(worker.name, {b: round(min(part, len(texts)) / s, 1) for b, s in seconds.items()})
-        return 0.0
+        tried[worker.name] = {
+            size: worker.ask("answer", name=name, batch=size) / len(texts) for size in sizes
+        }
+        return min(sizes, key=tried[worker.name].get)
 
-    fit = [worker for worker in workers if worker.name in take_turns([worker], 1, choose)]
+    chosen = {name: size for name, (size,) in take_turns(workers, 1, choose).items()}
     work = flops(figures["lengths"][name]) / len(texts)
 
     def cost(worker: Worker) -> float:
@@ -148,7 +144,8 @@ def answering(workers, machine, name: str, texts: list[str], rounds: int, figure
             return work / rates["float32"]
         return worker.ask("answer", name=name, batch=chosen[worker.name]) / len(texts)
 
-    figures["costs"][name] = take_turns([*fit, machine], rounds, cost)
+    ready = [worker for worker in workers if worker.name in chosen]
+    figures["costs"][name] = take_turns([*ready, machine], rounds, cost)
 
 
 def latency(workers, texts: list[str], rounds: int, figures: dict) -> None:
@@ -206,29 +203,25 @@ def training(workers, data: Path, rounds: int, steps: int, figures: dict) -> Non
 
 
 def scaling(folder: Path, quick: bool, figures: dict) -> None:
-    """tfkit's seconds for texts of one length: `[encoder][tokens][texts]`, the best of three."""
+    """Seconds of tfkit for texts of one length: `[encoder][tokens][texts]`, the best of some."""
     say("scaling")
-    workers = loaded(
-        [Contestant(name, "tfkit", "tfkit", options) for name, options in ENCODERS.items()]
-        or [ORACLE],
-        folder,
-    )
+    encoders = [Contestant(name, "tfkit", "tfkit", options) for name, options in ENCODERS.items()]
+    workers = loaded(encoders, folder)
+    cells = figures["scaling"] = {worker.name: {} for worker in workers}
     most = 2**11 if quick else 2**17
-    repeat: Callable = range(2 if quick else 4).__iter__
-    cells: dict = {}
+
+    def cost(worker: Worker) -> float:
+        """The best of two runs, of eight where they are short, after one to warm up."""
+        worker.ask("keep", name="scaling", texts=texts)
+        first = worker.ask("answer", name="scaling", batch=len(texts))
+        runs = 8 if first < 0.2 else 2
+        return min(worker.ask("answer", name="scaling", batch=len(texts)) for _ in range(runs))
+
     for tokens in SCALED_TOKENS:
         for count in SCALED_TEXTS:
-            if tokens * count > most:
-                continue
-            texts = ["good " * (tokens - 2)] * count
-            for worker in workers:
-                worker.ask("keep", name="scaling", texts=texts)
-            turns = take_turns(
-                workers, len(list(repeat())),
-                lambda w, count=count: w.ask("answer", name="scaling", batch=count),
-            )
-            for name, taken in turns.items():
-                cells.setdefault(name, {}).setdefault(tokens, {})[count] = min(taken[1:])
+            if tokens * count <= most:
+                texts = ["good " * (tokens - 2)] * count
+                for name, (seconds,) in take_turns(workers, 1, cost).items():
+                    cells[name].setdefault(tokens, {})[count] = seconds
     for worker in workers:
         worker.close()
-    figures["scaling"] = cells

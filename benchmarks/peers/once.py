@@ -1,6 +1,6 @@
 """The probabilities of one text from a fresh process: what start-up costs a script.
 
-    python -m benchmarks.peers.once MODULE FOLDER OPTIONS TEXT
+python -m benchmarks.peers.once MODULE FOLDER OPTIONS TEXT
 """
 
 import importlib

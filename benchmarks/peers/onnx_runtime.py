@@ -10,6 +10,8 @@ from tokenizers import Tokenizer
 
 
 class Peer:
+    """One session with the defaults of ONNX Runtime."""
+
     def __init__(self, folder: str, file: str):
         self.tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
         self.tokenizer.enable_padding()

@@ -107,5 +107,5 @@ def start_up(contestant: Contestant, folder: Path, text: str) -> float:
         text=True,
     )
     if done.returncode:
-        raise PeerError(f"{contestant.name}, start-up: {done.stderr[-300:]}")
+        raise PeerError(f"{contestant.name}, start-up: {done.stderr.strip().splitlines()[-1]}")
     return time.perf_counter() - start

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
+
 from tfkit import AutoTokenizer, data, pipeline
 from tfkit.training import adamw
 
@@ -10,6 +12,8 @@ STEPS = 10_000  # of a whole training, for the schedule of the learning rate
 
 
 class Peer:
+    """`pipeline` with what it takes, and a switch of the encoder (None: as tfkit chooses)."""
+
     def __init__(self, folder: str, padding_free: bool | None = None, **options):
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.classify = pipeline(
@@ -18,7 +22,10 @@ class Peer:
         self.model = self.classify.model
         if padding_free is not None:
             self.model.distilbert.padding_free = padding_free
-        self.tokenise = self.tokenizer.as_layer(max_length=self.tokenizer.model_max_length)
+        self.tokenise = tf.function(
+            self.tokenizer.as_layer(max_length=self.tokenizer.model_max_length),
+            input_signature=[tf.TensorSpec([None], tf.string)],
+        )
         self.compiled = False
 
     def scores(self, texts):

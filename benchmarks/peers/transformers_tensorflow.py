@@ -12,6 +12,8 @@ LABELS = tf.TensorSpec([None], tf.int32)
 
 
 class Peer:
+    """One graph for batches of every shape; `fit` on batches made as they are asked for."""
+
     def __init__(self, folder: str):
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = TFAutoModelForSequenceClassification.from_pretrained(f"{folder}/tensorflow")

@@ -7,6 +7,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 
 class Peer:
+    """The model in inference mode, and a plain loop to train it."""
+
     def __init__(self, folder: str):
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = AutoModelForSequenceClassification.from_pretrained(folder).eval()

@@ -24,7 +24,7 @@ class Tasks:
         self.sets: dict[str, list[str]] = {}
 
     def keep(self, name: str, texts: list[str]) -> None:
-        """Keeps texts for later requests; the first batch is answered, to warm up."""
+        """Keeps texts for later requests."""
         self.sets[name] = texts
         if hasattr(self.peer, "prepare"):
             self.peer.prepare(name, texts)
