@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -12,7 +14,7 @@ import safetensors.numpy
 
 from tests.conftest import TINY
 from tests.parity.conftest import Reference
-from tfkit import TFAutoModel, TFAutoModelForSequenceClassification
+from tfkit import DistilBertTokenizer, TFAutoModel, TFAutoModelForSequenceClassification
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -169,6 +171,40 @@ def test_shards_of_tfkit_load_in_transformers(theirs, tmp_path):
     assert len(list(tmp_path.glob("model-*-of-*.safetensors"))) > 2
     state = theirs.model.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in again.state_dict().items())
+
+
+LOAD = """
+import sys, transformers, torch
+folder, text = sys.argv[1:]
+tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+model, said = transformers.AutoModelForSequenceClassification.from_pretrained(
+    folder, output_loading_info=True
+)
+assert not any(said.values()), said
+ids = tokenizer(text, return_tensors="pt")["input_ids"]
+print(ids.tolist()[0], [round(x, 4) for x in model(ids).logits.tolist()[0]])
+"""
+
+
+@pytest.mark.slow
+def test_a_folder_of_tfkit_loads_in_transformers_4(theirs, tmp_path):
+    """Set TFKIT_TEST_TRANSFORMERS4 to a Python with transformers 4.57 and torch."""
+    python = os.environ.get("TFKIT_TEST_TRANSFORMERS4")
+    if not python:
+        pytest.skip("TFKIT_TEST_TRANSFORMERS4 names no Python with transformers 4.57")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "##ly"]
+    for extra in ([], ["<user>"]):
+        tokenizer = DistilBertTokenizer(words, extra_special_tokens=extra)
+        model = TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)
+        for part in (model, tokenizer):
+            part.save_pretrained(tmp_path)
+        text = "Badly <user> good"
+        ran = subprocess.run(
+            [python, "-c", LOAD, str(tmp_path), text], check=True, capture_output=True, text=True
+        )
+        ids = tokenizer(text)["input_ids"]
+        logits = [round(float(x), 4) for x in model(np.array([ids])).logits[0]]
+        assert ran.stdout.strip() == f"{ids} {logits}"
 
 
 def test_a_lora_model_is_saved_merged(theirs, tmp_path):

@@ -135,6 +135,10 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
     """Writes all four files into a folder; see `DistilBertTokenizer.save_pretrained`."""
     table = tokenizer._table
     added = table.ordered()
+    special = dict(table.special)
+    if table.extra:
+        # Transformers 4 takes a list under this name alone, 5 under this one too.
+        special["additional_special_tokens"] = table.extra
     config = {
         "added_tokens_decoder": {
             str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"}
@@ -142,7 +146,6 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
         },
         "clean_up_tokenization_spaces": tokenizer.clean_up_tokenization_spaces,
         "do_lower_case": tokenizer.do_lower_case,
-        "extra_special_tokens": table.extra,
         "model_input_names": tokenizer.model_input_names,
         "model_max_length": tokenizer.model_max_length,
         "padding_side": tokenizer.padding_side,
@@ -150,11 +153,8 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
         "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
         "tokenizer_class": "DistilBertTokenizer",
         "truncation_side": tokenizer.truncation_side,
-        **table.special,
+        **special,
     }
-    special = dict(table.special)
-    if table.extra:
-        special["additional_special_tokens"] = table.extra
     files = {
         "tokenizer_config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
         "special_tokens_map.json": json.dumps(special, indent=2, ensure_ascii=False) + "\n",
