@@ -49,6 +49,18 @@ def test_scores_are_the_models_whatever_the_batches(parts, batch_size):
         np.testing.assert_allclose(row, np.exp(logits) / np.exp(logits).sum(), atol=1e-5)
 
 
+def assert_equal_answers(ours, theirs):
+    """The same nesting, order and labels; scores within 1e-5."""
+    assert type(ours) is type(theirs)
+    if isinstance(ours, dict):
+        assert ours["label"] == theirs["label"]
+        assert ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
+        return
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs):
+        assert_equal_answers(our, their)
+
+
 def test_equals_transformers(parts, tmp_path):
     transformers = pytest.importorskip("transformers", reason="extra `parity` is not installed")
     for part in parts:
@@ -59,10 +71,23 @@ def test_equals_transformers(parts, tmp_path):
     for our, their in zip(ours(texts), theirs(texts)):
         assert our["label"] == their["label"]
         assert our["score"] == pytest.approx(their["score"], abs=1e-5)
-    for arguments in ({"top_k": None}, {"top_k": 1}, {"top_k": 2}):
-        for call in ("good", texts):
-            our, their = ours(call, **arguments), theirs(call, **arguments)
-            assert [len(a) for a in our] == [len(a) for a in their]
+    pair = {"text": "good", "text_pair": "bad bad"}
+    for arguments in (
+        {},
+        {"top_k": None},
+        {"top_k": 1},
+        {"top_k": 2},
+        {"function_to_apply": "sigmoid"},
+        {"function_to_apply": "none", "top_k": None},
+        {"truncation": True, "max_length": 5, "batch_size": 2},
+    ):
+        made = [
+            pipe("text-classification", model=folder, device=-1, use_fast=True, **arguments)
+            for pipe, folder in ((pipeline, tmp_path), (transformers.pipeline, str(tmp_path)))
+        ]
+        for call in ("good", ["good"], texts, pair, [pair, {"text": "bad"}], ["bad", pair]):
+            assert_equal_answers(ours(call, **arguments), theirs(call, **arguments))
+            assert_equal_answers(*(pipe(call) for pipe in made))
 
 
 def test_ill_formed_characters_are_dropped(parts):
@@ -80,5 +105,14 @@ def test_bad_input_is_one_clear_error(parts):
         pipeline("text-classification", *parts, max_length=17)
     with pytest.raises(TypeError, match="Received a NoneType: None"):
         pipeline("text-classification", *parts)(["good", None])
+    for call in ({"txt": "good"}, [{"text": "good", "pair": "bad"}], [["good", "bad"]]):
+        with pytest.raises(
+            TypeError, match=r'or pairs of them, as `\{"text": …, "text_pair": …\}`'
+        ):
+            pipeline("text-classification", *parts)(call)
+    with pytest.raises(ValueError, match="one of softmax, sigmoid, none. Received: 'tanh'"):
+        pipeline("text-classification", *parts)("good", function_to_apply="tanh")
+    with pytest.raises(ValueError, match="Expected `truncation=True`.*Received: False"):
+        pipeline("text-classification", *parts, truncation=False)
     with pytest.raises(FileNotFoundError, match="neither a folder|not a folder"):
         pipeline("text-classification", model="no-such-model")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
+from tfkit.models.habits import PIPELINE, drop_habits
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.text.auto import AutoTokenizer
@@ -17,6 +18,13 @@ from tfkit.text.auto import AutoTokenizer
 TASKS = ("text-classification", "sentiment-analysis")
 # What Hugging Face's pipeline of this name runs when none is given.
 DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
+# What `function_to_apply` may be -> the `problem_type` whose scores it gives.
+FUNCTIONS = {
+    "softmax": "single_label_classification",
+    "sigmoid": "multi_label_classification",
+    "none": "regression",
+}
+_CALLS = ("top_k", "max_length", "function_to_apply", "return_all_scores")
 
 
 def pipeline(
@@ -29,7 +37,9 @@ def pipeline(
         model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
         tokenizer: likewise; by default the one beside the model.
         batch_size: texts a batch.
-        **options: `top_k`, `max_length`, and what `from_pretrained` takes.
+        **options: `top_k`, `max_length`, `function_to_apply`, `return_all_scores`, and what
+            `from_pretrained` takes. Keywords of Transformers that change nothing here, such as
+            `device`, are taken too.
 
     Raises:
         ValueError: the task is unknown, or a model was given without a tokenizer.
@@ -38,7 +48,8 @@ def pipeline(
         raise ValueError(f"Expected a task, one of {', '.join(TASKS)}, or a model. Received none.")
     if task is not None and task not in TASKS:
         raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
-    calls = {key: options.pop(key) for key in ("top_k", "max_length") if key in options}
+    options = drop_habits(options, PIPELINE)
+    calls = {key: options.pop(key) for key in _CALLS if key in options}
     model = DEFAULT_MODEL if model is None else model
     if isinstance(model, (str, os.PathLike)):
         tokenizer = model if tokenizer is None else tokenizer
@@ -62,6 +73,8 @@ class TextClassificationPipeline:
         batch_size: texts a batch.
         max_length: tokens after which a text is cut; by default what model and tokenizer allow.
         top_k: how many labels a text; None gives all, and the default the best alone.
+        function_to_apply: one of `FUNCTIONS`; by default what the model's `problem_type` says.
+        return_all_scores: an older word for `top_k=None`.
 
     Example:
 
@@ -84,50 +97,112 @@ class TextClassificationPipeline:
         batch_size: int = 32,
         max_length: int | None = None,
         top_k: int | None = -1,
+        function_to_apply: str | None = None,
+        return_all_scores: bool = False,
     ):
         self.model, self.tokenizer = model, tokenizer
-        self.batch_size, self.top_k = batch_size, top_k
-        limit = token_limit(model, tokenizer, max_length)
-        encode = tokenizer.as_layer(max_length=limit, padding="longest")
-        signature = [tf.TensorSpec([None], tf.string)]
-        self._scores = tf.function(
-            lambda texts: scores(model.config, model(encode(texts)).logits),
-            input_signature=signature,
-        )
+        self.batch_size, self.top_k = batch_size, None if return_all_scores else top_k
+        self.function_to_apply = function_to_apply
+        self.max_length = token_limit(model, tokenizer, max_length)
+        self._functions: dict[tuple, tf.types.experimental.PolymorphicFunction] = {}
 
-    def __call__(self, texts: str | Sequence[str], *, top_k: int | None = -1) -> list:
+    def __call__(
+        self,
+        texts: str | dict | Iterable[str | dict],
+        *,
+        top_k: int | None = -1,
+        return_all_scores: bool = False,
+        **options,
+    ) -> list | dict:
         """Classifies one text or many.
 
-        Returns: `[{"label": …, "score": …}, …]`, one dict a text; with `top_k`, a list of such
-            dicts a text, best first (for a single string, that list alone), as in Hugging Face.
+        Args:
+            texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
+            top_k: as in the constructor; also `return_all_scores`.
+            **options: those of `scores`.
+
+        Returns: as Hugging Face does. A dict `{"label": …, "score": …}` for each text, in a list
+            also for a single string; of a single pair, the dict alone. With `top_k`, a list of
+            such dicts a text, best first: of a single text that list alone when the call says
+            `top_k`, in a list when the pipeline does.
 
         Raises:
             TypeError: something is not a string.
+            ValueError: an option is none that it may be.
         """
-        single = isinstance(texts, str)
-        top_k = self.top_k if top_k == -1 else top_k
-        texts = [texts] if single else list(texts)
-        answers = [_best(row, self.model.config.id2label, top_k) for row in self.scores(texts)]
+        options = drop_habits(options, PIPELINE)
+        single, asked = isinstance(texts, (str, dict)), top_k != -1
+        top_k = None if return_all_scores else top_k if asked else self.top_k
+        scores = self.scores([texts] if single else list(texts), **options)
+        answers: list = [_best(row, self.model.config.id2label, top_k) for row in scores]
         if top_k == -1:
-            return [answer[0] for answer in answers]
-        return answers[0] if single else answers
+            answers = [answer[0] for answer in answers]
+        return answers[0] if single and (asked or isinstance(texts, dict)) else answers
 
-    def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """Scores of every class, float32 `[B,C]`, in the order of `texts`."""
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"Expected texts, as strings. Received a {type(text).__name__}: {text!r:.60}."
-                )
-        # Texts of about one length share a batch, so that little of it is padding.
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        result = np.empty((len(texts), self.model.config.num_labels), np.float32)
-        for start in range(0, len(texts), self.batch_size):
-            rows = order[start : start + self.batch_size]
-            # Half a surrogate pair is no character: it is dropped, as ill-formed bytes are.
-            encoded = [texts[row].encode("utf-8", "surrogatepass") for row in rows]
-            result[rows] = self._scores(tf.constant(encoded)).numpy()
+    def scores(
+        self,
+        texts: Sequence[str | dict],
+        *,
+        batch_size: int | None = None,
+        max_length: int | None = None,
+        function_to_apply: str | None = None,
+    ) -> np.ndarray:
+        """Scores of every class, float32 `[B,C]`, in the order of `texts`.
+
+        The options are those of the constructor, for this call.
+        """
+        config = self._config(function_to_apply or self.function_to_apply)
+        max_length = self.max_length if max_length is None else max_length
+        batch_size = batch_size or self.batch_size
+        rows = [_parts(text) for text in texts]
+        result = np.empty((len(rows), config.num_labels), np.float32)
+        for parts in (1, 2):
+            # Texts of about one length share a batch, so that little of it is padding.
+            places = [place for place, row in enumerate(rows) if len(row) == parts]
+            places.sort(key=lambda place: sum(map(len, rows[place])))
+            for start in range(0, len(places), batch_size):
+                chosen = places[start : start + batch_size]
+                columns = [tf.constant(column) for column in zip(*(rows[i] for i in chosen))]
+                logits = self._logits(max_length, parts)(*columns)
+                result[chosen] = scores(config, logits).numpy()
         return result
+
+    def _logits(self, max_length: int, parts: int):
+        """The function from `parts` string tensors `[B]` to logits `[B,C]`."""
+        key = max_length, parts
+        if key not in self._functions:
+            limit = token_limit(self.model, self.tokenizer, max_length)
+            encode = self.tokenizer.as_layer(max_length=limit, padding="longest", pairs=parts == 2)
+            self._functions[key] = tf.function(
+                lambda *texts: self.model(encode(texts if parts == 2 else texts[0])).logits,
+                input_signature=[tf.TensorSpec([None], tf.string)] * parts,
+            )
+        return self._functions[key]
+
+    def _config(self, function: str | None):
+        if function is None:
+            return self.model.config
+        if function not in FUNCTIONS:
+            raise ValueError(
+                f"Expected `function_to_apply` to be None or one of {', '.join(FUNCTIONS)}. "
+                f"Received: {function!r}."
+            )
+        return self.model.config.replace(problem_type=FUNCTIONS[function])
+
+
+def _parts(text) -> tuple[bytes, ...]:
+    """A text in UTF-8, alone or with its pair."""
+    parts = (text,)
+    if isinstance(text, dict) and {"text"} <= text.keys() <= {"text", "text_pair"}:
+        parts = tuple(text[key] for key in ("text", "text_pair") if text.get(key) is not None)
+    for part in parts:
+        if not isinstance(part, str):
+            raise TypeError(
+                "Expected texts, as strings, or pairs of them, as "
+                f'`{{"text": …, "text_pair": …}}`. Received a {type(part).__name__}: {part!r:.60}.'
+            )
+    # Half a surrogate pair is no character: it is dropped, as ill-formed bytes are.
+    return tuple(part.encode("utf-8", "surrogatepass") for part in parts)
 
 
 def _best(row: np.ndarray, names, top_k: int | None) -> list[dict]:
