@@ -154,11 +154,13 @@ class DistilBertConfig:
         return cls(**values)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike, **overrides) -> DistilBertConfig:
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **overrides
+    ) -> DistilBertConfig:
         """Reads config.json of a folder or Hub repository.
 
         Args:
-            name_or_path: a folder or the name of a Hub repository.
+            pretrained_model_name_or_path: a folder or the name of a Hub repository.
             **overrides: hub options (`tfkit.hub.HubOptions`) and config keys to change.
 
         Raises:
@@ -166,10 +168,11 @@ class DistilBertConfig:
             ValueError: config.json is not JSON, or describes no valid DistilBERT.
         """
         options = HubOptions.pop_from(overrides)
-        path = find_file(name_or_path, "config.json", options)
+        name = pretrained_model_name_or_path
+        path = find_file(name, "config.json", options)
         if path is None:
             raise FileNotFoundError(
-                f"Expected a checkpoint with a config.json. '{name_or_path}' has none. "
+                f"Expected a checkpoint with a config.json. '{name}' has none. "
                 "Pass a folder that `save_pretrained` wrote, or a Hub repository's name."
             )
         values = read_json(path)
@@ -185,12 +188,14 @@ class DistilBertConfig:
 
 
 class AutoConfig:
-    """Hugging Face's entry point: `AutoConfig.from_pretrained(name_or_path)`."""
+    """Hugging Face's entry point: `AutoConfig.from_pretrained(name)`."""
 
     @staticmethod
-    def from_pretrained(name_or_path: str | os.PathLike, **overrides) -> DistilBertConfig:
+    def from_pretrained(
+        pretrained_model_name_or_path: str | os.PathLike, **overrides
+    ) -> DistilBertConfig:
         """See `DistilBertConfig.from_pretrained`."""
-        return DistilBertConfig.from_pretrained(name_or_path, **overrides)
+        return DistilBertConfig.from_pretrained(pretrained_model_name_or_path, **overrides)
 
 
 def _from_plain(values: dict[str, Any]) -> DistilBertConfig:

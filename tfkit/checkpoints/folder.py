@@ -25,7 +25,7 @@ _OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 
 def load_weights(
     model, weights: Weights, source: str | os.PathLike, ignore_mismatched_sizes: bool = False
-) -> None:
+) -> dict[str, list[str]]:
     """Builds `model` with a checkpoint's weights, read one variable after the other.
 
     Args:
@@ -33,6 +33,8 @@ def load_weights(
         weights: what the checkpoint holds.
         source: the file that messages name.
         ignore_mismatched_sizes: weights of another shape are new in `model`.
+
+    Returns: what the two do not have alike, under the names of Transformers.
 
     Raises:
         ValueError: keys are missing, unexpected or of the wrong shape; the message lists them.
@@ -68,8 +70,12 @@ def load_weights(
         "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
     }
     _refuse(faults, source)
-    new = [row.theirs for row in heads if row.theirs not in keys] + list(misshapen.values())
-    _warn(new, unused, source)
+    return {
+        "missing_keys": [row.theirs for row in heads if row.theirs not in keys],
+        "unexpected_keys": unused,
+        "mismatched_keys": list(misshapen.values()),
+        "error_msgs": [],
+    }
 
 
 def file_dtype(weights: Weights) -> str:
@@ -140,12 +146,13 @@ def _refuse(faults: Mapping[str, list[str]], source) -> None:
         )
 
 
-def _warn(new: list[str], unused: list[str], source) -> None:
-    said = []
+def warn_of(info: Mapping[str, list[str]], source: str | os.PathLike) -> None:
+    """One warning of what `load_weights` gave, if it is anything, at the line of the caller."""
+    said, new = [], info["missing_keys"] + info["mismatched_keys"]
     if new:
         said.append(f"New weights, to be trained before use: {_listed(new)}.")
-    if unused:
-        said.append(f"Not used: {_listed(unused)}.")
+    if info["unexpected_keys"]:
+        said.append(f"Not used: {_listed(info['unexpected_keys'])}.")
     if said:
         warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=_callers_level())
 

@@ -45,6 +45,7 @@ def open_weights(
     *,
     from_pt: bool = False,
     from_tf: bool = False,
+    use_safetensors: bool | None = None,
 ) -> tuple[Weights, Path]:
     """Opens the weights of a checkpoint: the first form that it has, whole or in shards.
 
@@ -53,6 +54,7 @@ def open_weights(
         options: where and how to look.
         from_pt: look for pytorch_model.bin first.
         from_tf: look for tf_model.h5 first.
+        use_safetensors: True looks for safetensors alone, False for the other forms alone.
 
     Returns: the reader, and the file (or index) that it reads.
 
@@ -61,7 +63,12 @@ def open_weights(
         ValueError: the file is damaged.
     """
     asked = {"from_pt": from_pt, "from_tf": from_tf}
-    for form in sorted(FORMATS, key=lambda form: not asked.get(form.asked_by)):
+    forms = [
+        form
+        for form in sorted(FORMATS, key=lambda form: not asked.get(form.asked_by))
+        if use_safetensors in (None, form.filename == safetensors.FILENAME)
+    ]
+    for form in forms:
         path = find_file(name_or_path, form.filename, options)
         if path is not None:
             return form.open_reader(path), path
@@ -70,6 +77,6 @@ def open_weights(
             find = lambda name: find_file(name_or_path, name, options)  # noqa: E731
             return shards.open_shards(index, find, form.open_reader), index
     raise FileNotFoundError(
-        f"Expected weights in '{name_or_path}': {', '.join(form.filename for form in FORMATS)}, "
+        f"Expected weights in '{name_or_path}': {', '.join(form.filename for form in forms)}, "
         "whole or in shards. It has none. Save the checkpoint again with `save_pretrained`."
     )

@@ -21,13 +21,13 @@ class _Auto:
         )
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike, **options):
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **options):
         """Reads config.json and gives the model of its `model_type`, with its weights.
 
         Takes and raises what `TFPreTrainedModel.from_pretrained` does.
         """
         return cls._by_model_type[DistilBertConfig.model_type].from_pretrained(
-            name_or_path, **options
+            pretrained_model_name_or_path, **options
         )
 
     @classmethod

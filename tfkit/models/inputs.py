@@ -11,14 +11,23 @@ from tfkit.models.losses import problem_type
 
 # Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
 _IGNORED = ("token_type_ids",)
+# What a list of inputs holds.
+_IN_ORDER = ("input_ids", "attention_mask")
 
 
 def merge(batch, named: dict) -> dict:
-    """One dict of inputs, from `model(batch_dict, …)` or `model(input_ids, …)`.
+    """One dict of inputs, from `model(batch_dict, …)`, `model(input_ids, …)`, `model([ids, mask])`.
 
     Raises:
         ValueError: the dict has a key that is no input of the model.
     """
+    if isinstance(batch, (list, tuple)):
+        if len(batch) > len(_IN_ORDER):
+            raise ValueError(
+                f"Expected a list of {' and '.join(_IN_ORDER)} at most. Received {len(batch)} "
+                "inputs. Pass a dict, which names them."
+            )
+        batch = dict(zip(_IN_ORDER, batch))
     if not isinstance(batch, dict):
         return {**named, "input_ids": batch}
     batch = {key: value for key, value in batch.items() if key not in _IGNORED}

@@ -9,10 +9,11 @@ from pathlib import Path
 import keras
 
 from tfkit.checkpoints import keras_nlp
-from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights
+from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, warn_of
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
 from tfkit.hub import HubOptions, upload
+from tfkit.models.habits import LOADING, SAVING, drop_habits
 from tfkit.models.training import TrainableModel
 
 
@@ -47,37 +48,46 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         super().__init__(**options)
         self.config = config
 
-    def __call__(self, *args, **kwargs):
-        return self.output_type(super().__call__(*args, **kwargs))
+    def __call__(self, *args, return_dict=None, **kwargs):
+        outputs = self.output_type(super().__call__(*args, **kwargs))
+        return outputs.to_tuple() if return_dict is False else outputs
 
     # === Hugging Face folders ===
 
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | os.PathLike,
+        pretrained_model_name_or_path: str | os.PathLike,
         *,
         config: DistilBertConfig | None = None,
         dtype=None,
         from_pt: bool = False,
         from_tf: bool = False,
+        use_safetensors: bool | None = None,
         ignore_mismatched_sizes: bool = False,
+        output_loading_info: bool = False,
         **overrides,
     ):
         """Builds the model that a folder or Hub repository describes, with its weights.
 
         Args:
-            name_or_path: a folder that `save_pretrained` (of tfkit or of Transformers) wrote, or
-                the name of a Hub repository.
+            pretrained_model_name_or_path: a folder that `save_pretrained` (of tfkit or of
+                Transformers) wrote, or the name of a Hub repository.
             config: used in place of the checkpoint's own.
             dtype: Keras dtype or policy of the model, such as "mixed_bfloat16"; "auto" is the
                 dtype of the file. Weights of another dtype are cast.
+                `torch_dtype` means the same.
             from_pt: prefer pytorch_model.bin to model.safetensors; needs PyTorch.
             from_tf: prefer tf_model.h5 to model.safetensors.
+            use_safetensors: True reads safetensors alone, False the other forms alone.
             ignore_mismatched_sizes: weights of another shape than the model's are new, not an
                 error: a head of other labels, say.
+            output_loading_info: give `(model, info)`; `info` lists the `missing_keys` (new in the
+                model), `unexpected_keys` (not used), `mismatched_keys` and `error_msgs`, in place
+                of a warning.
             **overrides: hub options (`tfkit.hub.HubOptions`) and config keys to change, such as
-                `num_labels=10`.
+                `num_labels=10`. Keywords of Transformers that change nothing here, such as
+                `attn_implementation`, are taken too (`tfkit.models.habits`).
 
         Without `from_pt` and `from_tf` the first form that the checkpoint has is read, whole or
         in shards: model.safetensors, pytorch_model.bin, tf_model.h5. Weights of a head that the
@@ -89,18 +99,26 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
             TypeError: an override is no key of the config.
             ValueError: the files are damaged, or do not fit the model; the message names the keys.
         """
+        overrides = drop_habits(overrides, LOADING)
+        dtype = overrides.pop("torch_dtype", None) if dtype is None else dtype
         options = HubOptions.pop_from(overrides)
+        name = pretrained_model_name_or_path
         if config is None:
-            config = DistilBertConfig.from_pretrained(name_or_path, **vars(options))
+            config = DistilBertConfig.from_pretrained(name, **vars(options))
         config = _changed(config, overrides)
-        weights, source = open_weights(name_or_path, options, from_pt=from_pt, from_tf=from_tf)
+        weights, source = open_weights(
+            name, options, from_pt=from_pt, from_tf=from_tf, use_safetensors=use_safetensors
+        )
         dtype = file_dtype(weights) if dtype == "auto" else dtype
         model = cls._unbuilt(config, dtype=dtype)
-        load_weights(model, weights, source, ignore_mismatched_sizes)
+        info = load_weights(model, weights, source, ignore_mismatched_sizes)
+        if output_loading_info:
+            return model, info
+        warn_of(info, source)
         return model
 
     def save_pretrained(
-        self, folder: str | os.PathLike, *, max_shard_size: int | str = "5GB"
+        self, save_directory: str | os.PathLike, *, max_shard_size: int | str = "5GB", **habits
     ) -> None:
         """Writes config.json and model.safetensors, which Transformers (PyTorch) loads as is.
 
@@ -108,11 +126,15 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         int8 weights become float again.
 
         Args:
-            folder: made where it does not exist; other files in it stay.
+            save_directory: made where it does not exist; other files in it stay.
             max_shard_size: bytes, or a text such as "200MB"; a larger model.safetensors is cut
                 into several files with an index.
+            **habits: of Transformers, `safe_serialization=True`; to upload, call `push_to_hub`.
         """
-        save_weights(self, folder, max_shard_size=max_shard_size)
+        unknown = drop_habits(habits, SAVING)
+        if unknown:
+            raise TypeError(f"`save_pretrained` has no option {', '.join(unknown)}.")
+        save_weights(self, save_directory, max_shard_size=max_shard_size)
 
     def push_to_hub(
         self,
@@ -179,6 +201,9 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        """A new model with random weights, of a `DistilBertConfig` or of what Keras saved."""
+        if isinstance(config, DistilBertConfig):
+            return cls(config)
         values = {**config, "config": DistilBertConfig.from_dict(config["config"])}
         quantized = values.pop("quantized", {})
         model = cls(**values)

@@ -1,0 +1,134 @@
+"""What code written for Transformers' TensorFlow classes calls, and finds."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.conftest import TINY
+from tfkit import (
+    AutoConfig,
+    AutoTokenizer,
+    DistilBertTokenizer,
+    TFAutoModel,
+    TFAutoModelForSequenceClassification,
+    TFDistilBertForSequenceClassification,
+    TFDistilBertModel,
+)
+
+IDS = np.array([[2, 5, 9, 3]])
+MASK = np.array([[1, 1, 1, 0]])
+
+
+@pytest.fixture
+def folder(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_the_ways_to_hand_over_inputs(tiny_model):
+    expected = tiny_model({"input_ids": IDS, "attention_mask": MASK}).logits
+    for outputs in (
+        tiny_model(IDS, MASK),
+        tiny_model(input_ids=IDS, attention_mask=MASK),
+        tiny_model([IDS, MASK]),
+        tiny_model((IDS, MASK), return_dict=True),
+    ):
+        np.testing.assert_array_equal(outputs.logits, expected)
+    (logits,) = tiny_model([IDS, MASK], return_dict=False)
+    np.testing.assert_array_equal(logits, expected)
+    with pytest.raises(ValueError, match="Expected a list of input_ids and attention_mask at most"):
+        tiny_model([IDS, MASK, MASK])
+
+
+def test_sizes_and_parts(tiny_model):
+    assert tiny_model.num_parameters() == tiny_model.count_params() == 3620
+    tiny_model.distilbert.trainable = False
+    assert tiny_model.num_parameters(only_trainable=True) == 208
+    embeddings = tiny_model.get_input_embeddings().embeddings
+    assert tuple(embeddings.shape) == (TINY["vocab_size"], TINY["dim"])
+    assert getattr(tiny_model, tiny_model.base_model_prefix) is tiny_model.distilbert
+    assert isinstance(tiny_model.config, tiny_model.config_class)
+
+
+@pytest.mark.parametrize("auto, plain", [
+    (TFAutoModel, TFDistilBertModel),
+    (TFAutoModelForSequenceClassification, TFDistilBertForSequenceClassification),
+])  # fmt: skip
+def test_from_config(tiny_config, auto, plain):
+    for model in (auto.from_config(tiny_config), plain.from_config(tiny_config)):
+        assert type(model) is plain and model.config == tiny_config
+
+
+@pytest.mark.parametrize("size", [70, 40])
+def test_resized_embeddings_keep_their_rows_and_travel(tiny_model, tmp_path, size):
+    old, before = tiny_model.get_input_embeddings().embeddings.numpy(), tiny_model(IDS).logits
+    tiny_model.resize_token_embeddings(size)
+    new = tiny_model.get_input_embeddings().embeddings.numpy()
+    assert new.shape == (size, TINY["dim"]) and tiny_model.config.vocab_size == size
+    np.testing.assert_array_equal(new[:40], old[:40])
+    assert size < 61 or 0 < new[61:].std() < 0.1
+    np.testing.assert_array_equal(tiny_model(IDS).logits, before)
+    assert sum(v.path.endswith("word_embeddings/embeddings") for v in tiny_model.weights) == 1
+    tiny_model.save_pretrained(tmp_path)
+    again = TFAutoModelForSequenceClassification.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(again.get_input_embeddings().embeddings, new)
+    tiny_model.compile("adam", "sparse_categorical_crossentropy")
+    assert np.isfinite(tiny_model.fit(IDS, np.array([1]), verbose=0).history["loss"]).all()
+    with pytest.raises(ValueError, match=f"from 0 to {size - 1}.*Received {size}"):
+        tiny_model(np.array([[size]]))
+
+
+def test_quantised_embeddings_are_not_resized(tiny_model):
+    tiny_model.quantize("int8")
+    with pytest.raises(ValueError, match="before `quantize` and `enable_lora`"):
+        tiny_model.resize_token_embeddings(70)
+
+
+def test_loading_info_in_place_of_a_warning(folder, tmp_path):
+    TFAutoModel.from_pretrained(folder).save_pretrained(tmp_path / "base")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model, info = TFAutoModelForSequenceClassification.from_pretrained(
+            tmp_path / "base", output_loading_info=True
+        )
+        base, other = TFAutoModel.from_pretrained(folder, output_loading_info=True)
+    head = {"classifier.bias", "classifier.weight", "pre_classifier.bias", "pre_classifier.weight"}
+    assert set(info["missing_keys"]) == head == set(other["unexpected_keys"])
+    assert not info["unexpected_keys"] and not info["mismatched_keys"] and not info["error_msgs"]
+    assert isinstance(model, TFDistilBertForSequenceClassification)
+    assert isinstance(base, TFDistilBertModel)
+
+
+def test_keywords_that_say_what_is_so_here_anyway(folder, tiny_model):
+    expected = tiny_model(IDS).logits
+    for options in (
+        {"attn_implementation": "eager", "device_map": "auto", "low_cpu_mem_usage": True},
+        {"trust_remote_code": False, "resume_download": None, "return_dict": True},
+        {"use_safetensors": True},
+    ):
+        model = TFAutoModelForSequenceClassification.from_pretrained(folder, **options)
+        np.testing.assert_array_equal(model(IDS).logits, expected)
+        assert model.config == AutoConfig.from_pretrained(folder)
+    half = TFAutoModelForSequenceClassification.from_pretrained(folder, torch_dtype="float16")
+    assert half.dtype == "float16"
+    tiny_model.save_pretrained(save_directory=folder, safe_serialization=True, push_to_hub=False)
+
+
+def test_keywords_that_ask_for_something_else_are_refused(folder, tiny_model):
+    with pytest.raises(FileNotFoundError, match=r"pytorch_model.bin, tf_model.h5, whole"):
+        TFAutoModel.from_pretrained(folder, use_safetensors=False)
+    with pytest.raises(ValueError, match="Expected `return_dict=True`.*Received: False"):
+        TFAutoModel.from_pretrained(folder, return_dict=False)
+    with pytest.raises(ValueError, match="Expected `safe_serialization=True`.*Received: False"):
+        tiny_model.save_pretrained(folder, safe_serialization=False)
+    with pytest.raises(TypeError, match="has no option colour"):
+        tiny_model.save_pretrained(folder, colour="red")
+
+
+def test_arguments_have_the_names_of_transformers(folder):
+    DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]).save_pretrained(folder)
+    for kind in (AutoConfig, AutoTokenizer, TFAutoModelForSequenceClassification):
+        kind.from_pretrained(pretrained_model_name_or_path=folder)
