@@ -57,6 +57,12 @@ def test_frozen():
     "values, said",
     [
         ({"activation": "gulu"}, "`activation` must be one of gelu.*received 'gulu'"),
+        ({"activation": ["gelu"]}, r"`activation` must be one of.*received \['gelu'\]"),
+        (
+            {"id2label": {0: "a"}, "label2id": {"a": "b"}},
+            "`label2id` must map names to class ids; received {'a': 'b'}",
+        ),
+        ({"id2label": {"a": "b"}}, "`id2label` must map class ids to names; received {'a': 'b'}"),
         ({"dim": 10, "n_heads": 4}, "`n_heads` must divide `dim`.*n_heads=4, dim=10"),
         ({"n_layers": 0}, "`n_layers` must be a whole number above 0; received 0"),
         ({"vocab_size": "many"}, "`vocab_size`.*received 'many'"),

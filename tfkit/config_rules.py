@@ -59,7 +59,7 @@ def settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, An
         id2label = {index: f"LABEL_{index}" for index in range(count)}
     try:
         id2label = {int(index): str(label) for index, label in id2label.items()}
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             f"`id2label` must map class ids to names; received {id2label!r}."
         ) from error
@@ -74,11 +74,17 @@ def settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, An
             f"`num_labels` is {count}, but `id2label` names {len(id2label)} classes. "
             "Pass one of them, or make them agree."
         )
-    label2id = label2id or {label: index for index, label in id2label.items()}
+    try:
+        label2id = label2id or {label: index for index, label in id2label.items()}
+        label2id = {str(label): int(index) for label, index in label2id.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`label2id` must map names to class ids; received {label2id!r}."
+        ) from error
     return {
         "num_labels": len(id2label),
         "id2label": MappingProxyType(id2label),
-        "label2id": MappingProxyType({str(key): int(value) for key, value in label2id.items()}),
+        "label2id": MappingProxyType(label2id),
     }
 
 
@@ -115,7 +121,7 @@ def validate(values: Mapping[str, Any]) -> None:
             f"`n_heads` must divide `dim`; received n_heads={values['n_heads']}, "
             f"dim={values['dim']}."
         )
-    if values["activation"] not in ACTIVATIONS:
+    if values["activation"] not in list(ACTIVATIONS):
         raise ValueError(
             f"`activation` must be one of {', '.join(ACTIVATIONS)}; "
             f"received {values['activation']!r}."
