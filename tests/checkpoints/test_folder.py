@@ -170,6 +170,21 @@ def test_a_failed_save_leaves_the_old_folder_whole(folder, tiny_model, monkeypat
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("max_shard_size", ["5GB", "6KB"])
+def test_a_disk_that_is_full_leaves_the_old_folder_whole(folder, tiny_config, max_shard_size):
+    resource = pytest.importorskip("resource", reason="no limits on files here")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    larger = TFDistilBertForSequenceClassification(tiny_config.replace(vocab_size=2000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="was not written .*Nothing in its folder was changed"):
+            larger.save_pretrained(folder, max_shard_size=max_shard_size)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_files_load(folder, tiny_model, dtype):
     import ml_dtypes

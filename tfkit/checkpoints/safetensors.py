@@ -89,8 +89,18 @@ def open_reader(path: Path) -> Reader | TensorFlowLayout:
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes `tensors`, marked as PyTorch's, since their names and layouts are."""
+    """Writes `tensors`, marked as PyTorch's, since their names and layouts are.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
     path.touch()
     mode = path.stat().st_mode  # what the user's umask gives: save_file makes the file private
-    safetensors.numpy.save_file(dict(tensors), path, metadata={"format": "pt"})
+    try:
+        safetensors.numpy.save_file(dict(tensors), path, metadata={"format": "pt"})
+    except safetensors.SafetensorError as error:
+        raise OSError(
+            f"{path.name} was not written ({error}). Nothing in its folder was changed. Free some "
+            "space, or save elsewhere."
+        ) from error
     path.chmod(mode)
