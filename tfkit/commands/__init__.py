@@ -1,0 +1,17 @@
+"""The commands of the command line, a module each.
+
+A module has `HELP`, one line for a person; `add_arguments(parser)`, for argparse; and
+`run(options)`, which imports TensorFlow when it is called, not before.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+NAMES = ("demo", "train", "evaluate", "predict", "export", "verify")
+
+
+def command(name: str) -> ModuleType:
+    """The module of a command."""
+    return importlib.import_module(f"tfkit.commands.{name}")

@@ -1,0 +1,21 @@
+"""`tfkit demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HELP = "see everything work, on the small model"
+
+
+def add_arguments(parser) -> None:
+    """The arguments of the command."""
+    parser.add_argument(
+        "--output", default="saved_models/demo", help="folder for the results (%(default)s)"
+    )
+
+
+def run(options) -> None:
+    """Classifies, fine-tunes, evaluates, exports and answers, on the small model."""
+    from tfkit import demo
+
+    demo.run(Path(options.output))

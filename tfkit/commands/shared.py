@@ -1,0 +1,53 @@
+"""Arguments that several commands take, and what these ask for."""
+
+from __future__ import annotations
+
+from tfkit.shipped import small_model
+
+
+def add_model(parser) -> None:
+    """`--model`, for `model_and_tokenizer`."""
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="a folder or a Hugging Face Hub name (the small model that comes with tfkit)",
+    )
+
+
+def add_columns(parser) -> None:
+    """The columns and the encoding of a file of texts, for `columns`."""
+    group = parser.add_argument_group("columns")
+    group.add_argument("--text-column", default="text", metavar="NAME", help="(%(default)s)")
+    group.add_argument("--label-column", default="label", metavar="NAME", help="(%(default)s)")
+    group.add_argument("--text-pair-column", metavar="NAME", help="second texts, for pairs")
+    group.add_argument("--encoding", default="utf-8", help="of the file (%(default)s)")
+
+
+def add_batches(parser) -> None:
+    """`--batch-size` and `--max-length`."""
+    parser.add_argument("--batch-size", type=int, default=32, help="texts a batch (%(default)s)")
+    add_max_length(parser, "tokens after which a text is cut (the model's limit)")
+
+
+def add_max_length(parser, usage_help: str = "tokens after which a text is cut") -> None:
+    """`--max-length` alone."""
+    parser.add_argument("--max-length", type=int, help=usage_help)
+
+
+def columns(options) -> dict:
+    """What `data.read` is told of a file's columns."""
+    return {
+        "text": options.text_column,
+        "label": options.label_column,
+        "text_pair": options.text_pair_column,
+        "encoding": options.encoding,
+    }
+
+
+def model_and_tokenizer(name_or_path: str | None, **overrides):
+    """The classifier of that name, or the small model, and its tokenizer."""
+    from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification
+
+    name_or_path = name_or_path or small_model()
+    model = TFAutoModelForSequenceClassification.from_pretrained(name_or_path, **overrides)
+    return model, AutoTokenizer.from_pretrained(name_or_path)
