@@ -88,6 +88,15 @@ def test_export(trained, capsys, form):
     assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict --input"])
+def test_bad_rows_are_left_out_where_asked(trained, tmp_path, capsys, command):
+    (tmp_path / "a.csv").write_text("text;label\ngood;pos\nbroken\nbad;neg\n")
+    arguments = f"{command} {tmp_path}/a.csv --model {trained}/model --skip-bad-rows".split()
+    assert main(arguments) == 0
+    assert re.search("note: left out 1 of 3 rows. line 3 of .*2 columns", capsys.readouterr().err)
+    assert_one_line(arguments[:-1], capsys, "line 3 of .* skip_bad_rows=True")
+
+
 BAD_FILES = {
     "a missing column": (b"review,label\ngood,pos\n", "no column 'text'.*review, label"),
     "an empty file": (b"", "empty|no rows"),

@@ -145,7 +145,7 @@ def test_numbers_beside_names_that_are_no_numbers_are_class_numbers():
 
 def test_a_number_is_looked_up_among_names_that_are_numbers():
     assert read([("a", "2")], names=["1", "2", "3"]).labels == (1,)
-    with pytest.raises(ValueError, match="has the label '0'"):
+    with pytest.raises(ValueError, match="the label '0' is not among"):
         read([("a", "0")], names=["1", "2", "3"])
 
 
@@ -155,8 +155,8 @@ def test_a_label_unseen_in_training_names_its_line_and_some_known_labels(write):
     with pytest.raises(ValueError) as error:
         read(path, names=known)
     assert str(error.value) == (
-        f"line 4 of {path} has the label 'new', which is not among the 7 known from training: "
-        "a, b, c, d, e, …."
+        f"line 4 of {path}: the label 'new' is not among the 7 known: a, b, c, d, e, …. "
+        "skip_bad_rows=True leaves such rows out."
     )
 
 
@@ -166,12 +166,12 @@ BROKEN = {
     "missing column": (
         "a.csv",
         b"review,label\nx,1\n",
-        r"line 2 of .*a\.csv has no column 'text'\. Its columns: review, label\. Name .*`text`",
+        r"a\.csv has no column 'text'\. Its columns: review, label\. Name .*`text`",
     ),
     "missing label": (
         "a.jsonl",
         b'{"text": "a", "label": 1}\n{"text": "b"}',
-        "line 2 of .*a.jsonl has no column 'label'. Its columns: text. .*label=None",
+        "line 2 of .*a.jsonl: it has no column 'label'. Its columns: text. .*label=None",
     ),
     "empty csv": ("a.csv", b"", r"a\.csv is empty\. Expected a line of column names"),
     "empty tsv": ("a.tsv", b"", r"a\.tsv is empty\. Expected a line of column names"),
@@ -226,7 +226,7 @@ def test_a_bad_byte_far_into_the_file_is_found_at_its_place(write):
     "source, message",
     [
         ([], "The list has no rows"),
-        (["a"], "row 0 of the list has no column 'label'.*label=None"),
+        (["a"], "row 0 of the list: it has no column 'label'.*label=None"),
         ([("a", 1), ("b", 1, 2)], r"row 1 of the list: expected a dict, a tuple \(text, label\)"),
         ([b"bytes"], "row 0 of the list: expected a dict, a tuple"),
         ([(b"bytes", 1)], "row 0 of the list: expected a text. Received: b'bytes'"),
@@ -241,7 +241,7 @@ def test_a_broken_list_gives_one_clear_sentence(source, message):
 def test_paths_that_are_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no file"):
         read(tmp_path / "absent.csv")
-    with pytest.raises(IsADirectoryError, match="Received the folder"):
+    with pytest.raises(ValueError, match="a folder for each class, and in it .txt files"):
         read(tmp_path)
 
 

@@ -15,12 +15,16 @@ def add_model(parser) -> None:
 
 
 def add_columns(parser) -> None:
-    """The columns and the encoding of a file of texts, for `columns`."""
-    group = parser.add_argument_group("columns")
+    """How a file of texts is to be read, for `columns`."""
+    group = parser.add_argument_group("columns and rows of FILE")
     group.add_argument("--text-column", default="text", metavar="NAME", help="(%(default)s)")
     group.add_argument("--label-column", default="label", metavar="NAME", help="(%(default)s)")
     group.add_argument("--text-pair-column", metavar="NAME", help="second texts, for pairs")
     group.add_argument("--encoding", default="utf-8", help="of the file (%(default)s)")
+    group.add_argument("--delimiter", metavar="C", help="between columns of CSV (by the header)")
+    group.add_argument(
+        "--skip-bad-rows", action="store_true", help="leave out what cannot be read, and say so"
+    )
 
 
 def add_batches(parser) -> None:
@@ -35,12 +39,14 @@ def add_max_length(parser, usage_help: str = "tokens after which a text is cut")
 
 
 def columns(options) -> dict:
-    """What `data.read` is told of a file's columns."""
+    """What `data.read` is told of a file."""
     return {
         "text": options.text_column,
         "label": options.label_column,
         "text_pair": options.text_pair_column,
         "encoding": options.encoding,
+        "delimiter": options.delimiter,
+        "skip_bad_rows": options.skip_bad_rows,
     }
 
 

@@ -1,14 +1,16 @@
 """From files and lists of texts to batches of token ids.
 
-`read` and `Examples` need no TensorFlow; `dataset` imports it when it is first used.
+All but `dataset` needs no TensorFlow; that imports it when it is first used.
 """
 
 from __future__ import annotations
 
 from tfkit.data.examples import Examples
 from tfkit.data.readers import read
+from tfkit.data.split import split
+from tfkit.data.table import BadRow
 
-__all__ = ["Examples", "dataset", "read"]
+__all__ = ["BadRow", "Examples", "dataset", "read", "split"]
 
 
 def __getattr__(name: str):

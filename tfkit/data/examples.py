@@ -14,6 +14,7 @@ class Examples:
         text_pairs: the second text of each row, or None.
         labels: the class number of each row, counted from 0, or None.
         names: the name of each class; `names[labels[i]]` is the label of row i as it was read.
+        skipped: the rows that reading left out, as `BadRow`s; no part of what is compared.
 
     Example:
 
@@ -30,6 +31,7 @@ class Examples:
     text_pairs: tuple[str, ...] | None = None
     labels: tuple[int, ...] | None = None
     names: tuple[str, ...] = ()
+    skipped: tuple = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self):
         for column in ("texts", "text_pairs", "labels", "names"):

@@ -1,18 +1,15 @@
-"""CSV, TSV, JSON lines and Python lists -> `Examples`."""
+"""Files, folders, datasets and Python lists -> `Examples`."""
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfkit.data.examples import Examples
-from tfkit.data.labels import as_names, class_numbers, clean_label, order_names
-from tfkit.data.rows import Row, csv_rows, jsonl_rows, tsv_rows
-
-_FORMATS = {"csv": csv_rows, "tsv": tsv_rows, "jsonl": jsonl_rows}
-_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+from tfkit.data.labels import as_names, class_numbers, order_names
+from tfkit.data.sources import source_of
+from tfkit.data.table import BadRow, checked_rows, report_skipped
 
 
 def read(
@@ -24,25 +21,34 @@ def read(
     format: str | None = None,
     names: Sequence[str] | Mapping | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    skip_bad_rows: bool = False,
 ) -> Examples:
     r"""Reads texts and, if there are any, their labels.
 
     Texts are taken as they are; an empty one is a text too. Labels are strings or whole numbers.
     Without `names` the classes are the labels found, whole numbers in numerical order, anything
-    else in alphabetical order; so the same classes get the same numbers however the rows lie.
+    else in alphabetical order; so the same classes get the same numbers however the rows lie. A
+    dataset of Hugging Face's that names its classes keeps their order.
 
     Args:
         source: a file with column names in its first line (CSV with quotes as in RFC 4180, TSV
-            without quoting), a file of JSON lines, a dict of columns, or an iterable of rows:
-            dicts, tuples in the order (text, text_pair, label), or plain strings.
+            without quoting), a file of JSON lines, a Parquet file, any text file compressed by
+            gzip, bzip2 or xz; a folder that has a folder of .txt files for each class; a
+            `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts, tuples in the
+            order (text, text_pair, label), or plain strings.
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
         text_pair: the column of second texts, if the task is about pairs.
-        format: "csv", "tsv" or "jsonl"; None goes by the end of the file's name.
+        format: "csv", "tsv", "jsonl" or "parquet"; None goes by the end of the file's name.
         names: the classes of an earlier reading (`examples.names`) or of a model
             (`config.id2label`). A label that is not among them is an error. Labels 0, 1, … are
             taken as class numbers if no name is a number.
         encoding: the encoding of the file.
+        delimiter: what stands between the columns of a CSV file; None takes the comma, or the
+            semicolon, tab or bar that the header has in place of commas.
+        skip_bad_rows: leave out rows that cannot be read or have an unknown label, with a warning;
+            `examples.skipped` lists them. Without it the first of them is an error.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -60,110 +66,81 @@ def read(
         >>> read(["no label", "none either"], label=None)
         Examples(2 texts)
     """
-    columns = {"text": text, "text_pair": text_pair, "label": label}
-    columns = {argument: column for argument, column in columns.items() if column is not None}
-    if isinstance(source, (str, os.PathLike)):
-        path = _existing_file(Path(source))
-        rows = _FORMATS[_format_of(path, format)](path, encoding)
-        name, place = str(path), f"line {{}} of {path}".format
-    else:
-        rows = _rows_of(source, list(columns.values()))
-        name, place = "The list", "row {} of the list".format
-    row_numbers, table = _table_of(rows, columns, place)
-    if not row_numbers:
-        raise ValueError(f"{name} has no rows. Expected at least one text.")
-    texts, text_pairs, labels = (table.get(argument) for argument in ("text", "text_pair", "label"))
-    if labels is None:
-        return Examples(texts, text_pairs)
-    names = as_names(names) if names is not None else order_names(set(labels))
-    known = class_numbers(set(labels), names)
-    for row, value in enumerate(labels):
-        if value not in known:
-            raise ValueError(
-                f"{place(row_numbers[row])} has the label '{value}', which is not among the "
-                f"{len(names)} known from training: {', '.join(names[:5])}"
-                f"{', …' if len(names) > 5 else ''}."
-            )
-    return Examples(texts, text_pairs, [known[value] for value in labels], names)
+    columns = columns_of(text, text_pair, label)
+    source = source_of(
+        source,
+        columns,
+        format=format,
+        encoding=encoding,
+        delimiter=delimiter,
+        lenient=skip_bad_rows,
+    )
+    skipped: list[BadRow] = []
 
+    def leave_out(number: int, reason: str) -> None:
+        skipped.append(BadRow(number, source.place(number), reason))
+        if not skip_bad_rows:
+            raise ValueError(f"{skipped[0]} skip_bad_rows=True leaves such rows out.")
 
-def _existing_file(path: Path) -> Path:
-    path = path.expanduser()
-    if path.is_dir():
-        raise IsADirectoryError(f"Expected a file of texts. Received the folder '{path}'.")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file '{path}'. Check the path.")
-    return path
-
-
-def _format_of(path: Path, format: str | None) -> str:
-    found = format or _SUFFIXES.get(path.suffix.lower())
-    if found not in _FORMATS:
-        raise ValueError(
-            f"Expected a file that ends in {', '.join(_SUFFIXES)}, or `format` as one of "
-            f"{', '.join(_FORMATS)}. Received: '{path}', format={format!r}."
-        )
-    return found
-
-
-def _rows_of(source: Mapping | Iterable, columns: list[str]) -> Iterator[Row]:
-    """Rows of a dict of columns or of an iterable, numbered from 0 as Python does."""
-    if isinstance(source, Mapping):
-        lengths = {column: len(values) for column, values in source.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"Expected columns of one length. Received: {lengths}.")
-        source = [dict(zip(source, values)) for values in zip(*source.values())]
-    for number, row in enumerate(source):
+    numbers, table = array("q"), {argument: [] for argument in columns}
+    for number, row in checked_rows(source, columns):
         if isinstance(row, str):
-            yield number, {columns[0]: row}
-        elif isinstance(row, Mapping):
-            yield number, row
-        elif isinstance(row, (tuple, list)) and len(row) == len(columns):
-            yield number, dict(zip(columns, row))
-        else:
-            raise ValueError(
-                f"row {number} of the list: expected a dict, a tuple ({', '.join(columns)}), or a "
-                f"string if there are no labels. Received: {row!r:.60}."
-            )
-
-
-def _table_of(
-    rows: Iterable[Row], columns: Mapping[str, str], place: Callable[[int], str]
-) -> tuple[array, dict[str, list[str]]]:
-    """The wanted columns by argument, checked, and the number of each row for later messages."""
-    numbers = array("q")
-    table = {argument: [] for argument in columns}
-    for number, row in rows:
+            leave_out(number, row)
+            continue
         numbers.append(number)
-        for argument, column in columns.items():
-            if column not in row:
-                raise ValueError(
-                    f"{place(number)} has no column '{column}'. Its columns: "
-                    f"{', '.join(map(str, row))}. {_REMEDIES[argument]}"
-                )
-            try:
-                table[argument].append(_CHECKS[argument](row[column]))
-            except ValueError as error:
-                raise ValueError(f"{place(number)}: {error}.") from None
-    return numbers, table
+        for argument, value in row.items():
+            table[argument].append(value)
+    if label is not None:
+        table["label"], names = _class_numbers(table["label"], names, source.names)
+        for row, value in enumerate(table["label"]):
+            if isinstance(value, str):
+                leave_out(numbers[row], unknown_label(value, names))
+        if skipped:
+            kept = [not isinstance(value, str) for value in table["label"]]
+            table = {name: _where(kept, values) for name, values in table.items()}
+            skipped.sort()
+    report_skipped(source, skipped, len(table["text"]))
+    names = () if label is None else names
+    return Examples(
+        table["text"], table.get("text_pair"), table.get("label"), names, tuple(skipped)
+    )
 
 
-def _clean_text(value) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"expected a text. Received: {value!r:.60}")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"the text holds {value[error.start]!r} at position {error.start}, half of a "
-            "surrogate pair and so no character. Remove or replace it"
-        ) from None
-    return value
+def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str, str]:
+    """Argument -> column, in the order of a row's parts, of those that there are."""
+    columns = {"text": text, "text_pair": text_pair, "label": label}
+    return {argument: column for argument, column in columns.items() if column is not None}
 
 
-_CHECKS = {"text": _clean_text, "text_pair": _clean_text, "label": clean_label}
-_REMEDIES = {
-    "text": "Name the column of the texts with `text`.",
-    "text_pair": "Name the column of the second texts with `text_pair`.",
-    "label": "Name the column of the labels with `label`; label=None reads texts without labels.",
-}
+def unknown_label(value: str, names: Sequence[str]) -> str:
+    """Why a row with that label is bad."""
+    return (
+        f"the label '{value}' is not among the {len(names)} known: {', '.join(names[:5])}"
+        f"{', …' if len(names) > 5 else ''}"
+    )
+
+
+def _class_numbers(
+    labels: list[str], names, own_names: tuple[str, ...] | None
+) -> tuple[list[int | str], tuple[str, ...]]:
+    """Class numbers, with the label itself where it is unknown, and the names of the classes.
+
+    A source with names of its own has numbers: they stand for these names.
+    """
+    found = set(labels)
+    if own_names is not None:
+        own = class_numbers(found, own_names)
+        read_as = {label: own_names[own[label]] for label in found if label in own}
+        names = own_names if names is None else as_names(names)
+        by_name = class_numbers(set(read_as.values()), names)
+        # A model that knows no names ("LABEL_0") has the numbers in common with the dataset.
+        known = {label: by_name[name] for label, name in read_as.items() if name in by_name}
+        known = known or class_numbers(found, names)
+    else:
+        names = order_names(found) if names is None else as_names(names)
+        known = class_numbers(found, names)
+    return [known.get(label, label) for label in labels], names
+
+
+def _where(kept: list[bool], values: list) -> list:
+    return [value for keep, value in zip(kept, values) if keep]

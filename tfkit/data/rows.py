@@ -1,140 +1,161 @@
-"""Files -> rows: `(line number, {column: value})`, one function per format.
+"""Text files -> rows: `(line number, {column: value})`, one function per format.
 
 Line numbers are those of an editor: from 1, the header included; a row that spans several lines
-has the number of its first.
+has the number of its first. In place of the columns of a bad row stands what is wrong with it.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
-Row = tuple[int, dict]
+from tfkit.data.text_files import numbered_lines, problem_of
+
+Row = tuple[int, "dict | str"]
 
 # The largest field that csv accepts on every platform: it keeps the limit in a C long.
 _LARGEST_FIELD = 2**31 - 1
+# What Excel writes in place of commas, where those are decimal points, and what others do.
+_DELIMITERS = (",", ";", "\t", "|")
 
 
-def csv_rows(path: Path, encoding: str) -> Iterator[Row]:
-    """Comma-separated values with quotes as in RFC 4180."""
+def csv_rows(
+    path: Path, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
+) -> Iterator[Row]:
+    """Comma-separated values with quotes as in RFC 4180.
+
+    A bad record of several lines is bad in its first: its quote may be a stray one. So a lenient
+    reading goes on at the second.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+        delimiter: what stands between columns; None takes the comma, or what the header has in
+            place of commas.
+        lenient: the reader goes on after bad rows.
+    """
+    lines = _Lines(numbered_lines(path, encoding, newline="", lenient=lenient))
     limit = csv.field_size_limit(_LARGEST_FIELD)
     try:
-        yield from _table(path, _csv_records(path, encoding))
+        delimiter = lines.delimiter() if delimiter is None else delimiter
+        reader = csv.reader(lines, strict=True, delimiter=delimiter)
+        header = None
+        while True:
+            lines.taken.clear()
+            try:
+                record = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                record = (
+                    f"a quote that opens there is not closed as CSV asks ({error}). Double the "
+                    "quotes inside a quoted field; for tab-separated text without quoting pass "
+                    "format='tsv'"
+                )
+            number = lines.taken[0][0]
+            problem = next((said for _, line in lines.taken if (said := problem_of(line))), None)
+            record = problem or record
+            if header is None:
+                header = _header(path, number, record)
+                continue
+            row = _row(header, record)
+            if isinstance(row, str) and lenient:
+                lines.give_back_all_but_first()
+            if row is not None:
+                yield number, row
+        if header is None:
+            _header(path, 0, None)
     finally:
         csv.field_size_limit(limit)
 
 
-def tsv_rows(path: Path, encoding: str) -> Iterator[Row]:
+def tsv_rows(path: Path, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
     """Tab-separated values without quoting, as in GLUE: a quote is a character like any other."""
-    lines = _lines(path, encoding, newline="\n")
-    records = ((number, _without_end(line).split("\t")) for number, line in lines)
-    return _table(path, records)
+    header = None
+    for number, line in numbered_lines(path, encoding, newline="\n", lenient=lenient):
+        record = problem_of(line) or line.removesuffix("\n").removesuffix("\r").split("\t")
+        if header is None:
+            header = _header(path, number, record)
+        elif (row := _row(header, record)) is not None:
+            yield number, row
+    if header is None:
+        _header(path, 0, None)
 
 
-def jsonl_rows(path: Path, encoding: str) -> Iterator[Row]:
+def jsonl_rows(path: Path, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
     """JSON lines: one object per line."""
-    for number, line in _lines(path, encoding, newline="\n"):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"line {number} of {path} is not valid JSON: {error.msg} at column {error.colno}."
-            ) from None
-        if not isinstance(row, dict):
-            raise ValueError(
-                f"line {number} of {path}: expected a JSON object such as "
-                f'{{"text": "…", "label": "…"}}. Received: {line[:40]}'
-            )
-        yield number, row
+    for number, line in numbered_lines(path, encoding, newline="\n", lenient=lenient):
+        if line.strip():
+            yield number, problem_of(line) or _json_object(line)
 
 
-def _csv_records(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    lines = _lines(path, encoding, newline="")
-    reader = csv.reader((line for _, line in lines), strict=True)
-    while True:
-        first_line = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise ValueError(
-                f"line {first_line} of {path}: a quote that opens there is not closed as CSV asks "
-                f"({error}). Double the quotes inside a quoted field; for tab-separated text "
-                'without quoting pass format="tsv".'
-            ) from None
-        yield first_line, record
+def _json_object(line: str) -> dict | str:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"it is not valid JSON: {error.msg} at column {error.colno}"
+    except RecursionError:
+        return "it is JSON too deeply nested to read"
+    if not isinstance(row, dict):
+        return (
+            'expected a JSON object such as {"text": "…", "label": "…"}. '
+            f"Received: {line[:40].strip()}"
+        )
+    return row
 
 
-def _table(path: Path, records: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
-    records = iter(records)
-    _, header = next(records, (0, None))
-    if not header:
+class _Lines:
+    """An iterator of lines, which remembers what the CSV reader took, to give it back."""
+
+    def __init__(self, numbered: Iterator[tuple[int, str]]):
+        self._numbered, self._again = numbered, deque()
+        self.taken: list[tuple[int, str]] = []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self) -> str:
+        self.taken.append(self._again.popleft() if self._again else next(self._numbered))
+        return self.taken[-1][1]
+
+    def give_back_all_but_first(self) -> None:
+        self._again.extendleft(reversed(self.taken[1:]))
+
+    def delimiter(self) -> str:
+        """What separates the columns, by the first line, which is only looked at.
+
+        Excel may write that line before the header, as "sep=;": then it is used up.
+        """
+        line = next(self, "")
+        if line.lower().startswith("sep=") and len(line.rstrip("\r\n")) == 5:
+            return line[4]
+        self._again.extend(self.taken)
+        return next((character for character in _DELIMITERS if character in line), ",")
+
+
+def _header(path: Path, number: int, record: list[str] | str | None) -> list[str]:
+    if isinstance(record, str):
+        raise ValueError(f"line {number} of {path}: {record}.")
+    if not record:
         raise ValueError(f"{path} is empty. Expected a line of column names, then the rows.")
-    twice = [column for column in header if header.count(column) > 1]
+    twice = [column for column in record if record.count(column) > 1]
     if twice:
         raise ValueError(f"{path} has the column '{twice[0]}' twice. Rename one of them.")
-    for number, record in records:
-        if record == [] or (record == [""] and len(header) > 1):
-            continue  # a blank line; in a table of one column it is an empty text
-        if len(record) != len(header):
-            raise ValueError(
-                f"line {number} of {path}: expected {len(header)} columns as in the header "
-                f"({', '.join(header)}). Received: {len(record)}."
-            )
-        yield number, dict(zip(header, record))
+    return record
 
 
-def _lines(path: Path, encoding: str, newline: str) -> Iterator[tuple[int, str]]:
-    """Decoded lines with their line ends, which a quoted field of CSV keeps."""
-    try:
-        codec = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(
-            f"Expected an encoding that Python knows, such as 'utf-8' or 'latin-1'. "
-            f"Received: {encoding!r}."
-        ) from None
-    if codec == "utf-8":
-        codec = "utf-8-sig"  # the same, but a byte order mark is no part of the first column
-    try:
-        with open(path, encoding=codec, newline=newline) as file:
-            for number, line in enumerate(file, 1):
-                if "\0" in line:
-                    raise ValueError(
-                        f"line {number} of {path} holds a NUL byte, which text does not. If the "
-                        "file is UTF-16, pass encoding='utf-16'; if not, remove the byte."
-                    )
-                yield number, line
-    except UnicodeDecodeError:
-        raise ValueError(_undecodable(path, encoding)) from None
-
-
-def _without_end(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
-
-
-def _undecodable(path: Path, encoding: str) -> str:
-    """Says where the file stops being `encoding`; the error itself only knows its own block."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    decoded = lines = 0
-    with open(path, "rb") as file:
-        while True:
-            block = file.read(1 << 16)
-            try:
-                decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                held_back = len(error.object) - len(block)
-                position = decoded - held_back + error.start
-                lines += error.object.count(b"\n", held_back, error.start)
-                return (
-                    f"{path} is not {encoding}: byte 0x{error.object[error.start]:02x} at position "
-                    f"{position:,} (line {lines + 1}) cannot be decoded. Convert the file to "
-                    "UTF-8, or name what it is, such as encoding='latin-1' or encoding='utf-16'."
-                )
-            decoded += len(block)
-            lines += block.count(b"\n")
+def _row(header: list[str], record: list[str] | str) -> dict | str | None:
+    """The record by columns, what is wrong with it, or None for a blank line."""
+    if isinstance(record, str):
+        return record
+    if record == [] or (record == [""] and len(header) > 1):
+        return None  # in a table of one column it is an empty text
+    if len(record) != len(header):
+        return (
+            f"expected {len(header)} columns as in the header ({', '.join(header)}). "
+            f"Received: {len(record)}"
+        )
+    return dict(zip(header, record))
