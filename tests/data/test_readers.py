@@ -296,3 +296,33 @@ def test_reading_imports_no_tensorflow():
     code = "import sys, tfkit.data; tfkit.data.read([('a', 1)]); print('tensorflow' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == "False\n"
+
+
+# === Several labels a text, and numbers ===
+
+
+def test_several_labels_a_text_from_a_string_and_from_a_list(write):
+    kind = "multi_label_classification"
+    table = read(write("a.csv", "text,label\na,x|y\nb,\nc,y\n"), problem_type=kind)
+    lines = '{"text": "a", "label": ["y", "x"]}\n{"text": "b", "label": []}\n'
+    listed = read(write("a.jsonl", lines + '{"text": "c", "label": ["y"]}\n'))
+    assert table.labels == ((0, 1), (), (1,)) and listed.labels == ((1, 0), (), (1,))
+    assert table.names == listed.names == ("x", "y")
+    assert listed.problem_type == kind
+    assert table.targets().tolist() == listed.targets().tolist() == [[1, 1], [0, 0], [0, 1]]
+    with pytest.raises(ValueError, match="row 0 of the list: the label 'z' is not .*: x, y"):
+        read([("a", ["z"])], names=table.names)
+
+
+def test_numbers_to_predict_keep_the_name_of_their_column(write):
+    path = write("a.csv", "text,stars\na,4.5\nb,-1\n")
+    examples = read(path, label="stars", problem_type="regression")
+    assert examples.labels == (4.5, -1.0) and examples.names == ("stars",)
+    assert examples.targets().tolist() == [[4.5], [-1.0]]
+    with pytest.raises(ValueError, match="row 0 of the list: expected a finite number.*'many'"):
+        read([("a", "many")], problem_type="regression")
+
+
+def test_a_slice_keeps_what_the_labels_are():
+    examples = read([("a", ["x"]), ("b", ["y"])])
+    assert examples[1:] == Examples(("b",), None, ((1,),), ("x", "y"), examples.problem_type)

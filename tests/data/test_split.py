@@ -84,3 +84,17 @@ def test_banking77_keeps_its_77_classes_on_both_sides(shared):
     train, dev = split(examples)
     assert len(dev) == pytest.approx(1000, abs=2)
     assert len(set(train.labels)) == 77 and len(set(dev.labels)) == 77
+
+
+def test_rare_labels_are_on_both_sides_where_texts_have_several():
+    labels = [(0, 1) if i % 10 == 0 else (0,) for i in range(100)]
+    rows = Examples(
+        [f"t{i}" for i in range(100)], None, labels, ["x", "y"], "multi_label_classification"
+    )
+    train, dev = split(rows, share=0.2)
+    assert sum(1 in row for row in dev.labels) == 2 and len(dev) == 20
+    numbers = Examples(
+        rows.texts, None, [i / 7 for i in range(100)], ["z"], problem_type="regression"
+    )
+    train, dev = split(numbers, share=0.2)
+    assert (len(train), len(dev), dev.problem_type) == (80, 20, "regression")

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+import numpy as np
+
+from tfkit.config_rules import PROBLEM_TYPES
+
+_SHOWN = {
+    "single_label_classification": ", {} labels: {}",
+    "multi_label_classification": ", {} labels, any number a text: {}",
+    "regression": ", a number each: {1}",
+}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -12,8 +23,11 @@ class Examples:
     Args:
         texts: one string per row.
         text_pairs: the second text of each row, or None.
-        labels: the class number of each row, counted from 0, or None.
-        names: the name of each class; `names[labels[i]]` is the label of row i as it was read.
+        labels: the class number of each row, counted from 0; of a multi-label task, a tuple of
+            class numbers; of a regression, a number; or None.
+        names: the name of each class; `names[labels[i]]` is the label of row i as it was read. Of
+            a regression, the name of what is predicted.
+        problem_type: one of `tfkit.config_rules.PROBLEM_TYPES`.
         skipped: the rows that reading left out, as `BadRow`s; no part of what is compared.
 
     Example:
@@ -25,12 +39,16 @@ class Examples:
         {0: 'negative', 1: 'positive'}
         >>> examples[1:].texts
         ('awful',)
+        >>> Examples(["a goal"], labels=[(0, 1)], names=["news", "sport"],
+        ...          problem_type="multi_label_classification")
+        Examples(1 texts, 2 labels, any number a text: news, sport)
     """
 
     texts: tuple[str, ...]
     text_pairs: tuple[str, ...] | None = None
-    labels: tuple[int, ...] | None = None
+    labels: tuple | None = None
     names: tuple[str, ...] = ()
+    problem_type: str = "single_label_classification"
     skipped: tuple = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self):
@@ -45,7 +63,18 @@ class Examples:
                     f"Expected as many {column} as texts ({len(self.texts)}). "
                     f"Received: {len(values)}."
                 )
-        outside = [label for label in self.labels or () if not 0 <= label < len(self.names)]
+        if self.problem_type not in PROBLEM_TYPES:
+            raise ValueError(
+                f"`problem_type` must be one of {', '.join(PROBLEM_TYPES)}; "
+                f"received {self.problem_type!r}."
+            )
+        if self.labels is None or self.problem_type == "regression":
+            return
+        numbers = self.labels
+        if self.problem_type == "multi_label_classification":
+            object.__setattr__(self, "labels", tuple(tuple(row) for row in self.labels))
+            numbers = (number for row in self.labels for number in row)
+        outside = [number for number in numbers if not 0 <= number < len(self.names)]
         if outside:
             raise ValueError(
                 f"Expected labels from 0 to {len(self.names) - 1}, one for each of the "
@@ -59,13 +88,41 @@ class Examples:
         if not isinstance(rows, slice):
             raise TypeError(f"Expected a slice, such as examples[:100]. Received: {rows!r}.")
         columns = (self.texts, self.text_pairs, self.labels)
-        return Examples(*(column and column[rows] for column in columns), self.names)
+        columns = [None if column is None else column[rows] for column in columns]
+        return Examples(*columns, self.names, self.problem_type)
 
     def __repr__(self) -> str:
         shown = ", ".join(self.names[:5]) + (", …" if len(self.names) > 5 else "")
-        labels = f", {len(self.names)} labels: {shown}" if self.labels is not None else ""
+        labels = _SHOWN[self.problem_type].format(len(self.names), shown)
+        labels = labels if self.labels is not None else ""
         pairs = " in pairs" if self.text_pairs is not None else ""
         return f"Examples({len(self):,} texts{pairs}{labels})"
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What a config says of such labels: `DistilBertConfig(**examples.model_options)`."""
+        return {"id2label": self.id2label, "problem_type": self.problem_type}
+
+    def targets(self) -> np.ndarray:
+        """The labels as a model is compared with them.
+
+        Returns: int32 `[B]` class numbers; of a multi-label task uint8 `[B,C]` of zeros and ones;
+            of a regression float32 `[B,1]`.
+
+        Example:
+
+            >>> Examples(["a", "b"], labels=[(0, 1), ()], names=["x", "y"],
+            ...          problem_type="multi_label_classification").targets().tolist()
+            [[1, 1], [0, 0]]
+        """
+        if self.problem_type == "regression":
+            return np.asarray(self.labels, np.float32)[:, None]
+        if self.problem_type == "single_label_classification":
+            return np.asarray(self.labels, np.int32)
+        targets = np.zeros((len(self), len(self.names)), np.uint8)
+        for row, numbers in enumerate(self.labels):
+            targets[row, list(numbers)] = 1
+        return targets
 
     @property
     def id2label(self) -> dict[int, str]:

@@ -1,13 +1,16 @@
-"""Labels as they stand in a file <-> class numbers 0 … C-1."""
+"""Labels as they stand in a file <-> class numbers 0 … C-1, or a regression's numbers."""
 
 from __future__ import annotations
 
+import math
 import numbers
 import re
 import sys
 from collections.abc import Mapping, Sequence
 
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+# What stands between the labels of one text where a file holds them as a string.
+SEPARATOR = "|"
 
 
 def clean_label(value) -> str:
@@ -20,7 +23,48 @@ def clean_label(value) -> str:
         return sys.intern(value.strip())  # one object per label, however many rows have it
     if isinstance(value, numbers.Integral):
         return sys.intern(str(int(value)))
-    raise ValueError(f"expected a label that is a string or a whole number. Received: {value!r}")
+    remedy = '. Pass problem_type="regression" to predict numbers' * isinstance(value, float)
+    raise ValueError(
+        f"expected a label that is a string or a whole number. Received: {value!r}{remedy}"
+    )
+
+
+def clean_labels(value) -> tuple[str, ...]:
+    """The labels of one text, which may have none: a list of them, or a string "a|b".
+
+    Example:
+
+        >>> clean_labels("news|sport"), clean_labels(["news", "sport", "news"]), clean_labels("")
+        (('news', 'sport'), ('news', 'sport'), ())
+    """
+    if isinstance(value, str):
+        value = [part for part in value.split(SEPARATOR) if part.strip()]
+    if not is_list(value):
+        raise ValueError(
+            f"expected the labels of a text as a list or as a string with '{SEPARATOR}' between "
+            f"them. Received: {value!r}"
+        )
+    return tuple(dict.fromkeys(clean_label(part) for part in value))
+
+
+def clean_number(value) -> float:
+    """The target of a regression.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number to predict. Received: {value!r}")
+    return number
+
+
+def is_list(value) -> bool:
+    """Whether a label is several labels."""
+    return isinstance(value, (list, tuple, set, frozenset))
 
 
 def order_names(labels: set[str]) -> tuple[str, ...]:

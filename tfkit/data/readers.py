@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
+from tfkit.config_rules import PROBLEM_TYPES
 from tfkit.data.examples import Examples
 from tfkit.data.labels import as_names, class_numbers, order_names
 from tfkit.data.sources import source_of
@@ -22,6 +24,7 @@ def read(
     names: Sequence[str] | Mapping | None = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
+    problem_type: str | None = None,
     skip_bad_rows: bool = False,
 ) -> Examples:
     r"""Reads texts and, if there are any, their labels.
@@ -47,6 +50,9 @@ def read(
         encoding: the encoding of the file.
         delimiter: what stands between the columns of a CSV file; None takes the comma, or the
             semicolon, tab or bar that the header has in place of commas.
+        problem_type: what a label is. "single_label_classification": one class.
+            "multi_label_classification": any number of classes, as a list or as "a|b".
+            "regression": a number. None takes lists for the second, all else for the first.
         skip_bad_rows: leave out rows that cannot be read or have an unknown label, with a warning;
             `examples.skipped` lists them. Without it the first of them is an error.
 
@@ -63,9 +69,18 @@ def read(
         >>> read([{"review": "well", "stars": "pos"}], text="review", label="stars",
         ...      names=train.names).labels
         (1,)
+        >>> read([("a goal", ["news", "sport"]), ("rain", ["news"])]).labels
+        ((0, 1), (0,))
+        >>> read([("so-so", 2.5)], problem_type="regression").labels
+        (2.5,)
         >>> read(["no label", "none either"], label=None)
         Examples(2 texts)
     """
+    if problem_type not in (None, *PROBLEM_TYPES):
+        raise ValueError(
+            f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}; "
+            f"received {problem_type!r}."
+        )
     columns = columns_of(text, text_pair, label)
     source = source_of(
         source,
@@ -83,15 +98,20 @@ def read(
             raise ValueError(f"{skipped[0]} skip_bad_rows=True leaves such rows out.")
 
     numbers, table = array("q"), {argument: [] for argument in columns}
-    for number, row in checked_rows(source, columns):
+    for number, row in checked_rows(source, columns, problem_type):
         if isinstance(row, str):
             leave_out(number, row)
             continue
         numbers.append(number)
         for argument, value in row.items():
             table[argument].append(value)
-    if label is not None:
-        table["label"], names = _class_numbers(table["label"], names, source.names)
+    kind = problem_type or _kind_of(table.get("label", ()))
+    if label is None:
+        names = ()
+    elif kind == "regression":
+        names = (label,)
+    else:
+        table["label"], names = _class_numbers(table["label"], kind, names, source.names)
         for row, value in enumerate(table["label"]):
             if isinstance(value, str):
                 leave_out(numbers[row], unknown_label(value, names))
@@ -100,10 +120,8 @@ def read(
             table = {name: _where(kept, values) for name, values in table.items()}
             skipped.sort()
     report_skipped(source, skipped, len(table["text"]))
-    names = () if label is None else names
-    return Examples(
-        table["text"], table.get("text_pair"), table.get("label"), names, tuple(skipped)
-    )
+    columns = (table["text"], table.get("text_pair"), table.get("label"))
+    return Examples(*columns, names, kind, tuple(skipped))
 
 
 def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str, str]:
@@ -120,26 +138,46 @@ def unknown_label(value: str, names: Sequence[str]) -> str:
     )
 
 
+def _kind_of(labels: Sequence[str | tuple[str, ...]]) -> str:
+    """What labels are of which nothing was said: lists are several labels a text."""
+    several = any(isinstance(label, tuple) for label in labels)
+    return "multi_label_classification" if several else "single_label_classification"
+
+
 def _class_numbers(
-    labels: list[str], names, own_names: tuple[str, ...] | None
-) -> tuple[list[int | str], tuple[str, ...]]:
-    """Class numbers, with the label itself where it is unknown, and the names of the classes.
+    labels: list, kind: str, names, own_names: tuple[str, ...] | None
+) -> tuple[list, tuple[str, ...]]:
+    """Class numbers, with the label itself where it is unknown, and the names of the classes."""
+    single = kind == "single_label_classification"
+    rows = [label if isinstance(label, tuple) else (label,) for label in labels]
+    found = set(itertools.chain.from_iterable(rows))
+    known, names = _known(found, names, own_names)
+    if single:
+        return [known.get(label, label) for label in labels], names
+    unknown = [next((label for label in row if label not in known), None) for row in rows]
+    return [
+        tuple(known[label] for label in row) if strange is None else strange
+        for row, strange in zip(rows, unknown)
+    ], names
+
+
+def _known(
+    found: set[str], names, own_names: tuple[str, ...] | None
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Label -> class number, and the names of the classes.
 
     A source with names of its own has numbers: they stand for these names.
     """
-    found = set(labels)
-    if own_names is not None:
-        own = class_numbers(found, own_names)
-        read_as = {label: own_names[own[label]] for label in found if label in own}
-        names = own_names if names is None else as_names(names)
-        by_name = class_numbers(set(read_as.values()), names)
-        # A model that knows no names ("LABEL_0") has the numbers in common with the dataset.
-        known = {label: by_name[name] for label, name in read_as.items() if name in by_name}
-        known = known or class_numbers(found, names)
-    else:
+    if own_names is None:
         names = order_names(found) if names is None else as_names(names)
-        known = class_numbers(found, names)
-    return [known.get(label, label) for label in labels], names
+        return class_numbers(found, names), names
+    own = class_numbers(found, own_names)
+    read_as = {label: own_names[own[label]] for label in found if label in own}
+    names = own_names if names is None else as_names(names)
+    by_name = class_numbers(set(read_as.values()), names)
+    # A model that knows no names ("LABEL_0") has the numbers in common with the dataset.
+    known = {label: by_name[name] for label, name in read_as.items() if name in by_name}
+    return known or class_numbers(found, names), names
 
 
 def _where(kept: list[bool], values: list) -> list:

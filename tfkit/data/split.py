@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
     """Splits into a part to train on and a part to check on, class by class.
 
     Every class gives its share of rows, rounded so that the whole share comes out right, but
-    never its last row. Rows of one text, whatever its capitals and blanks, stay together. The
+    never its last row. A row with several labels counts for the rarest of them. Rows of one text, whatever its capitals and blanks, stay together. The
     same seed gives the same split; rows keep their order.
 
     Args:
@@ -38,7 +38,7 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
     if not 0 < share < 1:
         raise ValueError(f"`share` must lie between 0 and 1. Received: {share}.")
     random = np.random.default_rng(seed)
-    strata = [0] * len(examples) if examples.labels is None else examples.labels
+    strata = _strata(examples)
     left = Counter(strata)  # rows that the first part would keep
     quotas = _quotas(left, share, random)
     groups = list(_same_texts(examples).values())
@@ -64,6 +64,18 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
 def text_key(text: str) -> str:
     """Equal for texts that a reader would call the same: blanks and capitals do not count."""
     return " ".join(text.split()).casefold()
+
+
+def _strata(examples: Examples) -> Sequence[Hashable]:
+    """What each row must be balanced by: its class; of several labels, the rarest."""
+    if examples.labels is None or examples.problem_type == "regression":
+        return [0] * len(examples)
+    if examples.problem_type == "single_label_classification":
+        return examples.labels
+    counts = Counter(label for row in examples.labels for label in row)
+    return [
+        min(row, key=lambda label: (counts[label], label), default=-1) for row in examples.labels
+    ]
 
 
 def _quotas(rows: Counter, share: float, random: np.random.Generator) -> Counter:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tfkit.data.labels import clean_label
+from tfkit.data.labels import clean_label, clean_labels, clean_number, is_list
 from tfkit.data.sources import Source
 
 _SHOWN = 3
@@ -30,17 +30,19 @@ class BadRow(NamedTuple):
 
 
 def checked_rows(
-    source: Source, columns: Mapping[str, str]
-) -> Iterator[tuple[int, dict[str, str] | str]]:
+    source: Source, columns: Mapping[str, str], problem_type: str | None = None
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """The wanted columns of each row by argument; a string in their place says what is wrong.
 
     Args:
         source: rows.
         columns: argument ("text", "text_pair", "label") -> column.
+        problem_type: what a label is; None takes lists for several labels a text.
 
     Raises:
         ValueError: a column is missing from all rows.
     """
+    checks = {**_CHECKS, "label": _LABEL_CHECKS[problem_type]}
     for number, row in source.rows():
         if isinstance(row, str):
             yield number, row
@@ -56,7 +58,7 @@ def checked_rows(
             yield number, f"it has {reason}".rstrip(".")
             continue
         try:
-            yield number, {name: _CHECKS[name](row[column]) for name, column in columns.items()}
+            yield number, {name: checks[name](row[column]) for name, column in columns.items()}
         except ValueError as error:
             yield number, str(error)
 
@@ -88,7 +90,17 @@ def _clean_text(value) -> str:
     return value
 
 
-_CHECKS = {"text": _clean_text, "text_pair": _clean_text, "label": clean_label}
+def _clean_either(value) -> str | tuple[str, ...]:
+    return clean_labels(value) if is_list(value) else clean_label(value)
+
+
+_CHECKS = {"text": _clean_text, "text_pair": _clean_text}
+_LABEL_CHECKS = {
+    None: _clean_either,
+    "single_label_classification": clean_label,
+    "multi_label_classification": clean_labels,
+    "regression": clean_number,
+}
 _REMEDIES = {
     "text": "Name the column of the texts with `text`.",
     "text_pair": "Name the column of the second texts with `text_pair`.",

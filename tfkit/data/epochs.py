@@ -1,0 +1,126 @@
+"""`Epochs`: the batches of a whole training, which can begin anywhere and be shared out."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfkit.data.buckets import plan_batches
+from tfkit.data.encoder import RowEncoder
+from tfkit.data.examples import Examples
+from tfkit.data.order import shuffled_pass
+
+
+class Epochs:
+    """Batches pass after pass; which rows are in which batch depends on seed and place alone.
+
+    So a training that was killed goes on with the batch that it had reached, and what came
+    before it is not tokenised again; and every worker of a cluster knows what the others do.
+
+    Args:
+        examples: what `read` gives.
+        tokenizer: a `DistilBertTokenizer`.
+        batch_size: B of the whole batch, all replicas together.
+        max_length: tokens after which a text is cut.
+        shuffle: another order in every pass.
+        seed: decides the orders.
+        drop_remainder: leave out batches smaller than `batch_size`.
+
+    Attributes:
+        steps: batches of a pass.
+
+    Example:
+
+        >>> from tfkit.data import read
+        >>> from tfkit.text.tokenizer import DistilBertTokenizer
+        >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"])
+        >>> epochs = Epochs(read([("a", 0), ("a a", 1), ("", 0)]), tokenizer, batch_size=2)
+        >>> epochs.steps
+        2
+        >>> for step, (features, labels) in epochs.dataset(first_step=3).take(2):
+        ...     print(int(step), labels.numpy().tolist())
+        3 [0]
+        4 [0, 1]
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        tokenizer,
+        *,
+        batch_size: int = 32,
+        max_length: int | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_remainder: bool = False,
+    ):
+        if drop_remainder and len(examples) < batch_size:
+            raise ValueError(
+                f"drop_remainder=True leaves no batch of {batch_size} rows. "
+                f"Received: {len(examples)} examples. Use a smaller `batch_size`."
+            )
+        self._encode = RowEncoder(examples, tokenizer, batch_size=batch_size, max_length=max_length)
+        self._rows, self._batch_size, self._drop = len(examples), batch_size, drop_remainder
+        self._seed, self._plan = seed, None
+        self.steps = self._rows // batch_size if drop_remainder else -(-self._rows // batch_size)
+        if shuffle:
+            self._plan = plan_batches(
+                self._encode.lengths, self._encode.widths, batch_size, drop_remainder=drop_remainder
+            )
+            self.steps = len(self._plan.starts)
+
+    def dataset(
+        self, first_step: int = 0, *, replicas: int = 1, mine: range | None = None, change=None
+    ) -> tf.data.Dataset:
+        """Batches from `first_step` on, without end.
+
+        Args:
+            first_step: batches to leave out, counted from the beginning of the first pass.
+            replicas: into how many shares a batch is cut.
+            mine: which of them are given, one element each.
+            change: a function `(step, features) -> features`, for random changes of the tokens.
+
+        Returns: elements `(step, batch)`, where a batch is `(features, targets)`, or features alone
+            where there are no labels. With several replicas it is `(features, targets, weights)`:
+            all shares of a batch are of one size, rows that fill up the last one weigh 0, and the
+            others so that the mean over the replicas of `sum(weights · losses) / rows` is the mean
+            loss of the whole batch.
+        """
+        first_epoch, skipped = divmod(first_step, self.steps)
+        epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+        rows = epochs.flat_map(self._pass).skip(skipped)
+        elements = rows.enumerate(first_step)
+        mine = range(replicas) if mine is None else mine
+        if replicas > 1:
+            elements = elements.flat_map(
+                lambda step, rows: _shares(step, rows, replicas, mine.start, mine.stop)
+            )
+
+        def encode(step, rows, weights=None):
+            batch = self._encode(rows)
+            features, *targets = batch if isinstance(batch, tuple) else (batch,)
+            if change is not None:
+                features = change(step, features)
+            batch = (features, *targets)
+            if weights is not None:
+                batch = (*batch, weights)
+            return step, batch if len(batch) > 1 else features
+
+        return elements.map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def _pass(self, epoch) -> tf.data.Dataset:
+        if self._plan is not None:
+            return shuffled_pass(self._plan, tf.stack([tf.cast(self._seed, tf.int64), epoch]))
+        return tf.data.Dataset.range(self._rows).batch(self._batch_size, self._drop)
+
+
+def _shares(step, rows, replicas: int, start: int, stop: int) -> tf.data.Dataset:
+    """Cuts a batch into shares of one size; gives those from `start` to `stop`."""
+    count = tf.shape(rows)[0]
+    size = -(-count // replicas)
+    places = tf.range(replicas * size)
+    filled = tf.gather(rows, tf.minimum(places, count - 1))
+    full = tf.cast(replicas * size, tf.float32) / tf.cast(count, tf.float32)
+    weights = tf.where(places < count, full, 0.0)
+    shares = [tf.reshape(column, (replicas, size))[start:stop] for column in (filled, weights)]
+    steps = tf.repeat(step, stop - start)
+    return tf.data.Dataset.from_tensor_slices((steps, *shares))
