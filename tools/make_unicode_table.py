@@ -122,10 +122,13 @@ def build() -> dict:
     disputed = ((reference ^ splits) | (known - reference)) - set(clean)
 
     ranks = combining_order()
-    survivors = {c: rank for c, rank in ranks.items() if strip.get(c) != "" and c not in clean}
-    order = [
-        ranges(c for c in survivors if survivors[c] == rank)
-        for rank in sorted(set(survivors.values()))
+    nfd = NFD().normalize_str
+    for c in CODE_POINTS:  # a mark that is several is sorted as the first of them
+        if (first := ord(nfd(chr(c))[0])) in ranks:
+            ranks[c] = ranks[first]
+    combining = [
+        ranges(c for c in ranks if ranks[c] == rank and c not in clean)
+        for rank in sorted(set(ranks.values()))
     ]
     return {
         "source": f"tokenizers {tokenizers.__version__}, tensorflow-text "
@@ -138,8 +141,7 @@ def build() -> dict:
         "stripped": ranges(c for c, text in strip.items() if text == ""),
         "decomposed": mapping({c: s for c, s in strip.items() if s and c not in HANGUL}),
         "lowercase": mapping(lower),
-        "reordered": order,
-        "reordered_then_stripped": ranges(set(ranks) - set(survivors) - set(clean)),
+        "combining": combining,
     }
 
 

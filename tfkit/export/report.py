@@ -148,8 +148,8 @@ class TFLiteReport:
         weight_bytes: what the model's weights alone take in float32.
         agreement: with the Keras model, on the same tokens.
         latency: threads -> median seconds a text, on the machine that exported.
-        deployed: agreement with the Keras model when the form's own tokenizer reads the texts:
-            the one in the file, or MediaPipe's. None for "ids", or without MediaPipe.
+        deployed: agreement with the Keras model when MediaPipe's tokenizer reads the texts. None
+            for other forms, or without MediaPipe.
         otherwise: texts that this tokenizer reads otherwise than the model's.
     """
 

@@ -61,8 +61,8 @@ def tflite(
             brings a tokenizer; vocabulary and labels are in the file. That tokenizer lower-cases
             ASCII only and keeps accents: the report names the texts that it answers otherwise.
             "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
-            is in the file. The app has to register tensorflow-text's two kernels. Special tokens
-            written in a text are split as any text is.
+            is in the file. The app has to register tensorflow-text's two kernels. Added tokens have
+            to begin and end with punctuation, as special tokens do (`tfkit.text.portable`).
         quantization: of the weights. None keeps float32; "float16" halves the file; with
             "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
             TensorFlow 2.17 on).
@@ -73,8 +73,8 @@ def tflite(
         Size, operators, latency, and how far the answers are from the Keras model's.
 
     Raises:
-        ValueError: an option is out of range, a label does not fit on a line, or MediaPipe cannot
-            use the vocabulary.
+        ValueError: an option is out of range, a label does not fit on a line, MediaPipe cannot
+            use the vocabulary, or the form "text" cannot find an added token.
         NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
         ExportError: what was written answers otherwise than the model, or needs more than
             the operators it should. Nothing is left behind.
@@ -93,22 +93,17 @@ def tflite(
     ops = audit_tflite(converted, CUSTOM_OPS[form])
     content = finish(form, converted, model, tokenizer)
     expected = KerasAnswers(original, tokenizer, max_length).scores(texts)
-    same_tokens = expected
-    if form == "text":
-        same_tokens = KerasAnswers(original, tokenizer, max_length, portable=True).scores(texts)
     received, latency = {}, {}
     for threads in _THREADS:
         classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
         received[threads], latency[threads] = _answers(classifier, texts)
-    compared = agreement(same_tokens, received[1])
+    compared = agreement(expected, received[1])
     if _TOLERANCE[quantization] is not None:
         tolerance = max(_TOLERANCE[quantization], TOLERANCE[original.compute_dtype])
         demand(compared, tolerance, f"the TFLite file '{path}'")
-    deployed = {"text": received[1]}.get(form)
-    otherwise = [text for text, *pair in zip(texts, expected, same_tokens) if _far(*pair)]
-    if form == "mediapipe":
-        deployed = answers_of_mediapipe(content, texts)
-    if form == "mediapipe" and deployed is not None:
+    deployed = answers_of_mediapipe(content, texts) if form == "mediapipe" else None
+    otherwise = []
+    if deployed is not None:
         otherwise = [text for text, *pair in zip(texts, deployed, received[1]) if _far(*pair)]
         _demand_plain_texts(otherwise)
     with staged(path.parent) as stage:

@@ -9,7 +9,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tfkit.text.pieces import Pieces
+from tfkit.text.kernels import Pieces
 
 SIDES = ("right", "left")
 STRATEGIES = ("longest_first", "only_first", "only_second")
@@ -52,7 +52,8 @@ def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[
         first, second: tokens of the texts, and of the second texts of pairs.
 
     Returns:
-        `input_ids` and `attention_mask`, int32 `[B, T]`.
+        `input_ids` and `attention_mask`, int32 `[B, T]`; where the pieces have offsets,
+        `offset_mapping`, int32 `[B, T, 2]`.
 
     Example:
 
@@ -76,7 +77,7 @@ def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[
     if frame.padding_side == "left":
         column -= tf.expand_dims(width - total, 1)
 
-    specials = tf.constant([frame.pad_id, frame.cls_id, frame.sep_id])
+    specials = [frame.pad_id, frame.cls_id, frame.sep_id]
     pad, cls, sep, tokens = 0, 1, 2, 3
     # From the right: what a column holds if it is not past the end of an earlier part.
     source = tf.fill([tf.size(total), width], pad)
@@ -99,7 +100,12 @@ def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[
     real = column < tf.expand_dims(total, 1)
     if frame.padding_side == "left":
         real = tf.logical_and(real, column >= 0)
-    return {"input_ids": tf.gather(table, source), "attention_mask": tf.cast(real, tf.int32)}
+    batch = {"input_ids": tf.gather(table, source), "attention_mask": tf.cast(real, tf.int32)}
+    if first.starts is not None:
+        spans = [tf.stack([part.starts, part.ends], 1) for part in parts]
+        table = tf.concat([tf.zeros([len(specials), 2], tf.int32), *spans], 0)
+        batch["offset_mapping"] = tf.gather(table, source)
+    return batch
 
 
 def _kept(lengths: list[tf.Tensor], room: int, truncation: str) -> list[tf.Tensor]:

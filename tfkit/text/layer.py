@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -23,10 +25,15 @@ class TokenizerLayer(keras.layers.Layer):
         pairs: whether the layer takes two string tensors, for `[CLS] A [SEP] B [SEP]`.
         truncation: "longest_first", "only_first" or "only_second".
         pad_to_multiple_of: T is rounded up to a multiple of this.
-        portable: use ops that TFLite has. Special tokens written in the text are then split as
-            any text is, and the input may be a scalar or of unknown rank.
+        return_offsets_mapping: give `offset_mapping` too, the characters of each token.
+        portable: use ops that TFLite has: see `tfkit.text.portable` for the conditions. The input
+            may be a scalar or of unknown rank. Not with `return_offsets_mapping`.
 
-    *Shape:* strings `(B,)` or `(B, 1)` -> int32 `(B, T)` each.
+    *Shape:* strings `(B,)` or `(B, 1)` -> int32 `(B, T)` each; `offset_mapping` int32 `(B, T, 2)`,
+    `(start, end)` in characters, zeros for special tokens and padding.
+
+    Raises:
+        ValueError: an option is out of range, or an added token cannot be found with TFLite's ops.
 
     Example:
 
@@ -46,6 +53,7 @@ class TokenizerLayer(keras.layers.Layer):
         pairs: bool = False,
         truncation: str = "longest_first",
         pad_to_multiple_of: int | None = None,
+        return_offsets_mapping: bool = False,
         portable: bool = False,
         **kwargs,
     ):
@@ -63,9 +71,17 @@ class TokenizerLayer(keras.layers.Layer):
         self.pairs = pairs
         self.truncation = truncation
         self.pad_to_multiple_of = pad_to_multiple_of
+        self.return_offsets_mapping = return_offsets_mapping
         self.portable = portable
         self._frame = _frame(tokenizer, self)
         self._pieces = tokenizer.pieces(portable=portable)
+        if return_offsets_mapping:
+            if portable:
+                raise ValueError(
+                    "Expected `return_offsets_mapping` or `portable`. Received both: TFLite has no "
+                    "ops to count characters with."
+                )
+            self._pieces = functools.partial(self._pieces, offsets=True)
 
     def __call__(self, inputs, *args, **kwargs):
         """Takes Python strings too: Keras would take a list of them for a list of inputs."""
@@ -100,10 +116,10 @@ class TokenizerLayer(keras.layers.Layer):
     def compute_output_spec(self, inputs) -> dict[str, keras.KerasTensor]:
         batch = keras.tree.flatten(inputs)[0].shape[0]
         shape = (batch, self._frame.static_width)
-        return {
-            name: keras.KerasTensor(shape, dtype="int32")
-            for name in ("input_ids", "attention_mask")
-        }
+        shapes = {"input_ids": shape, "attention_mask": shape}
+        if self.return_offsets_mapping:
+            shapes["offset_mapping"] = (*shape, 2)
+        return {name: keras.KerasTensor(shape, dtype="int32") for name, shape in shapes.items()}
 
     def get_config(self) -> dict:
         return {
@@ -114,6 +130,7 @@ class TokenizerLayer(keras.layers.Layer):
             "pairs": self.pairs,
             "truncation": self.truncation,
             "pad_to_multiple_of": self.pad_to_multiple_of,
+            "return_offsets_mapping": self.return_offsets_mapping,
             "portable": self.portable,
         }
 

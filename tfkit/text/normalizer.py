@@ -45,6 +45,12 @@ def substitutes(chinese_chars: bool = True) -> dict[int, str]:
     return {point: chr(SUBSTITUTE_FIRST + i) for i, point in enumerate(sorted(points))}
 
 
+def words_of_their_own(options: NormalizerOptions) -> frozenset[int]:
+    """The code points that the reference splits the text at, and keeps."""
+    table = unicode_table()
+    return table.punctuation | (table.chinese if options.chinese_chars else frozenset())
+
+
 def replacements(options: NormalizerOptions, markers: int = 0) -> dict[int, str]:
     """Code points that normalisation changes -> what they become.
 
@@ -61,7 +67,7 @@ def replacements(options: NormalizerOptions, markers: int = 0) -> dict[int, str]
     table = unicode_table()
     swap = substitutes(options.chinese_chars)
     lower = table.lowercase if options.lowercase else {}
-    split = table.punctuation | (table.chinese if options.chinese_chars else frozenset())
+    split = words_of_their_own(options)
 
     def spell(text: str) -> str:
         if not lower.keys().isdisjoint(map(ord, text)):

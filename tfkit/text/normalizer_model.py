@@ -13,6 +13,7 @@ the options: for those of most checkpoints it is in `normalizers.npz`, which
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import flatbuffers
@@ -44,13 +45,29 @@ def normalizer_model(options: NormalizerOptions, markers: int = 0) -> np.ndarray
         trie = _forget(pool, trie, range(markers, SHIPPED_MARKERS))
     else:
         pool, trie = compile_tables(options, markers)
+    return _flatbuffer(
+        pool, trie, zero=_CHANGED, strips=options.lowercase and options.strip_accents
+    )
+
+
+def keep_only(characters: Iterable[str], other: str) -> np.ndarray:
+    """A model that makes `other` of all characters, and ill-formed bytes, but the given ones."""
+    pool = np.frombuffer(other.encode("utf-8"), np.uint8)
+    changed = _value(0, pool.tobytes())
+    values = np.full(0x110000, changed, np.uint32)
+    values[[ord(character) for character in characters]] = 0
+    return _flatbuffer(pool, double_array(values, dropped=changed), zero=changed, strips=False)
+
+
+def _flatbuffer(pool: np.ndarray, trie: np.ndarray, *, zero: int, strips: bool) -> np.ndarray:
+    """The model: `zero` is the value of U+0000, `strips` what the kernel says of itself."""
     builder = flatbuffers.Builder(trie.nbytes + pool.nbytes + 1024)
     pool_at = builder.CreateNumpyVector(pool)
     trie_at = builder.CreateNumpyVector(trie)
     builder.StartObject(4)
-    builder.PrependBoolSlot(0, options.lowercase and options.strip_accents, False)
+    builder.PrependBoolSlot(0, strips, False)
     builder.PrependUOffsetTRelativeSlot(1, trie_at, 0)
-    builder.PrependInt32Slot(2, _CHANGED, 0)  # U+0000 is dropped
+    builder.PrependInt32Slot(2, zero, 0)
     builder.PrependUOffsetTRelativeSlot(3, pool_at, 0)
     builder.Finish(builder.EndObject())
     return np.frombuffer(bytes(builder.Output()), np.uint8)

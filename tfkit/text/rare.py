@@ -2,21 +2,18 @@
 
 * **Added tokens** written in the text ("[MASK]", "[SEP]", tokens of the user) are exchanged for
   markers, private code points that the normaliser sets apart and the vocabulary knows.
-* **Order of combining marks.** Accent stripping begins with canonical decomposition, which sorts
-  a run of combining marks by their classes. It matters where two marks survive the stripping,
-  which few do: spacing marks (Balinese, musical notes), and marks that the reference's Unicode
-  tables do not know yet. Offsets are exact but in a run with such a mark (`UnicodeTable.reordered`,
-  and the notes that decompose into them): there they may be off by characters of the run.
+* **Order of combining marks**: see `tfkit.text.canonical_order`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from tfkit.text.added_tokens import AddedToken
+from tfkit.text.canonical_order import in_order, may_matter, places
 from tfkit.text.normalizer import (
     MARKER_FIRST,
     MARKERS_MAX,
@@ -24,7 +21,7 @@ from tfkit.text.normalizer import (
     replacements,
     substitutes,
 )
-from tfkit.text.unicode import char_class, unicode_table
+from tfkit.text.unicode import one_of, unicode_table
 
 _OPEN, _CLOSE = "\U0010fffc", "\U0010fffd"  # around a match, until it is named
 _NOTHING = "\ufffd"  # cleaning drops it
@@ -59,13 +56,13 @@ class RareCases:
             if content:
                 stage.append((content, marker, token))
         self._chinese_apart = options.chinese_chars
-        self._swaps = _swaps() if options.strip_accents else []
+        self._sorts = options.strip_accents
         signs = [_quote(content) for content, _, _ in self._as_written]
-        signs += [f"{high}\\C*{low}" for high, _, low in self._swaps]
+        if self._sorts:
+            signs.append(may_matter())
         if self.markers:
             signs.append(_OURS)
         self._sign = f"\\C*(?:{'|'.join(signs)})\\C*" if signs else None
-        self._unordered = [rf"\C*{high}{run}{low}\C*" for high, run, low in self._swaps]
 
     @property
     def always(self) -> bool:
@@ -78,11 +75,12 @@ class RareCases:
             return tf.constant(False)
         return tf.reduce_any(tf.strings.regex_full_match(text, self._sign))
 
-    def before(self, text: tf.Tensor) -> tf.Tensor:
-        """What to normalise instead of `text`."""
+    def before(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What to normalise instead of `text`; and for each of its characters, `undo_before`'s."""
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
         text = tf.strings.regex_replace(text, _OURS, _NOTHING)
-        return self._in_order(_mark(text, self._as_written))
+        text = _mark(text, self._as_written)
+        return in_order(text) if self._sorts else (text, places(text))
 
     def after(self, normal: tf.Tensor) -> tf.Tensor:
         """What to split into words instead of the normalised text."""
@@ -90,31 +88,15 @@ class RareCases:
         if not any(token.single_word for _, _, token in self._normalized):
             return _mark(normal, self._normalized, around=" ")
         if self._chinese_apart:
-            return _mark(normal, self._normalized, around=" ", apart=_one_of(chinese))
+            return _mark(normal, self._normalized, around=" ", apart=one_of(chinese))
         names = substitutes(chinese_chars=False)
-        letters = _one_of(ord(names[point]) for point in chinese)
+        letters = one_of(ord(names[point]) for point in chinese)
         return _mark(normal, self._normalized, around=" ", letters=letters)
-
-    def _in_order(self, text: tf.Tensor) -> tf.Tensor:
-        def unordered(text):
-            found = [tf.strings.regex_full_match(text, pattern) for pattern in self._unordered]
-            return tf.reduce_any(tf.stack(found))
-
-        def swapped(text):
-            for composite, parts in _composites().items():
-                text = tf.strings.regex_replace(text, chr(composite), parts)
-            for high, run, low in self._swaps:
-                text = tf.strings.regex_replace(text, f"({high})({run})({low})", r"\3\2\1")
-            return (text,)
-
-        if not self._swaps:
-            return text
-        return tf.while_loop(unordered, swapped, (text,))[0]
 
     # === Offsets: from the text with markers back to the text without ===
 
     def undo_before(self, number, row, first, last):
-        """First and last character of each token `[n]`, in the text that `before` was given."""
+        """First and last character of each token `[n]` in the text that `before` was given."""
         return self._undo(number, row, first, last, normalized=False)
 
     def undo_after(self, number, row, first, last):
@@ -197,38 +179,3 @@ def _mark(
 def _quote(text: str) -> str:
     """A regular expression (RE2) that matches the text."""
     return "".join(c if c.isalnum() or not c.isascii() else f"\\x{ord(c):02X}" for c in text)
-
-
-def _swaps() -> list[tuple[str, str, str]]:
-    """(marks, what may stand between, marks that NFD puts before the first) as RE2 classes."""
-    table = unicode_table()
-    groups = table.reordered
-    between = f"{char_class(table.ranges('reordered_then_stripped', 'removed'))}*"
-    swaps = []
-    for place, group in enumerate(groups[:-1]):
-        above = frozenset().union(*groups[place + 1 :])
-        ending = {point for point, parts in _composites().items() if ord(parts[-1]) in above}
-        swaps.append((_one_of(above | ending), between, _one_of(group)))
-    return swaps
-
-
-@functools.cache
-def _composites() -> dict[int, str]:
-    """Characters that decompose into a starter and marks that may change places (notes)."""
-    table = unicode_table()
-    marks = frozenset().union(*table.reordered)
-    return {
-        point: parts
-        for point, parts in table.composed.items()
-        if not marks.isdisjoint(map(ord, parts))
-    }
-
-
-def _one_of(points: Iterable[int]) -> str:
-    runs: list[list[int]] = []
-    for point in sorted(points):
-        if runs and runs[-1][1] == point - 1:
-            runs[-1][1] = point
-        else:
-            runs.append([point, point])
-    return char_class(runs)

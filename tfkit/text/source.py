@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfkit.text.pieces import Pieces
+from tfkit.text.kernels import Pieces
 from tfkit.text.texts import Texts
 
 if TYPE_CHECKING:

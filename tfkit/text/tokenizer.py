@@ -15,9 +15,11 @@ from tfkit.text.batch import encode
 from tfkit.text.call_options import CallOptions
 from tfkit.text.conversions import TokenConversions
 from tfkit.text.encoding import BatchEncoding
+from tfkit.text.kernels import Pieces
 from tfkit.text.normalizer import NormalizerOptions
 from tfkit.text.padding import pad
-from tfkit.text.pieces import Pieces, WordPieces
+from tfkit.text.pieces import WordPieces
+from tfkit.text.portable import PortablePieces
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
 
@@ -319,20 +321,19 @@ class DistilBertTokenizer(TokenConversions):
 
         return TokenizerLayer(self, max_length=max_length, padding=padding, pairs=pairs, **kw)
 
-    def pieces(self, *, portable: bool = False) -> WordPieces:
+    def pieces(self, *, portable: bool = False) -> WordPieces | PortablePieces:
         """Text to ids without special tokens, as a graph; built when first asked for."""
-        key = "portable" if portable else "pieces"
-        if key not in self._graphs:
-            self._graphs[key] = WordPieces(
+        make = PortablePieces if portable else WordPieces
+        if make not in self._graphs:
+            self._graphs[make] = make(
                 self._table.vocabulary,
                 self._normalizer_options,
                 unknown=self.unk_token,
                 prefix=self.continuing_subword_prefix,
                 word_limit=self.max_input_chars_per_word,
                 added=tuple(self._table.ordered()),
-                portable=portable,
             )
-        return self._graphs[key]
+        return self._graphs[make]
 
     @property
     def _normalizer_options(self) -> NormalizerOptions:

@@ -81,13 +81,12 @@ class UnicodeTable:
         return _strings(self._raw["lowercase"])
 
     @functools.cached_property
-    def reordered(self) -> tuple[frozenset[int], ...]:
-        """Combining marks that accent stripping keeps, in the order of their combining classes.
+    def combining(self) -> tuple[list[tuple[int, int]], ...]:
+        """Combining marks, as ranges, one entry a combining class, in the order of the classes.
 
-        Canonical decomposition sorts them within a run of combining marks; the other marks that a
-        run may contain are those of "reordered_then_stripped".
+        Canonical decomposition sorts them so within a run of marks.
         """
-        return tuple(_members(map(_range, group)) for group in self._raw["reordered"])
+        return tuple([_range(entry) for entry in group] for group in self._raw["combining"])
 
 
 def _range(entry: str) -> tuple[int, int]:
@@ -122,6 +121,17 @@ def _hangul() -> dict[int, str]:
 def char_class(ranges: Iterable[tuple[int, int]], point: str = r"\x{%X}") -> str:
     """A regular expression's class of characters; RE2's spelling of code points by default."""
     return "[" + "".join(f"{point % first}-{point % last}" for first, last in ranges) + "]"
+
+
+def one_of(points: Iterable[int]) -> str:
+    """RE2's class of some code points."""
+    runs: list[list[int]] = []
+    for point in sorted(points):
+        if runs and runs[-1][1] == point - 1:
+            runs[-1][1] = point
+        else:
+            runs.append([point, point])
+    return char_class(runs)
 
 
 @functools.cache
