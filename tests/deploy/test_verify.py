@@ -7,10 +7,11 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
-from tfkit.export.op_audit import audit_saved_model
+from tfkit.export.requests import example, strings
 from tfkit.export.warmup import WARMUP_FILE, read_warmup, write_warmup
 
 
@@ -65,71 +66,37 @@ def test_a_damaged_file_is_found(everything, tmp_path):
         export.verify(folder)
 
 
-def test_warmup_is_what_a_server_reads(everything, tokenizer):
-    prediction_log = pytest.importorskip(
-        "tensorflow_serving.apis.prediction_log_pb2", reason="extra `serving` is not installed"
-    )
+def test_warmup_is_what_a_server_reads(everything):
     records = tf.data.TFRecordDataset(str(everything.path / WARMUP_FILE))
-    requests = [
-        prediction_log.PredictionLog.FromString(record).predict_log.request
-        for record in records.as_numpy_iterator()
-    ]
-    assert {request.model_spec.signature_name for request in requests} == {
-        "text",
-        "text_pair",
-        "tokens",
-        "classify",
-        "embed",
-    }
+    logs = [PredictionLog.FromString(record) for record in records.as_numpy_iterator()]
+    classify = [log.classify_log.request for log in logs if log.HasField("classify_log")]
+    predict = [log.predict_log.request for log in logs if log.HasField("predict_log")]
+    names = {"text", "text_pair", "tokens", "embed"}
+    assert {request.model_spec.signature_name for request in predict} == names
     sizes = [
         (len(value), max(len(text.split()) for text in value))
-        for request in requests
+        for request in predict
         if request.model_spec.signature_name == "text"
         for value in [tf.make_ndarray(request.inputs["text"])]
     ]
     assert sizes == [(1, 16), (1, 64), (8, 32)]
+    assert [len(request.input.example_list.examples) for request in classify] == [1, 1, 8]
+    (text,) = classify[0].input.example_list.examples[0].features.feature["text"].bytes_list.value
+    assert len(text.split()) == 16
 
 
 def test_warmup_reads_back_what_it_wrote(tmp_path):
     ids = np.arange(300, dtype=np.int32).reshape(2, 150)
     text = np.array(["caf\u00e9", "x" * 300], dtype=object)
-    write_warmup(tmp_path, [("tokens", {"input_ids": ids}), ("text", {"text": text})])
-    (first, inputs), (second, strings) = read_warmup(tmp_path)
-    assert (first, second) == ("tokens", "text")
+    examples = strings([example("a"), example(b"\xff\x00")])
+    asked = [
+        ("tokens", {"input_ids": ids}),
+        ("text", {"text": text}),
+        ("classify", {"inputs": examples}),
+    ]
+    write_warmup(tmp_path, asked)
+    (first, inputs), (second, texts), (third, serialised) = read_warmup(tmp_path)
+    assert (first, second, third) == ("tokens", "text", "classify")
     np.testing.assert_array_equal(inputs["input_ids"], ids)
-    assert [value.decode() for value in strings["text"]] == list(text)
-
-
-def save(module, folder, function):
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
-    return folder
-
-
-@pytest.mark.parametrize(
-    "body, complaint",
-    [
-        (lambda x: tf.raw_ops.Betainc(a=x, b=x, x=x), "Betainc"),
-        (lambda x: tf.numpy_function(lambda y: y, [x], tf.float32), "PyFunc"),
-        (tf.function(lambda x: x + 1, jit_compile=True), "jit_compile=True"),
-    ],
-)
-def test_the_audit_refuses_what_servers_may_not_have(tmp_path, body, complaint):
-    module = tf.Module()
-    function = tf.function(lambda x: {"y": body(x)}, [tf.TensorSpec([None], tf.float32)])
-    module.function = function
-    folder = save(module, tmp_path / "1", function.get_concrete_function())
-    with pytest.raises(export.ExportError, match=complaint):
-        audit_saved_model(folder)
-
-
-def test_the_audit_refuses_lookup_tables(tmp_path):
-    module = tf.Module()
-    module.table = tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(["a"], [1]), default_value=0
-    )
-    function = tf.function(
-        lambda x: {"y": module.table.lookup(x)}, [tf.TensorSpec([None], tf.string)]
-    )
-    module.function = function
-    with pytest.raises(export.ExportError, match="HashTableV2"):
-        audit_saved_model(save(module, tmp_path / "1", function.get_concrete_function()))
+    assert [value.decode() for value in texts["text"]] == list(text)
+    assert list(serialised["inputs"]) == list(examples)

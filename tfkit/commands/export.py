@@ -20,6 +20,14 @@ def add_arguments(parser) -> None:
         choices=["float32", "mixed_bfloat16", "bfloat16"],
         help="what the served model computes in (as the model does)",
     )
+    group.add_argument(
+        "--batching",
+        type=int,
+        nargs="?",
+        const=32,
+        metavar="TEXTS",
+        help="merge requests in the graph itself, up to so many texts (32)",
+    )
     group = parser.add_argument_group("with --format tflite")
     group.add_argument(
         "--form",
@@ -38,14 +46,16 @@ def run(options) -> None:
     model, tokenizer = model_and_tokenizer(options.model)
     given = {
         name: value
-        for name in ("max_length", "version", "dtype", "form", "quantization")
+        for name in ("max_length", "version", "dtype", "batching", "form", "quantization")
         if (value := getattr(options, name)) is not None
     }
     write, takes = {
-        "serving": (export.saved_model, {"max_length", "version", "dtype"}),
+        "serving": (export.saved_model, {"max_length", "version", "dtype", "batching"}),
         "tflite": (export.tflite, {"max_length", "form", "quantization"}),
     }[options.format]
     odd = sorted(set(given) - takes)
     if odd:
         raise ValueError(f"--{odd[0]} does not go with --format {options.format}.")
+    if "batching" in given:
+        given["batching"] = export.Batching(max_batch_size=given["batching"])
     print(write(model, tokenizer, options.output, **given))

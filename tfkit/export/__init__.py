@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from tfkit.export.batching import Batching
 from tfkit.export.client import ServerError, ask
 from tfkit.export.lite import Classifier
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
@@ -19,6 +20,7 @@ from tfkit.export.tflite import tflite
 from tfkit.export.verify import verify
 
 __all__ = [
+    "Batching",
     "Classifier",
     "ExportError",
     "SavedModelReport",

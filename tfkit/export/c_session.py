@@ -3,7 +3,8 @@
 Started by `tfkit.export.served.ServedModel` as a script of its own, with the libraries to load
 and the SavedModel's folder as arguments. It imports neither TensorFlow nor tfkit nor numpy, so
 that nothing but the C++ loader and session stands between a request and the graph. Requests come
-pickled on standard input and are answered on standard output, one after the other.
+pickled and numbered on standard input. They run side by side, as in a server, and are answered on
+standard output in the order in which they end.
 
 A tensor travels as `(type, shape, data)`: the number of its C type; data is a list of byte
 strings for strings, else the raw bytes. Source: TensorFlow, `tensorflow/c/c_api.h`.
@@ -15,11 +16,14 @@ import ctypes
 import pickle
 import resource
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 
 STRING = 7
 _BYTES_OF_A_TSTRING = 24
+_AT_ONCE = 64  # requests
 
 
 class Output(ctypes.Structure):
@@ -31,6 +35,7 @@ class Output(ctypes.Structure):
 # Function of the C library -> its result and its arguments.
 _FUNCTIONS = {
     "TF_NewStatus": (c_void_p, []),
+    "TF_DeleteStatus": (None, [c_void_p]),
     "TF_GetCode": (c_int, [c_void_p]),
     "TF_Message": (c_char_p, [c_void_p]),
     "TF_NewGraph": (c_void_p, []),
@@ -77,12 +82,12 @@ class Session:
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(self._c, name)
             function.restype, function.argtypes = result, arguments
-        self._status = self._c.TF_NewStatus()
         for path in op_libraries:
-            self._c.TF_LoadLibrary(path.encode(), self._status)
-            self._check()
+            status = self._c.TF_NewStatus()
+            self._c.TF_LoadLibrary(path.encode(), status)
+            self._check(status)
         self._graph = self._c.TF_NewGraph()
-        tags = (c_char_p * 1)(b"serve")
+        tags, status = (c_char_p * 1)(b"serve"), self._c.TF_NewStatus()
         self._session = self._c.TF_LoadSessionFromSavedModel(
             self._c.TF_NewSessionOptions(),
             None,
@@ -91,16 +96,16 @@ class Session:
             1,
             self._graph,
             None,
-            self._status,
+            status,
         )
-        self._check()
+        self._check(status)
 
     def run(self, feeds: dict, fetches: list[str]) -> list:
-        """Feeds tensors by name, and gives the fetched ones."""
+        """Feeds tensors by name, and gives the fetched ones. Threads may call it."""
         inputs = (Output * len(feeds))(*map(self._output, feeds))
         values = (c_void_p * len(feeds))(*[self._tensor(*tensor) for tensor in feeds.values()])
         outputs = (Output * len(fetches))(*map(self._output, fetches))
-        results = (c_void_p * len(fetches))()
+        results, status = (c_void_p * len(fetches))(), self._c.TF_NewStatus()
         self._c.TF_SessionRun(
             self._session,
             None,
@@ -113,19 +118,22 @@ class Session:
             None,
             0,
             None,
-            self._status,
+            status,
         )
         for tensor in values:
             self._free(tensor)
-        self._check()
+        self._check(status)
         answers = [self._value(tensor) for tensor in results]
         for tensor in results:
             self._free(tensor)
         return answers
 
-    def _check(self):
-        if self._c.TF_GetCode(self._status) != 0:
-            raise RuntimeError(self._c.TF_Message(self._status).decode(errors="replace"))
+    def _check(self, status: int):
+        """Raises what a status says, and frees it."""
+        code, said = self._c.TF_GetCode(status), self._c.TF_Message(status)
+        self._c.TF_DeleteStatus(status)
+        if code != 0:
+            raise RuntimeError(said.decode(errors="replace"))
 
     def _output(self, name: str) -> Output:
         operation, index = name.rsplit(":", 1)
@@ -179,11 +187,13 @@ def resident_bytes() -> int:
 
 
 def main(library: str, folder: str, *op_libraries: str) -> None:
-    """Loads, says how long it took, and answers `(feeds, fetches)` until the input ends."""
+    """Loads, says how long it took, and answers `(number, feeds, fetches)` until input ends."""
+    one_at_a_time = threading.Lock()
 
     def say(message):
-        pickle.dump(message, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        with one_at_a_time:
+            pickle.dump(message, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
     ctypes.CDLL(library.replace("_cc.", "_framework."), mode=ctypes.RTLD_GLOBAL)
     ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
@@ -191,20 +201,25 @@ def main(library: str, folder: str, *op_libraries: str) -> None:
     try:
         session = Session(library, list(op_libraries), folder)
     except RuntimeError as error:
-        return say({"error": str(error)})
-    say({"load_seconds": time.perf_counter() - start})
-    while True:
-        try:
-            feeds, fetches = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return None
+        return say({"number": None, "error": str(error)})
+    say({"number": None, "load_seconds": time.perf_counter() - start})
+
+    def answer(number: int, feeds: dict, fetches: list[str]):
         start = time.perf_counter()
         try:
-            answer = {"tensors": session.run(feeds, fetches)}
+            reply = {"tensors": session.run(feeds, fetches)}
         except RuntimeError as error:
-            answer = {"error": str(error)}
+            reply = {"error": str(error)}
         seconds = time.perf_counter() - start
-        say({**answer, "seconds": seconds, "memory": resident_bytes() - before})
+        say({**reply, "number": number, "seconds": seconds, "memory": resident_bytes() - before})
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        while True:
+            try:
+                request = pickle.load(sys.stdin.buffer)
+            except EOFError:
+                return None
+            pool.submit(answer, *request)
 
 
 if __name__ == "__main__":

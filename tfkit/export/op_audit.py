@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tfkit.export.report import ExportError
-from tfkit.export.server_ops import OLDEST_SERVER, SERVER_OPS
+from tfkit.export.report import ExportError, newest
+from tfkit.export.server_ops import ALLOWED, FIRST_SERVER, LATER_ATTRIBUTES, LATER_BFLOAT16
 
 _BUILTIN_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
@@ -19,13 +20,6 @@ _BUILTIN_NAMES = {
 
 # Operators of weights that are not frozen.
 _STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
-
-
-def saved_model_ops(folder: Path) -> Counter[str]:
-    """Op type -> how often it stands in the graph and the functions of a SavedModel."""
-    graph = _graph(folder)
-    own = {function.signature.name for function in graph.library.function}
-    return Counter(node.op for node in _nodes(graph) if node.op not in own)
 
 
 def compute_dtype(folder: Path) -> str:
@@ -46,27 +40,48 @@ def _nodes(graph) -> Iterator:
         yield from function.node_def
 
 
-def audit_saved_model(folder: Path) -> Counter[str]:
-    """`saved_model_ops`, of a SavedModel that every server since `OLDEST_SERVER` can run.
+def audit_saved_model(folder: Path) -> tuple[Counter[str], dict[str, str]]:
+    """What stands in the graph and the functions of a SavedModel, all of it fit for a server.
+
+    Returns:
+        Op type -> how often it stands there; op type -> the first TF Serving that runs it as it
+        is there, with its attributes and, where it computes in it, bfloat16.
 
     Raises:
-        ExportError: an op is not in `SERVER_OPS`, a function asks to be compiled by XLA, or
-            something beside the weights would have to be initialised.
+        ExportError: an op is none of `server_ops.ALLOWED`, or a function asks to be compiled by
+            XLA.
     """
-    found = saved_model_ops(folder)
-    foreign = sorted(found.keys() - SERVER_OPS)
-    if foreign:
+    graph = _graph(folder)
+    own = {function.signature.name for function in graph.library.function}
+    counts: Counter[str] = Counter()
+    versions: dict[str, set[str]] = {}
+    for node in _nodes(graph):
+        if node.op not in own:
+            counts[node.op] += 1
+            versions.setdefault(node.op, set()).update(_needs(node))
+    if foreign := sorted(counts.keys() - ALLOWED):
         raise ExportError(
-            f"Expected only ops that TF Serving has had since {OLDEST_SERVER} and that need no "
-            f"initialisation. Received {', '.join(foreign)}. See tfkit/export/server_ops.py."
+            "Expected only ops that TF Serving has and that need no initialisation. Received "
+            f"{', '.join(foreign)}. tfkit/export/server_ops.py lists those that may be there."
         )
-    for function in _graph(folder).library.function:
+    for function in graph.library.function:
         if function.attr["_XlaMustCompile"].b:
             raise ExportError(
                 f"Expected no function compiled by XLA: TF Serving's default flags refuse it. "
                 f"Received `jit_compile=True` in '{function.signature.name}'."
             )
-    return found
+    return counts, {op: newest(versions[op]) for op in sorted(counts)}
+
+
+def _needs(node) -> Iterator[str]:
+    """The server versions that brought what a node needs."""
+    yield from filter(None, [FIRST_SERVER.get(node.op)])
+    later = LATER_ATTRIBUTES.get(node.op, {})
+    yield from (later[name] for name in node.attr if name in later)
+    if node.op in LATER_BFLOAT16 and any(
+        value.type == types_pb2.DT_BFLOAT16 for value in node.attr.values()
+    ):
+        yield LATER_BFLOAT16[node.op]
 
 
 def tflite_ops(content: bytes) -> Counter[str]:

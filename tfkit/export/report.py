@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -46,6 +46,8 @@ class ServingReport:
     Attributes:
         path: the version folder.
         signatures: name -> "inputs -> outputs".
+        ops: op type -> how often it stands in the graph and its functions.
+        first_server: op type -> the first TF Serving that runs it as it is used there.
         load_seconds: for loading.
         first_seconds: for the first request after loading, of one short text.
         request_seconds: for later requests of that kind, the median.
@@ -57,6 +59,8 @@ class ServingReport:
 
     path: Path
     signatures: Mapping[str, str]
+    ops: Mapping[str, int]
+    first_server: Mapping[str, str]
     load_seconds: float
     first_seconds: float
     request_seconds: float
@@ -64,6 +68,11 @@ class ServingReport:
     warmup_records: int
     refused: tuple[str, ...]
     agreement: Mapping[str, Agreement]
+
+    @property
+    def oldest_server(self) -> str:
+        """The oldest TF Serving that can run it, such as "2.12"."""
+        return newest(self.first_server.values())
 
     def __str__(self) -> str:
         return _lines(f"SavedModel {self.path}, as a server loads it", self.rows())
@@ -74,8 +83,11 @@ class ServingReport:
             f"load {self.load_seconds:.2f} s, first text {1000 * self.first_seconds:.0f} ms, "
             f"later {1000 * self.request_seconds:.1f} ms"
         )
+        because = [op for op, first in self.first_server.items() if first == self.oldest_server]
         return [
             *[("signature", f"{name}: {what}") for name, what in self.signatures.items()],
+            ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
+            ("server", f"{self.oldest_server} or later, for {', '.join(because)}"),
             ("time", latency),
             ("memory", f"{megabytes(self.memory)} more than before loading"),
             ("warm-up", f"{self.warmup_records} requests"),
@@ -91,14 +103,12 @@ class SavedModelReport:
     Attributes:
         path: the version folder.
         files: every file in it, relative, with its size in bytes.
-        ops: op type -> how often it stands in the graph and its functions.
         weight_bytes: what the model's weights alone take.
         serving: how it did when it was loaded as a server loads it.
     """
 
     path: Path
     files: Mapping[str, int]
-    ops: Mapping[str, int]
     weight_bytes: int
     serving: ServingReport
 
@@ -118,6 +128,11 @@ class SavedModelReport:
         return self.serving.signatures
 
     @property
+    def ops(self) -> Mapping[str, int]:
+        """Op type -> how often it stands in the graph and its functions."""
+        return self.serving.ops
+
+    @property
     def largest_difference(self) -> float:
         """The largest difference of a score from the Keras model's, over all signatures."""
         return max(part.largest_difference for part in self.serving.agreement.values())
@@ -128,7 +143,6 @@ class SavedModelReport:
             f"SavedModel {self.path} (version {self.version})",
             [
                 ("size", f"{size}, of which weights {megabytes(self.weight_bytes)}"),
-                ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
                 *self.serving.rows(),
             ],
         )
@@ -189,6 +203,17 @@ class TFLiteReport:
                 *[("read otherwise", repr(text[:60])) for text in self.otherwise],
             ],
         )
+
+
+def newest(versions: Iterable[str]) -> str:
+    """The latest of some versions.
+
+    Example:
+
+        >>> newest(["2.9", "2.12"])
+        '2.12'
+    """
+    return max(versions, key=lambda version: [int(part) for part in version.split(".")])
 
 
 def megabytes(count: int) -> str:

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export.answers import KerasAnswers
+from tfkit.export.batching import Batching
 from tfkit.export.dtypes import DTYPES, in_dtype
-from tfkit.export.op_audit import audit_saved_model
 from tfkit.export.options import one_of, writable_folder
 from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import sample
@@ -41,6 +41,7 @@ def saved_model(
     max_length: int | None = None,
     signatures: Sequence[str] = DEFAULT_SIGNATURES,
     dtype: str | None = None,
+    batching: Batching | None = None,
     warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
     server_files: bool = True,
     overwrite: bool = False,
@@ -66,6 +67,8 @@ def saved_model(
         dtype: what the served graph computes in, by default what the model does. "mixed_bfloat16"
             is faster on processors with bfloat16 units; "bfloat16" keeps the weights in it too,
             at half the size. The answers are compared with those of the model as it is.
+        batching: merge requests in the graph itself, as `Batching` says; by default that is left
+            to the server's own batching, which is off unless its flags ask for it.
         warmup: the requests that the server runs before it takes the version into service, for
             each signature, as pairs: how many texts, of how many words. Give what the traffic
             will have.
@@ -97,10 +100,10 @@ def saved_model(
     if dtype is not None:
         one_of("dtype", dtype, DTYPES)
         model = in_dtype(model, dtype)
+    functions = Signatures(model, tokenizer, max_length, batching).concrete(signatures)
     with staged(directory) as stage:
         folder = stage / str(version)
-        _write(model, Signatures(model, tokenizer, max_length).concrete(signatures), folder)
-        ops = audit_saved_model(folder)
+        _write(model, functions, folder)
         write_warmup(folder, warmup_requests(signatures, warmup, keras))
         with loaded(folder) as served:
             serving = check(served, texts, keras)
@@ -108,7 +111,6 @@ def saved_model(
         report = SavedModelReport(
             path=path,
             files=_sizes(folder),
-            ops=ops,
             weight_bytes=sum(weight.value.numpy().nbytes for weight in model.weights),
             serving=dataclasses.replace(serving, path=path),
         )
@@ -126,13 +128,17 @@ def _write(model, signatures: dict, folder: Path) -> None:
         tf.saved_model.save(
             weights_only(model), str(folder), signatures={_SERVING_DEFAULT: default, **signatures}
         )
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    graph = saved.meta_graphs[0]
     if "classify" in signatures:
-        # Keras and TensorFlow write every signature as one for the Predict API.
-        path = folder / "saved_model.pb"
-        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-        signature = saved.meta_graphs[0].signature_def["classify"]
-        signature.method_name = "tensorflow/serving/classify"
-        path.write_bytes(saved.SerializeToString(deterministic=True))
+        # TensorFlow writes every signature as one for the Predict API.
+        graph.signature_def["classify"].method_name = "tensorflow/serving/classify"
+    for node in graph.graph_def.node:
+        # Servers before 2.15 do not know it, and complain of it in their log for each weight.
+        if node.op == "VarHandleOp":
+            node.attr.pop("debug_name", None)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def _version(directory: Path, version: int | None, overwrite: bool) -> int:

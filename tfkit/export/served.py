@@ -7,7 +7,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,7 @@ class ServedModel:
 
     The loader and the session are those of TF Serving, the ops from outside TensorFlow are the
     two that every server since 2.12 has. A request that would take a server down takes down this
-    process only. Use it as a context manager.
+    process only. Threads may send requests side by side. Use it as a context manager.
 
     Args:
         folder: the SavedModel.
@@ -54,8 +56,8 @@ class ServedModel:
         folder: the SavedModel's.
         signatures: name -> SignatureDef.
         load_seconds: what loading took.
-        seconds: what the last request took, in the session.
-        memory: what the process has grown by since before loading, in bytes, at the last request.
+        seconds: what the request answered last took, in the session.
+        memory: what the process has grown by since before loading, in bytes, at that answer.
 
     Raises:
         FileNotFoundError: no SavedModel, or no C library beside the installed TensorFlow.
@@ -72,7 +74,16 @@ class ServedModel:
             stderr=subprocess.DEVNULL,
         )
         self.seconds = self.memory = None
-        self.load_seconds = self._reply()["load_seconds"]
+        self._lock, self._sent = threading.Lock(), 0
+        loaded: Future = Future()
+        self._waiting: dict[int | None, Future] = {None: loaded}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            self.load_seconds = self._answer(loaded)["load_seconds"]
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> ServedModel:
         return self
@@ -84,6 +95,7 @@ class ServedModel:
         """Ends the process."""
         self._process.stdin.close()
         self._process.wait()
+        self._reader.join()
         self._process.stdout.close()
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -99,22 +111,43 @@ class ServedModel:
             for name, value in inputs.items()
         }
         names = sorted(definition.outputs)
-        pickle.dump((feeds, [definition.outputs[name].name for name in names]), self._process.stdin)
-        self._process.stdin.flush()
-        reply = self._reply()
-        self.seconds, self.memory = reply["seconds"], reply["memory"]
+        fetches = [definition.outputs[name].name for name in names]
+        answer: Future = Future()
+        with self._lock:
+            self._sent += 1
+            self._waiting[self._sent] = answer
+            try:
+                pickle.dump((self._sent, feeds, fetches), self._process.stdin)
+                self._process.stdin.flush()
+            except OSError:  # it died; the reader says so
+                pass
+        reply = self._answer(answer)
         return dict(zip(names, map(_unpacked, reply["tensors"])))
 
-    def _reply(self) -> dict:
-        try:
-            reply = pickle.load(self._process.stdout)
-        except EOFError:
-            raise RuntimeError(
-                f"The process that served the model died, with exit status {self._process.wait()}."
-            ) from None
+    def _answer(self, answer: Future) -> dict:
+        reply = answer.result()
         if "error" in reply:
             raise RefusedError(reply["error"])
         return reply
+
+    def _read(self) -> None:
+        """Hands answers to those who wait, until the process ends."""
+        try:
+            while True:
+                reply = pickle.load(self._process.stdout)
+                self.seconds = reply.get("seconds", self.seconds)
+                self.memory = reply.get("memory", self.memory)
+                self._waiting.pop(reply["number"]).set_result(reply)
+        except (EOFError, pickle.UnpicklingError):
+            status = self._process.wait()
+            with self._lock:
+                for answer in self._waiting.values():
+                    answer.set_exception(
+                        RuntimeError(
+                            f"The process that served the model died, with exit status {status}."
+                        )
+                    )
+                self._waiting = {}
 
 
 def _libraries() -> list[str]:

@@ -1,15 +1,21 @@
-"""Ops that TF Serving has had since 2.12, among which an exported graph has to stay.
+"""Which ops an exported graph may have, and which TF Serving first has each.
 
-Servers before 2.12 lack `FastBertNormalize`. Each op here is in the registry of TensorFlow 2.12.1
-with tensorflow-text 2.12.1, which servers 2.12 to 2.19 carry (read with `TF_GetAllOpList`).
-Left out on purpose, though registered: lookup tables (they need initialisation), XLA (refused by
-the server's default flags), files, queues, Python functions, and tensorflow-text's trimmers
-(servers before 2.20 lack them).
+`server_ops.json` is read off the C libraries of TensorFlow 2.5 to 2.21 by
+`tools/make_server_ops.py`; what it dates to the oldest of these may be older.
+
+Left out on purpose, though servers have them: lookup tables (they need initialisation), XLA
+(refused by the server's default flags), files, queues, Python functions, and those of
+tensorflow-text that servers lack or have not had for long.
 """
 
 from __future__ import annotations
 
-OLDEST_SERVER = "2.12"
+import json
+from importlib import resources
+
+# tensorflow-text is linked into the server. Servers 2.12 to 2.19 carry its version 2.12.1, the
+# first there with `FastBertNormalize`; the trimmers (`TFText>RoundRobinTrim`) came with 2.20.
+TEXT_OPS = {"FastBertNormalize": "2.12", "FastWordpieceTokenizeWithOffsets": "2.12"}
 
 _BY_PURPOSE = {
     "weights, and the checkpoint they are in": """
@@ -20,7 +26,7 @@ _BY_PURPOSE = {
         BatchFunction Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf
         StatelessWhile While""",
     "text": """
-        AsString CaseFoldUTF8 FastBertNormalize FastWordpieceTokenizeWithOffsets ParseExample
+        AsString ParseExample
         ParseExampleV2 ReduceJoin RegexFullMatch RegexReplace StaticRegexFullMatch
         StaticRegexReplace StringFormat StringJoin StringLength StringLower StringSplitV2
         StringStrip StringUpper Substr UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode
@@ -50,4 +56,11 @@ _BY_PURPOSE = {
         MatMul MatrixBandPart Relu Relu6 Selu Sigmoid Softmax Softplus Softsign Tanh""",
     "checks": "Assert CheckNumerics",
 }
-SERVER_OPS = frozenset(op for ops in _BY_PURPOSE.values() for op in ops.split())
+ALLOWED = frozenset(op for ops in _BY_PURPOSE.values() for op in ops.split()) | TEXT_OPS.keys()
+
+_READ = json.loads(resources.files("tfkit.export").joinpath("server_ops.json").read_text())
+# Op -> the first server with it; op -> attribute -> the first that knows it; op -> the first with
+# a kernel for bfloat16, where that is later than the op.
+FIRST_SERVER = {**_READ["ops"], **TEXT_OPS}
+LATER_ATTRIBUTES = _READ["attributes"]
+LATER_BFLOAT16 = _READ["bfloat16"]

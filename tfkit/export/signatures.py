@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfkit.export.batching import Batching, batched
 from tfkit.models.scores import scores
 
 
@@ -45,24 +46,35 @@ class Signatures:
         model: a sequence classifier with labels in its config.
         tokenizer: its tokenizer.
         max_length: texts are cut to so many tokens.
+        batching: how to merge requests in the graph; None leaves that to the server.
     """
 
-    def __init__(self, model, tokenizer, max_length: int):
+    def __init__(self, model, tokenizer, max_length: int, batching: Batching | None = None):
         self._model = model
-        options = {"max_length": max_length, "padding": "longest"}
-        self._tokenize = tokenizer.as_layer(**options)
-        self._tokenize_pairs = tokenizer.as_layer(**options, pairs=True)
         self._cls_id = tokenizer.cls_token_id
         self._names = [name for _, name in sorted(model.config.id2label.items())]
+        self._longest = model.config.max_position_embeddings
+        self._batching = batching
+        options = {"max_length": max_length, "padding": "longest"}
+        tokenize = tokenizer.as_layer(**options)
+        tokenize_pairs = tokenizer.as_layer(**options, pairs=True)
+        # What requests share a batch of: the parts that cost time, and that no input makes fail.
+        text, pair = INPUTS["text"], INPUTS["text_pair"]
+        self._of_text = batched(lambda x: self._logits(tokenize(x)), text, batching, "text")
+        self._of_pair = batched(
+            lambda *x: self._logits(tokenize_pairs(x)), pair, batching, "text_pair"
+        )
+        self._of_tokens = batched(self._token_logits, INPUTS["tokens"], batching, "tokens")
+        self._mean = batched(lambda x: self._mean_state(tokenize(x)), text, batching, "embed")
 
     def text(self, text):
         """Strings `[B]` -> label string `[B]`, score `[B]`, scores `[B,C]`."""
-        return self._labelled(self._tokenize(tf.ensure_shape(text, [None])))
+        return self._labelled(self._of_text(tf.ensure_shape(text, [None])))
 
     def text_pair(self, text, text_pair):
         """Two texts a row, strings `[B]` each -> as `text`."""
-        texts = (tf.ensure_shape(text, [None]), tf.ensure_shape(text_pair, [None]))
-        return self._labelled(self._tokenize_pairs(texts))
+        texts = tf.ensure_shape(text, [None]), tf.ensure_shape(text_pair, [None])
+        return self._labelled(self._of_pair(*_checked(texts, [_same_shape(*texts)])))
 
     def tokens(self, input_ids, attention_mask):
         """Token ids and mask, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`.
@@ -73,10 +85,12 @@ class Signatures:
         """
         input_ids = tf.ensure_shape(input_ids, [None, None])
         attention_mask = tf.ensure_shape(attention_mask, [None, None])
+        checks = self._token_checks(input_ids, attention_mask)
+        input_ids, attention_mask = _checked((input_ids, attention_mask), checks)
         column = tf.expand_dims(tf.range(tf.shape(input_ids)[1]), 0)
         last = tf.reduce_max(tf.where(input_ids != self._cls_id, column, 0), 1, keepdims=True)
-        attention_mask = tf.where(column <= last, attention_mask, 0)
-        logits = self._logits({"input_ids": input_ids, "attention_mask": attention_mask})
+        real = tf.cast((column <= last) & (attention_mask != 0), tf.int32)
+        logits = self._of_tokens(*self._even(input_ids, real))
         return {"logits": logits, "scores": scores(self._model.config, logits)}
 
     def classify(self, inputs):
@@ -85,26 +99,59 @@ class Signatures:
         """
         features = {"text": tf.io.FixedLenFeature([], tf.string)}
         texts = tf.io.parse_example(tf.ensure_shape(inputs, [None]), features)["text"]
-        logits = self._logits(self._tokenize(texts))
+        logits = self._of_text(texts)
         classes = tf.broadcast_to(tf.constant([self._names]), tf.shape(logits))
         return {"classes": classes, "scores": scores(self._model.config, logits)}
 
     def embed(self, text):
         """Strings `[B]` -> embedding `[B,D]`: the mean of the last hidden states of a text's
-        tokens, [CLS] and [SEP] included.
+        tokens, [CLS] and [SEP] included, which does not depend on the texts beside it.
         """
-        batch = self._tokenize(tf.ensure_shape(text, [None]))
-        outputs = self._model(batch, training=False, output_hidden_states=True)
-        states = tf.cast(outputs.hidden_states[-1], tf.float32)  # [B,T,D]
-        weights = tf.cast(batch["attention_mask"], tf.float32)[:, :, None]
-        total = tf.reduce_sum(states * weights, 1)
-        return {"embedding": total / tf.reduce_sum(weights, 1)}
+        return {"embedding": self._mean(tf.ensure_shape(text, [None]))}
 
     def _logits(self, batch) -> tf.Tensor:
         return self._model(batch, training=False).logits
 
-    def _labelled(self, batch) -> dict[str, tf.Tensor]:
-        all_scores = scores(self._model.config, self._logits(batch))
+    def _mean_state(self, batch) -> tf.Tensor:
+        # Nobody sees the states of padding, so they need not be computed.
+        outputs = self._model(batch, training=False, output_hidden_states=True, padding_free=True)
+        states = tf.cast(outputs.hidden_states[-1], tf.float32)  # [B,T,D]
+        weights = tf.cast(batch["attention_mask"], tf.float32)[:, :, None]
+        return tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1)
+
+    def _token_logits(self, input_ids, attention_mask) -> tf.Tensor:
+        if self._batching is not None:
+            # What `_even` added beyond the longest row of the batch.
+            column = tf.range(1, self._longest + 1)
+            length = tf.maximum(tf.reduce_max(attention_mask * column), 1)
+            input_ids, attention_mask = input_ids[:, :length], attention_mask[:, :length]
+        return self._logits({"input_ids": input_ids, "attention_mask": attention_mask})
+
+    def _even(self, *rows: tf.Tensor) -> list[tf.Tensor]:
+        """Rows `[B,T]` as requests can share a batch of them: all of the longest T there is."""
+        if self._batching is None:
+            return list(rows)
+        return [
+            tf.ensure_shape(
+                tf.pad(x, [[0, 0], [0, self._longest - tf.shape(x)[1]]]), [None, self._longest]
+            )
+            for x in rows
+        ]
+
+    def _token_checks(self, input_ids, attention_mask) -> list[tf.Operation]:
+        size, longest = self._model.config.vocab_size, self._longest
+        inside = tf.reduce_all((input_ids >= 0) & (input_ids < size))
+        length = tf.shape(input_ids)[1]
+        ids = [f"Expected `input_ids` from 0 to {size - 1}. Received:", input_ids]
+        tokens = [f"Expected from 1 to {longest} tokens a row. Received:", length]
+        return [
+            _same_shape(input_ids, attention_mask),
+            tf.debugging.Assert(inside, ids, summarize=8),
+            tf.debugging.Assert((length > 0) & (length <= longest), tokens),
+        ]
+
+    def _labelled(self, logits) -> dict[str, tf.Tensor]:
+        all_scores = scores(self._model.config, logits)
         return {
             "label": tf.gather(tf.constant(self._names), tf.argmax(all_scores, axis=-1)),
             "score": tf.reduce_max(all_scores, axis=-1),
@@ -118,3 +165,15 @@ class Signatures:
             function = tf.function(getattr(self, name), input_signature=INPUTS[name])
             traced[name] = function.get_concrete_function()
         return traced
+
+
+def _same_shape(one: tf.Tensor, other: tf.Tensor) -> tf.Operation:
+    shapes = tf.shape(one), tf.shape(other)
+    equal = tf.reduce_all(tf.equal(*shapes))
+    return tf.debugging.Assert(equal, ["Expected two inputs of one shape. Received:", *shapes])
+
+
+def _checked(tensors, checks: list[tf.Operation]) -> list[tf.Tensor]:
+    """The tensors, once the checks have passed: what fails alone must not fail in a batch."""
+    with tf.control_dependencies(checks):
+        return [tf.identity(x) for x in tensors]

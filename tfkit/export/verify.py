@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, batches, demand
-from tfkit.export.op_audit import compute_dtype
+from tfkit.export.op_audit import audit_saved_model, compute_dtype
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
 from tfkit.export.samples import sample
@@ -93,6 +93,7 @@ def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> 
 
 
 def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> ServingReport:
+    ops, first_server = audit_saved_model(served.folder)
     kinds = [name for name in served.signatures if name != "serving_default"]
     strings_in = [name for name in kinds if name in STRINGS]
     first, later = _time(served, strings_in[0]) if strings_in else (float("nan"),) * 2
@@ -110,6 +111,8 @@ def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> S
     return ServingReport(
         path=served.folder,
         signatures={name: _describe(served.signatures[name]) for name in served.signatures},
+        ops=ops,
+        first_server=first_server,
         load_seconds=served.load_seconds,
         first_seconds=first,
         request_seconds=later,

@@ -1,11 +1,9 @@
 """Requests that a server runs before it takes a version into service.
 
 TF Serving replays `assets.extra/tf_serving_warmup_requests`, a TFRecord file of `PredictionLog`
-messages, so that no user waits for the first, slow run. The message is written by hand, since the
-package with its classes (tensorflow-serving-api) would bring gRPC along for six fields.
+messages, so that no user waits for the first, slow run.
 
-Source: tensorflow/serving, `apis/prediction_log.proto`, `predict.proto` and `model.proto`;
-https://www.tensorflow.org/tfx/serving/saved_model_warmup.
+Source: https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
 
 from __future__ import annotations
@@ -16,17 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfkit.export.answers import KerasAnswers
-from tfkit.export.requests import inputs_for
+from tfkit.export.requests import inputs_for, strings
 from tfkit.export.samples import SAMPLE_TEXTS
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MOST_RECORDS = 1000  # the server reads no more
-# Field numbers on the way from a PredictionLog to a named tensor.
-_PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS = 6, 1, 1, 2
-_SIGNATURE_NAME, _KEY, _VALUE = 3, 1, 2
 
 
 def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
@@ -64,65 +59,36 @@ def write_warmup(folder: Path, requests: Sequence[tuple[str, Mapping[str, np.nda
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in requests:
-            writer.write(_log(signature, inputs))
+            writer.write(_log(signature, inputs).SerializeToString())
 
 
 def read_warmup(folder: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The warm-up requests of a SavedModel; none if it has no such file."""
+    """The warm-up requests of a SavedModel, as a session sees them; none if it has no such file."""
     path = folder / WARMUP_FILE
     if not path.exists():
         return
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-        request = _one(_one(record, _PREDICT_LOG), _REQUEST)
-        inputs = {}
-        for number, entry in _fields(request):
-            if number == _INPUTS:
-                tensor = tensor_pb2.TensorProto.FromString(_one(entry, _VALUE))
-                inputs[_one(entry, _KEY).decode()] = tf.make_ndarray(tensor)
-        yield _one(_one(request, _MODEL_SPEC), _SIGNATURE_NAME).decode(), inputs
+        log = PredictionLog.FromString(record)
+        if log.WhichOneof("log_type") == "classify_log":
+            request = log.classify_log.request
+            examples = request.input.example_list.examples
+            inputs = {"inputs": strings([example.SerializeToString() for example in examples])}
+        else:
+            request = log.predict_log.request
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        yield request.model_spec.signature_name, inputs
 
 
-def _log(signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
-    request = _field(_MODEL_SPEC, _field(_SIGNATURE_NAME, signature.encode()))
-    for name, value in inputs.items():
-        tensor = tf.make_tensor_proto(value).SerializeToString()
-        request += _field(_INPUTS, _field(_KEY, name.encode()) + _field(_VALUE, tensor))
-    return _field(_PREDICT_LOG, _field(_REQUEST, request))
-
-
-# === The wire format of length-delimited fields (protobuf.dev/programming-guides/encoding) ===
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
-
-
-def _varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at < len(message):
-        tag, at = _read_varint(message, at)
-        size, at = _read_varint(message, at)
-        yield tag >> 3, message[at : at + size]
-        at += size
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def _one(message: bytes, wanted: int) -> bytes:
-    return next(payload for number, payload in _fields(message) if number == wanted)
+def _log(signature: str, inputs: Mapping[str, np.ndarray]) -> PredictionLog:
+    """One record, for the API that the signature is made for."""
+    log = PredictionLog()
+    if signature == "classify":
+        request = log.classify_log.request
+        for example in inputs["inputs"]:
+            request.input.example_list.examples.add().ParseFromString(example)
+    else:
+        request = log.predict_log.request
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    request.model_spec.signature_name = signature
+    return log

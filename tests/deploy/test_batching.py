@@ -1,0 +1,141 @@
+"""In-graph batching: requests that arrive together share a batch, and nothing else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.deploy.small import TEXTS
+from tfkit import export
+from tfkit.export.batching import Batching, batched
+from tfkit.export.requests import example, strings
+from tfkit.export.served import RefusedError, ServedModel
+
+ALL = ("text", "text_pair", "tokens", "classify", "embed")
+
+
+@pytest.fixture(scope="module")
+def served(model, tokenizer, tmp_path_factory):
+    report = export.saved_model(
+        model,
+        tokenizer,
+        tmp_path_factory.mktemp("batching"),
+        signatures=ALL,
+        batching=Batching(max_batch_size=4, timeout_micros=20_000),
+    )
+    assert report.ops["BatchFunction"] and report.serving.oldest_server == "2.12"
+    with ServedModel(report.path) as process:
+        yield process
+
+
+def test_requests_that_arrive_together_share_a_batch():
+    def sizes(x):
+        return tf.fill(tf.shape(x), tf.shape(x)[0])
+
+    text = [tf.TensorSpec([None], tf.string)]
+    # Nobody waits a minute: the batch is full when all four are there.
+    options = Batching(max_batch_size=4, timeout_micros=60_000_000)
+    call = batched(sizes, text, options, "sizes")
+    with ThreadPoolExecutor(3) as pool:
+        seen = [answer.numpy().tolist() for answer in pool.map(call, [["a"], ["b", "c"], ["d"]])]
+    assert seen == [[4], [4, 4], [4]]
+
+
+def test_a_large_request_is_computed_in_parts_and_beyond_the_queue_is_refused():
+    def sizes(x):
+        return tf.fill(tf.shape(x), tf.shape(x)[0])
+
+    text = [tf.TensorSpec([None], tf.string)]
+    options = Batching(max_batch_size=4, timeout_micros=0, max_enqueued_batches=3)
+    call = batched(sizes, text, options, "parts")
+    assert call(["x"] * 10).numpy().tolist() == [4] * 8 + [2] * 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="larger than maximum input batch"):
+        call(["x"] * 13)
+
+
+def test_answers_equal_the_models_whatever_they_shared_a_batch_with(
+    served, model, tokenizer, expected
+):
+    def tokens(text):
+        batch = tokenizer([text], truncation=True, max_length=24, return_tensors="np")
+        return {name: batch[name].astype(np.int32) for name in ("input_ids", "attention_mask")}
+
+    def ask(job):
+        signature, number = job
+        text = TEXTS[number]
+        inputs = {
+            "text": {"text": strings([text])},
+            "classify": {"inputs": strings([example(text)])},
+            "tokens": tokens(text),
+            "embed": {"text": strings([text])},
+        }[signature]
+        return served.run(signature, inputs)
+
+    jobs = [(name, n) for n in range(len(TEXTS)) for name in ("text", "classify", "tokens")] * 4
+    jobs += [("embed", n) for n in range(len(TEXTS))]
+    np.random.default_rng(0).shuffle(jobs)
+    jobs = [(name, int(number)) for name, number in jobs]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, jobs))
+    for (signature, number), answer in zip(jobs, answers):
+        if signature == "embed":
+            states = model(tokens(TEXTS[number]), output_hidden_states=True).hidden_states[-1]
+            np.testing.assert_allclose(answer["embedding"][0], states[0].numpy().mean(0), atol=1e-5)
+        else:
+            np.testing.assert_allclose(answer["scores"][0], expected[number], atol=1e-6)
+
+
+BAD = [
+    ("text", {"text": np.array("scalar", dtype=object)}),
+    ("text", {"text": np.array([["rank", "two"]], dtype=object)}),
+    ("classify", {"inputs": strings([b"no example"])}),
+    ("classify", {"inputs": strings([example("good"), b"\x00"])}),
+    ("tokens", {"input_ids": [[2, 999, 3]], "attention_mask": [[1, 1, 1]]}),
+    ("tokens", {"input_ids": [[2, -1, 3]], "attention_mask": [[1, 1, 1]]}),
+    ("tokens", {"input_ids": np.full([1, 25], 5), "attention_mask": np.ones([1, 25])}),
+    ("tokens", {"input_ids": [[2, 5, 3]], "attention_mask": [[1, 1]]}),
+    ("text_pair", {"text": strings(["a"]), "text_pair": strings(["b", "c"])}),
+]
+
+
+def test_a_bad_request_does_not_spoil_those_beside_it(served, expected):
+    jobs = BAD * 3 + [("text", {"text": strings(TEXTS[:2])})] * 40
+    np.random.default_rng(0).shuffle(jobs)
+
+    def ask(job):
+        try:
+            return served.run(*job)["scores"]
+        except RefusedError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, jobs))
+    good = [answer for answer in answers if not isinstance(answer, str)]
+    assert len(good) == 40
+    for scores in good:
+        np.testing.assert_allclose(scores, expected[:2], atol=1e-6)
+
+
+def test_no_texts_and_a_thousand(served, expected):
+    assert served.run("text", {"text": strings([])})["scores"].shape == (0, 3)
+    many = [TEXTS[number % 6] for number in range(500)]  # 4 × 128 is the most
+    scores = served.run("text", {"text": strings(many)})["scores"]
+    np.testing.assert_allclose(scores, expected[np.arange(500) % 6], atol=1e-6)
+    with pytest.raises(RefusedError, match="larger than maximum input batch size 512"):
+        served.run("text", {"text": strings(many * 2)})
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"max_batch_size": 0}, "`max_batch_size` must be a whole number from 1 on; received 0"),
+        ({"timeout_micros": -1}, "from 0 on; received -1"),
+        ({"threads": 1.5}, "received 1.5"),
+    ],
+)
+def test_numbers_out_of_range_are_one_sentence(options, message):
+    with pytest.raises(ValueError, match=message):
+        Batching(**options)
