@@ -19,8 +19,8 @@ _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 # Legacy encodings in the order in which they are tried, and the characters that a text in them
 # is mostly made of, apart from ASCII.
 _LEGACY = {
+    "cp932": "[\u3000-\u30ff\u4e00-\u9fff]",  # before cp949, which takes much of it for Korean
     "cp949": "[\uac00-\ud7a3]",
-    "cp932": "[\u3040-\u30ff\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]",
     "gb18030": "[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]",
     "big5": "[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]",
 }
