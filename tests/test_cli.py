@@ -44,6 +44,16 @@ def test_evaluate(trained, capsys):
     assert json.loads(capsys.readouterr().out)["classes"]["pos"]["support"] == 8
 
 
+def test_evaluate_writes_a_report(trained, capsys):
+    pytest.importorskip("jinja2")
+    command = f"evaluate {trained}/reviews.csv --model {trained}/model --report {trained}/report"
+    assert main(command.split()) == 0
+    assert f"Wrote {trained}/report/report.html" in capsys.readouterr().out
+    figures = json.loads((trained / "report" / "report.json").read_text())
+    assert figures["evaluation"]["accuracy"] == 1.0 and figures["data"] == "reviews.csv"
+    assert figures["latency"]["median_ms"] > 0
+
+
 def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     model = ["--model", f"{trained}/model"]
     assert main(["predict", "a good film", "bad", "", *model]) == 0

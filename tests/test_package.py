@@ -28,6 +28,7 @@ FLOORS = [
     {"pipelines"},
     {"export"},
     {"training"},
+    {"evaluation"},
     {"data"},
     {"models"},
     {"checkpoints"},

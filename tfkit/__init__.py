@@ -27,6 +27,7 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _ROOMS = {
     "data": "tfkit.data",
+    "evaluation": "tfkit.evaluation",
     "export": "tfkit.export",
     "lite": "tfkit.export.lite",
     "training": "tfkit.training",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
-
-import numpy as np
+from pathlib import Path
 
 from tfkit.commands.shared import add_batches, add_columns, add_model, columns, model_and_tokenizer
+from tfkit.shipped import small_model
 
-HELP = "accuracy, precision, recall and F1 on a labelled file"
+HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of all there is to say"
 
 
 def add_arguments(parser) -> None:
@@ -20,26 +19,55 @@ def add_arguments(parser) -> None:
     add_columns(parser)
     add_batches(parser)
     parser.add_argument("--tflite", metavar="FILE", help="score this export of the model instead")
+    parser.add_argument(
+        "--report", metavar="DIR", help="write report.html, a page for people, and report.json"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options) -> None:
-    """Prints accuracy and per-class figures on a labelled file."""
-    from tfkit import data, export, training
+    """Prints accuracy and per-class figures on a labelled file, and writes the report."""
+    from tfkit import data, evaluation
 
     model, tokenizer = model_and_tokenizer(options.model)
-    examples = data.read(options.data, names=model.config.id2label, **columns(options))
+    known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
+    examples = data.read(options.data, **known, **columns(options))
     if options.tflite:
-        scores = export.Classifier(options.tflite, tokenizer=tokenizer).scores(examples.texts)
-        with np.errstate(divide="ignore"):  # a score may be 0
-            figures = training.score(np.asarray(examples.labels), np.log(scores), examples.names)
+        logits, answer = _tflite(options, tokenizer, examples)
     else:
-        figures = training.evaluate(
-            model,
-            tokenizer,
-            examples,
-            batch_size=options.batch_size,
-            max_length=options.max_length,
-            verbose="auto" if sys.stderr.isatty() else 0,
-        )
-    print(json.dumps(dataclasses.asdict(figures), indent=2) if options.json else figures)
+        limits = {"batch_size": options.batch_size, "max_length": options.max_length}
+        verbose = "auto" if sys.stderr.isatty() else 0
+        logits = evaluation.predict_logits(model, tokenizer, examples, verbose=verbose, **limits)
+        pairs = examples.text_pairs is not None
+        answer = evaluation.answer_of(model, tokenizer, options.max_length, pairs)
+    found = evaluation.report_of(
+        examples,
+        logits,
+        answer=answer if options.report else None,
+        model_name=_name(options.tflite or options.model or small_model()),
+        data_name=_name(options.data),
+        batch_size=options.batch_size,
+    )
+    page = found.save(options.report) if options.report else None
+    if options.json:
+        print(json.dumps(found.figures_as_dict(), ensure_ascii=False, indent=2))
+    else:
+        print(found)
+        if page:
+            print(f"Wrote {page} and report.json beside it")
+
+
+def _tflite(options, tokenizer, examples):
+    """Logits of an exported file, and the function of strings that gives its answers."""
+    from tfkit import evaluation, export
+
+    classify = export.Classifier(options.tflite, tokenizer=tokenizer)
+    scores = classify.scores(examples.texts)
+    return (
+        evaluation.logits_of(examples.problem_type, scores),
+        lambda columns: classify.scores(columns[0]),
+    )
+
+
+def _name(path: str | Path) -> str:
+    return Path(path).resolve().name

@@ -15,8 +15,9 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
     """Splits into a part to train on and a part to check on, class by class.
 
     Every class gives its share of rows, rounded so that the whole share comes out right, but
-    never its last row. A row with several labels counts for the rarest of them. Rows of one text, whatever its capitals and blanks, stay together. The
-    same seed gives the same split; rows keep their order.
+    never its last row. A row with several labels counts for the rarest of them. Rows of one text,
+    whatever its capitals and blanks, stay together. The same seed gives the same split; rows keep
+    their order.
 
     Args:
         examples: with labels or without.

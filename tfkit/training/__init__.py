@@ -1,8 +1,9 @@
-"""Fine-tuning by `model.fit`, and what a trained model is worth."""
+"""Fine-tuning by `model.fit`; what a trained model is worth is in `tfkit.evaluation`."""
 
 from __future__ import annotations
 
-from tfkit.training.evaluation import Evaluation, evaluate, score
+from tfkit.evaluation.evaluate import evaluate, score
+from tfkit.evaluation.single_label import Evaluation
 from tfkit.training.fine_tune import fine_tune
 from tfkit.training.optimizer import WarmupLinearDecay, adamw
 

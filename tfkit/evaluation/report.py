@@ -1,0 +1,175 @@
+"""The report: everything about a model on labelled texts, as JSON and as a page for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+import tfkit
+from tfkit.data.examples import Examples
+from tfkit.evaluation import answers as reading
+from tfkit.evaluation.evaluate import AnyEvaluation, predict_logits, score
+from tfkit.evaluation.latency import Answer, Latency, answer_of, measure
+from tfkit.files import staged
+
+_MISTAKES = 25
+_CONFUSIONS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `report` finds out.
+
+    Attributes:
+        model: its name, for the reader.
+        data: the name of the texts, for the reader.
+        created: the day, as "2026-11-24".
+        evaluation: the figures.
+        score_histogram: "edges" of bins of the answers' scores; "right" and "wrong" answers in
+            each. None for numbers.
+        thresholds: for some least scores the share of texts that reach them ("answered") and the
+            "accuracy" there. None unless each text has one label.
+        confusions: which class was taken for which, most often first: "label", "answer", "texts"
+            and their "share" of the class. None unless each text has one label.
+        mistakes: the surest wrong answers, or for numbers the largest errors.
+        values: for numbers the pairs (target, prediction) of up to 2,000 texts.
+        latency: times from string to answer, or None.
+    """
+
+    model: str
+    data: str
+    created: str
+    evaluation: AnyEvaluation
+    score_histogram: dict[str, list] | None
+    thresholds: list[dict] | None
+    confusions: list[dict] | None
+    mistakes: list[dict]
+    values: list[tuple[float, float]] | None
+    latency: Latency | None
+
+    def figures_as_dict(self) -> dict:
+        """The figures alone."""
+        figures = dataclasses.asdict(self.evaluation)
+        macro_f1 = getattr(self.evaluation, "macro_f1", None)
+        return figures if macro_f1 is None else {**figures, "macro_f1": macro_f1}
+
+    def as_dict(self) -> dict:
+        """All of it, in what JSON knows."""
+        contents = {
+            "made_by": f"tfkit {tfkit.__version__}",
+            "problem_type": self.evaluation.problem_type,
+            **dataclasses.asdict(self),
+            "evaluation": self.figures_as_dict(),
+        }
+        return {key: value for key, value in contents.items() if value is not None}
+
+    def save(self, directory: str | os.PathLike) -> Path:
+        """Writes `report.json` and `report.html`, whole or not at all; returns the page's path.
+
+        Raises:
+            ImportError: what the page is drawn with, in the extra `plots`, is not installed.
+        """
+        from tfkit.evaluation.page import page
+
+        with staged(directory) as stage:
+            html = page(self)
+            (stage / "report.html").write_text(html, encoding="utf-8")
+            content = json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+            (stage / "report.json").write_text(content + "\n", encoding="utf-8")
+        return Path(directory).expanduser() / "report.html"
+
+    def __str__(self) -> str:
+        return str(self.evaluation)
+
+
+def report(
+    model,
+    tokenizer,
+    examples: Examples,
+    directory: str | os.PathLike | None = None,
+    *,
+    model_name: str = "the model",
+    data_name: str = "the texts",
+    batch_size: int = 32,
+    max_length: int | None = None,
+    latency: bool = True,
+    verbose: str | int = 0,
+) -> Report:
+    """Evaluates a model and says all there is to say of it.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`.
+        tokenizer: its tokenizer.
+        examples: labelled texts, read with `names=model.config.id2label`.
+        directory: a folder for `report.json` and `report.html`, a page that needs no other file.
+        model_name: for the reader.
+        data_name: for the reader.
+        batch_size: B.
+        max_length: tokens after which a text is cut.
+        latency: take some seconds to time single texts and batches.
+        verbose: as in `model.predict`.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, DistilBertTokenizer
+        >>> from tfkit import TFDistilBertForSequenceClassification
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+        >>> config = DistilBertConfig(vocab_size=7, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model = TFDistilBertForSequenceClassification(config)
+        >>> texts = Examples(["good", "bad"], labels=[1, 0], names=["neg", "pos"])
+        >>> found = report(model, DistilBertTokenizer(words), texts, latency=False)
+        >>> found.evaluation.examples, found.thresholds[0]
+        (2, {'threshold': 0.5, 'answered': 1.0, 'accuracy': 0.5})
+    """
+    options = {"batch_size": batch_size, "max_length": max_length}
+    logits = predict_logits(model, tokenizer, examples, verbose=verbose, **options)
+    answer = None
+    if latency:
+        answer = answer_of(model, tokenizer, max_length, examples.text_pairs is not None)
+    names = {"model_name": model_name, "data_name": data_name}
+    found = report_of(examples, logits, answer=answer, batch_size=batch_size, **names)
+    if directory is not None:
+        found.save(directory)
+    return found
+
+
+def report_of(
+    examples: Examples,
+    logits: np.ndarray,
+    *,
+    answer: Answer | None = None,
+    model_name: str = "the model",
+    data_name: str = "the texts",
+    batch_size: int = 32,
+) -> Report:
+    """A report from logits `[B,C]`; `answer`, a function of strings, is what is timed."""
+    evaluation, answers = score(examples, logits), reading.answers_of(examples, logits)
+    kind = evaluation.problem_type
+    single, number = kind == "single_label_classification", kind == "regression"
+    columns = [c for c in (examples.texts, examples.text_pairs) if c is not None]
+    return Report(
+        model=model_name,
+        data=data_name,
+        created=datetime.date.today().isoformat(),
+        evaluation=evaluation,
+        score_histogram=reading.score_histogram(answers),
+        thresholds=reading.thresholds(answers) if single else None,
+        confusions=(
+            reading.confusions(evaluation.confusion, examples.names)[:_CONFUSIONS]
+            if single
+            else None
+        ),
+        mistakes=reading.mistakes(examples, answers, _MISTAKES),
+        values=_values(examples, logits) if number else None,
+        latency=None if answer is None else measure(answer, columns, batch_size),
+    )
+
+
+def _values(examples: Examples, logits: np.ndarray, most: int = 2000) -> list[tuple[float, float]]:
+    rows = np.unique(np.linspace(0, len(examples) - 1, most).astype(int))
+    return [(float(examples.labels[row]), float(logits[row].squeeze())) for row in rows]
