@@ -54,6 +54,19 @@ def test_evaluate_writes_a_report(trained, capsys):
     assert figures["latency"]["median_ms"] > 0
 
 
+def test_explain(trained, capsys):
+    pytest.importorskip("matplotlib")
+    model = ["--model", f"{trained}/model"]
+    files = ["--html", f"{trained}/why.html", "--attention", f"{trained}/maps.svg"]
+    assert main(["explain", "a good film", *model, *files]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("pos: ") and "gap" in said and said.splitlines()[-2].endswith("good")
+    assert "good" in (trained / "why.html").read_text() and (trained / "maps.svg").exists()
+    assert main(["explain", "a good film", "--target", "neg", "--json", *model]) == 0
+    assert [word["text"] for word in json.loads(capsys.readouterr().out)["words"]][1] == "good"
+    assert_one_line(["explain", "a", "--target", "none", *model], capsys, "label of the model")
+
+
 def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     model = ["--model", f"{trained}/model"]
     assert main(["predict", "a good film", "bad", "", *model]) == 0
@@ -191,7 +204,7 @@ def test_help_names_every_command():
     text = subprocess.run(
         [sys.executable, "-m", "tfkit", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("demo", "train", "evaluate", "predict", "export", "verify"):
+    for command in ("demo", "train", "evaluate", "explain", "predict", "export", "verify"):
         assert f"tfkit {command}" in text
     wrong = subprocess.run([sys.executable, "-m", "tfkit", "fly"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "invalid choice: 'fly'" in wrong.stderr

@@ -28,14 +28,14 @@ FLOORS = [
     {"pipelines"},
     {"export"},
     {"training"},
-    {"evaluation"},
+    {"evaluation", "explanation"},
     {"data"},
     {"models"},
     {"checkpoints"},
     {"layers"},
     {"text"},
     {"config"},
-    {"config_rules", "hub", "files", "trees"},
+    {"config_rules", "hub", "files", "pages", "trees"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

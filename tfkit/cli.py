@@ -1,4 +1,4 @@
-"""The command line: `tfkit demo | train | evaluate | predict | export | verify`."""
+"""The command line: `tfkit demo | train | evaluate | explain | predict | export | verify`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and 
   tfkit demo                                        see everything work, in a minute or two
   tfkit train reviews.csv --validation dev.csv --output my-model
   tfkit evaluate dev.csv --model my-model
+  tfkit explain "What a film!" --model my-model
   tfkit predict "What a film!" --model my-model
   tfkit export --model my-model --format serving --output serving/my-model
   tfkit verify serving/my-model --model my-model

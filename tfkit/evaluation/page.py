@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from tfkit.evaluation.report import Report
+from tfkit.pages import missing, render
 
 _SMALL_MATRIX = 12  # classes whose counts fit into cells
 _SHOWN_CLASSES = 20
@@ -20,28 +21,16 @@ def page(report: Report) -> str:
         ImportError: matplotlib or Jinja, in the extra `plots`, is not installed.
     """
     try:
-        import jinja2
-
         from tfkit.evaluation import plots
     except ImportError as error:
-        raise ImportError(
-            f"A report is drawn with {error.name}: pip install 'tfkit[plots]'."
-        ) from None
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tfkit.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, number="{:,}".format, ms=milliseconds)
+        raise missing(error.name) from None
     view = {
         "single_label_classification": _single_label,
         "multi_label_classification": _multi_label,
         "regression": _regression,
     }[report.evaluation.problem_type](report, plots)
-    template = environment.get_template("report.html")
-    return template.render(report=report, figures=report.evaluation, **view)
+    filters = {"percent": percent, "number": "{:,}".format, "ms": milliseconds}
+    return render("report.html", filters=filters, report=report, figures=report.evaluation, **view)
 
 
 # === Numbers in words ===

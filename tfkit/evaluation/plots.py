@@ -5,7 +5,6 @@ They hold English words and numbers alone: labels and texts, in whatever script,
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from tfkit.evaluation.calibration import Calibration
+from tfkit.pages import data_uri
 
 INK, MUTED, LINE = "#1c2230", "#5d6678", "#d9dde5"
 BLUE, RED, PALE = "#2f5fd0", "#cf4a30", "#aebfe8"
@@ -120,4 +120,4 @@ def _drawn(draw, title: str) -> str:
         figure.savefig(content, format="svg", transparent=True, metadata=metadata)
     # The viewer's own fonts, not the names that matplotlib measured with.
     svg = content.getvalue().decode().replace("'DejaVu Sans', ", "system-ui, 'Segoe UI', Roboto, ")
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return data_uri(svg)

@@ -1,0 +1,64 @@
+"""`tfkit explain`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from tfkit.commands.shared import add_max_length, add_model, model_and_tokenizer
+
+HELP = "which words decided, in the terminal and as a page; attention maps as a plot"
+
+
+def add_arguments(parser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("text", metavar="TEXT")
+    parser.add_argument("--text-pair", metavar="TEXT", help="the second text, for a model of pairs")
+    add_model(parser)
+    parser.add_argument("--target", metavar="LABEL", help="the label to explain (the answer)")
+    parser.add_argument(
+        "--baseline", metavar="TOKEN", help="the token that stands for no word ([MASK])"
+    )
+    parser.add_argument("--steps", type=int, help="of the integral (until the gap is small)")
+    add_max_length(parser)
+    parser.add_argument("--html", metavar="FILE", help="write a page")
+    parser.add_argument(
+        "--attention", metavar="FILE", help="draw attention maps: .png, .svg, .html"
+    )
+    parser.add_argument(
+        "--layer", type=int, help="draw all heads of this layer, from 0 (each layer's mean)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options) -> None:
+    """Prints how much each word speaks for a label, and writes what was asked for."""
+    from tfkit import explain
+    from tfkit.explanation import plot_attention
+    from tfkit.explanation.show import as_ansi
+
+    if options.layer is not None and not options.attention:
+        raise ValueError("--layer goes with --attention FILE.")
+    model, tokenizer = model_and_tokenizer(options.model)
+    why = explain(
+        model,
+        tokenizer,
+        options.text,
+        options.text_pair,
+        target=options.target,
+        baseline=options.baseline,
+        steps=options.steps,
+        max_length=options.max_length,
+    )
+    if options.json:
+        print(json.dumps(why.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        print(as_ansi(why) if coloured else why)
+    if options.html:
+        print(f"Wrote {why.save_html(options.html)}", file=sys.stderr)
+    if options.attention:
+        drawn = {"layer": options.layer, "text_pair": options.text_pair}
+        plot_attention(model, tokenizer, options.text, options.attention, **drawn)
+        print(f"Wrote {options.attention}", file=sys.stderr)

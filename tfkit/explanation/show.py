@@ -1,0 +1,95 @@
+"""An explanation in a terminal, as a table of plain text, and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tfkit.explanation.explain import Explanation, Word
+from tfkit.pages import render
+
+# Backgrounds of xterm's 256 colours, from faint to strong: words for the label, words against it.
+_FOR = (189, 153, 111, 69, 33)
+_AGAINST = (224, 217, 210, 203, 196)
+_BAR = 12
+
+
+def as_table(why: Explanation) -> str:
+    """A word a line, with its share of the score and a bar."""
+    largest = _largest(why)
+    lines = [*_summary(why), ""]
+    for word in why.words:
+        bar = "█" * round(_BAR * abs(word.attribution) / largest)
+        left, right = (bar, "") if word.attribution < 0 else ("", bar)
+        lines.append(
+            f"{word.attribution:+.4f}  {left:>{_BAR}}|{right:<{_BAR}}  {word.text}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def as_ansi(why: Explanation) -> str:
+    """The text with its words coloured, for a terminal: blue speaks for the label, red against."""
+    largest = _largest(why)
+    painted = []
+    for part, pieces in enumerate(_pieces(why)):
+        line = "".join(
+            text if word is None else _painted(text, word.attribution / largest)
+            for text, word in pieces
+        )
+        painted.append(line if part == 0 else f"— {line}")
+    listed = [f"{word.attribution:+.4f}  {word.text}" for word in why.top(5)]
+    return "\n".join([*_summary(why), "", *painted, "", "Most decisive:", *listed])
+
+
+def as_html(why: Explanation) -> str:
+    """A page: the text with its words coloured, and a table of the most decisive ones."""
+    largest = _largest(why)
+    texts = [
+        [
+            {
+                "text": text,
+                "share": None if word is None else abs(word.attribution) / largest,
+                "kind": "for" if word and word.attribution >= 0 else "against",
+                "attribution": None if word is None else word.attribution,
+            }
+            for text, word in pieces
+        ]
+        for pieces in _pieces(why)
+    ]
+    top = [{**word._asdict(), "share": abs(word.attribution) / largest} for word in why.top(12)]
+    return render("explanation.html", why=why, texts=texts, top=top)
+
+
+def _summary(why: Explanation) -> list[str]:
+    lines = [
+        f"{why.label}: {why.score:.4f} ({why.baseline_score:.4f} with no word known)",
+        f"The words sum up to {why.score - why.baseline_score + why.gap:+.4f}; "
+        f"gap {why.gap:+.1e} after {why.steps} steps",
+    ]
+    if why.answer != why.label:
+        lines.insert(1, f"The model's answer is {why.answer}")
+    if why.cut:
+        lines.append("The text is longer than the model reads; its end has no say.")
+    return lines
+
+
+def _largest(why: Explanation) -> float:
+    return max((abs(word.attribution) for word in why.words), default=0.0) or 1.0
+
+
+def _pieces(why: Explanation) -> Iterator[list[tuple[str, Word | None]]]:
+    """Each text in pieces: words, and what stands between them."""
+    for part, text in enumerate(why.texts):
+        pieces, place = [], 0
+        for word in why.words:
+            if word.part == part and word.start >= place:
+                pieces += [(text[place : word.start], None), (text[word.start : word.end], word)]
+                place = word.end
+        yield [(piece, word) for piece, word in [*pieces, (text[place:], None)] if piece]
+
+
+def _painted(text: str, share: float) -> str:
+    colours = _FOR if share > 0 else _AGAINST
+    level = round(abs(share) * len(colours))
+    if level == 0:
+        return text
+    return f"\033[48;5;{colours[level - 1]};38;5;16m{text}\033[0m"
