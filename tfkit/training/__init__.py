@@ -1,10 +1,25 @@
-"""Fine-tuning by `model.fit`; what a trained model is worth is in `tfkit.evaluation`."""
+"""Fine-tuning and distillation; what a trained model is worth is in `tfkit.evaluation`."""
 
 from __future__ import annotations
 
 from tfkit.evaluation.evaluate import evaluate, score
 from tfkit.evaluation.single_label import Evaluation
+from tfkit.training.distill import distill
+from tfkit.training.distill_augment import Augmentation
+from tfkit.training.distill_student import student_of
+from tfkit.training.distill_teacher import teacher_logits
 from tfkit.training.fine_tune import fine_tune
 from tfkit.training.optimizer import WarmupLinearDecay, adamw
 
-__all__ = ["Evaluation", "WarmupLinearDecay", "adamw", "evaluate", "fine_tune", "score"]
+__all__ = [
+    "Augmentation",
+    "Evaluation",
+    "WarmupLinearDecay",
+    "adamw",
+    "distill",
+    "evaluate",
+    "fine_tune",
+    "score",
+    "student_of",
+    "teacher_logits",
+]

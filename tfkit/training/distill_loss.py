@@ -1,0 +1,183 @@
+"""What a student loses against labels and against its teacher, and the model that adds it up."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfkit.data.examples import Examples
+from tfkit.models.losses import problem_type
+from tfkit.models.outputs import TFSequenceClassifierOutput
+from tfkit.models.training import TrainableModel
+
+
+def soft_target_loss(kind: str, teacher_logits, student_logits, temperature: float):
+    """How far the student's answers are from the teacher's, both softened by a temperature.
+
+    Args:
+        kind: a `problem_type` of a config. Of single labels, the Kullback-Leibler divergence of
+            the softmax of logits / temperature, times temperature squared, so that its gradients
+            keep their size; of several labels, the mean of the classes' divergences, each with a
+            sigmoid; of a regression, the squared difference.
+        teacher_logits, student_logits: float `[B,C]`.
+        temperature: above 0; the higher, the more the unlikely classes count.
+
+    Returns: float `[B]`, in nats but for a regression; 0 where both agree.
+
+    Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
+
+    Example:
+
+        >>> teacher, student = ops.array([[2.0, 0.0]]), ops.array([[0.0, 0.0]])
+        >>> loss = soft_target_loss("single_label_classification", teacher, student, 2.0)
+        >>> f"{float(loss[0]):.4f}"  # 4 · (0.7311 · ln(0.7311 / 0.5) + 0.2689 · ln(0.2689 / 0.5))
+        '0.4438'
+    """
+    if kind == "regression":
+        return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
+    theirs, ours = teacher_logits / temperature, student_logits / temperature
+    if kind == "single_label_classification":
+        divergence = _divergence(ops.log_softmax(theirs), ops.log_softmax(ours))
+    else:
+        yes = _divergence_terms(ops.log_sigmoid(theirs), ops.log_sigmoid(ours))
+        no = _divergence_terms(ops.log_sigmoid(-theirs), ops.log_sigmoid(-ours))
+        divergence = ops.mean(yes + no, axis=-1)
+    return temperature**2 * divergence
+
+
+def hidden_state_loss(teacher_states, student_states, attention_mask):
+    """One less the cosine between the two models' states, the mean over a text's real tokens.
+
+    Args:
+        teacher_states, student_states: float `[B,T,D]`.
+        attention_mask: `[B,T]`.
+
+    Returns: float `[B]`, from 0 to 2.
+
+    Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 2, L_cos.
+
+    Example:
+
+        >>> states = ops.array([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> float(hidden_state_loss(states, ops.flip(states, axis=-1), ops.ones((1, 2)))[0])
+        1.0
+    """
+    cosine = -keras.losses.cosine_similarity(teacher_states, student_states, axis=-1)
+    real = ops.cast(attention_mask, cosine.dtype)
+    return ops.sum((1.0 - cosine) * real, axis=-1) / ops.maximum(ops.sum(real, axis=-1), 1.0)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class TaughtExamples(Examples):
+    """Texts with a teacher's logits, of which the first have labels too.
+
+    Args:
+        teacher_logits: float `[rows,C]`.
+        labelled: how many rows have labels; the `labels` of those after them mean nothing.
+    """
+
+    teacher_logits: np.ndarray | None = None
+    labelled: int = 0
+
+    def targets(self) -> np.ndarray:
+        """Each row 1 or 0 for whether it has a label, the label, the logits: float32 `[B,1+K+C]`,
+        where a label is K numbers.
+        """
+        labels = super().targets().reshape(len(self), -1)
+        has_label = np.arange(len(self))[:, None] < self.labelled
+        return np.concatenate([has_label, labels, self.teacher_logits], axis=1, dtype=np.float32)
+
+
+class Distiller(TrainableModel):
+    """A student that is compared with labels and with a teacher while it trains.
+
+    Targets are those of `TaughtExamples`; plain labels, as of a validation set, are compared as
+    the student alone compares them.
+
+    Args:
+        student: a `TFDistilBertForSequenceClassification`.
+        temperature: see `soft_target_loss`.
+        hard_weight: of the loss against the labels, where there is one.
+        soft_weight: of `soft_target_loss`.
+        hidden_weight: of `hidden_state_loss` between the last hidden states.
+        teacher: a model of tfkit of the student's width, for `hidden_weight` alone.
+    """
+
+    output_type = TFSequenceClassifierOutput
+
+    def __init__(
+        self,
+        student,
+        *,
+        temperature: float,
+        hard_weight: float,
+        soft_weight: float,
+        hidden_weight: float = 0.0,
+        teacher=None,
+    ):
+        super().__init__(name="distiller")
+        self.student = student
+        self.temperature = temperature
+        self.shares = {"hard": hard_weight, "soft": soft_weight, "hidden": hidden_weight}
+        # In a function: Keras would train, count and save what it sees as an attribute.
+        self._taught_states = lambda x: teacher(
+            x, output_hidden_states=True, training=False
+        ).hidden_states[-1]
+        self.built = True
+
+    @property
+    def config(self):
+        """The student's."""
+        return self.student.config
+
+    def call(self, inputs, training=None):
+        shows = bool(self.shares["hidden"])
+        return dict(self.student(inputs, output_hidden_states=shows, training=training))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        labels, has_label, taught = self._apart(y)
+        if taught is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        weights = 1.0 if sample_weight is None else ops.reshape(sample_weight, (-1,))
+        hard = super().compute_loss(x, labels, y_pred, has_label * weights, training)
+        logits = ops.cast(y_pred["logits"], "float32")
+        soft = soft_target_loss(problem_type(self.config, labels), taught, logits, self.temperature)
+        loss = self.shares["hard"] * hard + self.shares["soft"] * ops.mean(weights * soft)
+        if self.shares["hidden"]:
+            theirs, ours = self._taught_states(x), y_pred["hidden_states"][-1]
+            hidden = hidden_state_loss(theirs, ops.cast(ours, theirs.dtype), x["attention_mask"])
+            loss = loss + self.shares["hidden"] * ops.mean(weights * ops.cast(hidden, "float32"))
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        labels, has_label, _ = self._apart(y)
+        if has_label is not None:
+            sample_weight = has_label if sample_weight is None else has_label * sample_weight
+        return super().compute_metrics(x, labels, y_pred, sample_weight)
+
+    def head_loss(self, labels, outputs):
+        return self.student.head_loss(labels, outputs)
+
+    def _apart(self, y):
+        """Labels, 1 or 0 for whether there is one, and the teacher's logits; None for the last two
+        where `y` is labels alone.
+        """
+        classes = self.config.num_labels
+        if len(y.shape) < 2 or y.shape[-1] <= classes:
+            return y, None, None
+        labels, taught = y[:, 1:-classes], y[:, -classes:]
+        if labels.shape[-1] == 1 and classes > 1:
+            labels = ops.cast(labels, "int32")
+        return labels, y[:, 0], taught
+
+
+def _divergence(theirs, ours):
+    return ops.sum(_divergence_terms(theirs, ours), axis=-1)
+
+
+def _divergence_terms(theirs, ours):
+    """Of log-probabilities."""
+    return ops.exp(theirs) * (theirs - ours)
