@@ -227,6 +227,16 @@ def test_a_model_is_pushed_and_comes_back(hub, tiny_model):
     ]  # fmt: skip
 
 
+def test_a_tokenizer_is_pushed_and_comes_back(hub):
+    hub.files = {}
+    address = DistilBertTokenizer(WORDS).push_to_hub("us/tiny", token="writer")
+    assert address.endswith(f"/us/tiny/commit/{COMMIT}")
+    assert {"vocab.txt", "tokenizer.json"} <= {*hub.files}
+    assert AutoTokenizer.from_pretrained("us/tiny", **vars(hub.options))("good").input_ids == [
+        2, 5, 3
+    ]  # fmt: skip
+
+
 def test_a_card_that_the_repository_has_stays(hub, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "README.md").write_text("new")

@@ -356,6 +356,19 @@ CALLS = {
         t([SHORT, TEXT], return_tensors="np"),
     ],
     "arrays of another kind": lambda t: t(SHORT, return_tensors="list"),
+    "lists made arrays later": lambda t: [
+        t([SHORT, TEXT], padding=True).convert_to_tensors("np"),
+        t(SHORT).convert_to_tensors(None),
+        t([SHORT, TEXT], padding=True).convert_to_tensors("np")["input_ids"].dtype,
+    ],
+    "lists made arrays of another kind": lambda t: t([SHORT]).convert_to_tensors("list"),
+    "options as Transformers' enums": lambda t: t(
+        [SHORT, TEXT],
+        padding=transformers.utils.PaddingStrategy.MAX_LENGTH,
+        truncation=transformers.tokenization_utils_base.TruncationStrategy.LONGEST_FIRST,
+        return_tensors=transformers.TensorType.NUMPY,
+        max_length=9,
+    ),
     "slices and keys of a batch": lambda t: [
         [encoding.ids for encoding in t([SHORT, TEXT, "a"])[:2]],
         t([SHORT, TEXT])[1].tokens,

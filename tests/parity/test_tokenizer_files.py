@@ -127,6 +127,14 @@ def test_a_custom_unknown_token_and_special_tokens(tmp_path):
     assert ids(transformers.AutoTokenizer.from_pretrained(tmp_path)) == ids(theirs)
 
 
+def test_the_vocabulary_is_saved_alone(tmp_path):
+    """Under the names that Transformers gives it."""
+    ours = DistilBertTokenizer(VOCABULARY)
+    paths = [*ours.save_vocabulary(tmp_path), *ours.save_vocabulary(tmp_path, "my")]
+    assert paths == [str(tmp_path / "vocab.txt"), str(tmp_path / "my-vocab.txt")]
+    assert ids(DistilBertTokenizer(paths[1])) == ids(ours)
+
+
 def test_a_save_that_fails_leaves_the_folder_as_it_was(tmp_path, monkeypatch):
     ours = DistilBertTokenizer(VOCABULARY)
     ours.save_pretrained(tmp_path)

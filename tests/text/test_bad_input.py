@@ -77,6 +77,8 @@ def test_odd_entries_are_never_produced_and_do_no_harm(vocabulary):
 @pytest.mark.parametrize(
     "vocab, error",
     [
+        (None, TypeError),
+        (5, TypeError),
         ([1, 2], TypeError),
         (["[UNK]", None], TypeError),
         ({"[UNK]": "0"}, ValueError),
@@ -182,6 +184,17 @@ def test_bytes_tensors_arrays_and_surrogates_are_taken(tokenizer):
     assert tokenizer(tf.constant("hello"))["input_ids"] == [2, 5, 3]
     assert tokenizer([])["input_ids"] == []
     assert tokenizer([], padding=True, return_tensors="np")["input_ids"].shape == (0, 2)
+
+
+@pytest.mark.parametrize("ids", ["hello", None, 2.5, ["hello"]], ids=str)
+def test_what_is_not_ids(tokenizer, ids):
+    with pytest.raises(TypeError, match="Expected ids.*Received"):
+        tokenizer.decode(ids)
+
+
+def test_what_is_not_a_new_token(tokenizer):
+    with pytest.raises(TypeError, match="Received: 5"):
+        tokenizer.add_tokens([5])
 
 
 def test_the_constructor_checks_the_sides(vocabulary):

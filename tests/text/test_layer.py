@@ -135,6 +135,8 @@ def test_ten_megabytes_in_one_string(tokenizer):
         (dict(padding="shortest"), "`padding` must be"),
         (dict(padding=4, max_length=8), "at least `max_length`"),
         (dict(truncation="middle"), "`truncation` must be one of"),
+        (dict(pad_to_multiple_of=0), "`pad_to_multiple_of` must be an integer of at least 1"),
+        (dict(pad_to_multiple_of="8"), "`pad_to_multiple_of` must be"),
     ],
 )
 def test_bad_options(tokenizer, options, message):

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfkit.text.assemble import Frame, assemble
 from tfkit.text.call_options import CallOptions
 from tfkit.text.encoding import BatchEncoding, Encoding
 from tfkit.text.rows import Row, rows_of
 from tfkit.text.source import Source
+from tfkit.text.tensors import as_tensor
 from tfkit.text.texts import Texts
 
 if TYPE_CHECKING:
@@ -189,22 +189,3 @@ class _Encodings:
             for first, *others in samples.values():
                 first.overflowing.extend(others)
         return made
-
-
-def as_tensor(name: str, values: list, kind: str):
-    """Rows as a tensor ("tf"), or as an array ("np": of arrays, if their lengths differ)."""
-    lengths = sorted({len(row) for row in values if isinstance(row, list)})
-    if len(lengths) <= 1:
-        array = np.array(values)
-        whole = array.size == 0 or array.dtype.kind == "i"
-        if kind == "np":
-            return array.astype(np.int64) if whole else array
-        return tf.constant(array, tf.int32 if whole else None)
-    if kind == "np":
-        array = np.empty(len(values), object)
-        array[:] = [np.array(row, np.int64) for row in values]
-        return array
-    raise ValueError(
-        f"`return_tensors` needs rows of one length. Received `{name}` of {lengths[0]} to "
-        f"{lengths[-1]} tokens. Pass `padding=True` (and `truncation=True`)."
-    )

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tfkit.text.tensors import check_kind
+
 _NO_LIMIT = 10**20  # Hugging Face writes 1e30 for "no `model_max_length`"
 _PADDING = {True: "longest", False: None, "longest": "longest", "max_length": "max_length"}
 _PADDING["do_not_pad"] = None
@@ -47,10 +49,8 @@ class CallOptions:
             raise ValueError(
                 f"`padding_side` must be 'right' or 'left'. Received: {self.padding_side!r}."
             )
-        if self.return_tensors not in (None, "tf", "np"):
-            raise ValueError(
-                f"`return_tensors` must be 'tf', 'np' or None. Received: {self.return_tensors!r}."
-            )
+        self.return_tensors = getattr(self.return_tensors, "value", self.return_tensors)
+        check_kind("return_tensors", self.return_tensors)
         for name, least in (("max_length", 0), ("stride", 0), ("pad_to_multiple_of", 1)):
             value = getattr(self, name)
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -99,7 +99,7 @@ class CallOptions:
 
 def _choice(name: str, value: Any, choices: dict) -> Any:
     try:
-        return choices[value]
+        return choices[getattr(value, "value", value)]  # Transformers has enums, too
     except (KeyError, TypeError):
         named = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be one of {named}. Received: {value!r}.") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.decoder import clean_up, join_pieces
 from tfkit.text.normalizer import NormalizerOptions, normalize
@@ -38,6 +40,8 @@ class TokenConversions:
         ids = ids.tolist() if hasattr(ids, "tolist") else ids
         if isinstance(ids, int):
             ids = [ids]
+        if not isinstance(ids, (list, tuple)) or any(isinstance(i, (str, bytes)) for i in ids[:1]):
+            raise TypeError(f"Expected ids, or lists of ids. Received: {ids!r}.")
         if ids and hasattr(ids[0], "__len__"):
             options = dict(skip_special_tokens=skip_special_tokens)
             options["clean_up_tokenization_spaces"] = clean_up_tokenization_spaces
@@ -74,8 +78,8 @@ class TokenConversions:
 
     def convert_ids_to_tokens(self, ids, skip_special_tokens: bool = False):
         """The token of an id, None if it has none; a list for a list."""
-        if isinstance(ids, int):
-            return self._token(ids)
+        if isinstance(ids, (int, np.integer)):
+            return self._token(int(ids))
         skipped = set(self.all_special_ids) if skip_special_tokens else ()
         return [self._token(int(index)) for index in ids if int(index) not in skipped]
 
@@ -141,6 +145,8 @@ class TokenConversions:
         for token in new_tokens:
             if isinstance(token, str):
                 token = AddedToken(token, special=special_tokens, normalized=not special_tokens)
+            elif not hasattr(token, "content"):
+                raise TypeError(f"Expected tokens: strings or AddedTokens. Received: {token!r}.")
             elif not isinstance(token, AddedToken):  # `tokenizers.AddedToken`
                 names = ("content", "special", "normalized", "single_word", "lstrip", "rstrip")
                 token = AddedToken(**{name: getattr(token, name) for name in names})

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tfkit.text.tensors import as_tensor, check_kind
 from tfkit.trees import transparent
 
 
@@ -196,6 +197,13 @@ class BatchEncoding(dict):
         row, char = self._row(batch_or_char_index, char_index)
         token = row.token_at(char, sequence_index)
         return None if token is None else row.word_ids[token]
+
+    def convert_to_tensors(self, tensor_type: str | None = None) -> BatchEncoding:
+        """Makes tensors ("tf") or arrays ("np") of the values, in place."""
+        if tensor_type is not None:
+            check_kind("tensor_type", tensor_type)
+            self.update({name: as_tensor(name, v, tensor_type) for name, v in self.items()})
+        return self
 
     def _row(self, first: int, second: int | None) -> tuple[Encoding, int]:
         row, index = (0, first) if second is None else (first, second)

@@ -30,7 +30,7 @@ _OPTIONS = (
     "truncation_side",
     "model_input_names",
     "clean_up_tokenization_spaces",
-)
+)  # of `tokenizer_config.json`; arguments and attributes of the tokenizer have the same names
 
 
 def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict[str, Any]:
@@ -144,27 +144,31 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
             str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"}
             for token in added
         },
-        "clean_up_tokenization_spaces": tokenizer.clean_up_tokenization_spaces,
-        "do_lower_case": tokenizer.do_lower_case,
-        "model_input_names": tokenizer.model_input_names,
-        "model_max_length": tokenizer.model_max_length,
-        "padding_side": tokenizer.padding_side,
-        "strip_accents": tokenizer.strip_accents,
-        "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
         "tokenizer_class": "DistilBertTokenizer",
-        "truncation_side": tokenizer.truncation_side,
+        **options_of(tokenizer),
         **special,
     }
     files = {
         "tokenizer_config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
         "special_tokens_map.json": json.dumps(special, indent=2, ensure_ascii=False) + "\n",
         "tokenizer.json": json.dumps(_whole(tokenizer), indent=2, ensure_ascii=False) + "\n",
-        "vocab.txt": "".join(f"{token}\n" for token in table.vocabulary.lines()),
     }
     with staged(folder) as stage:
         for name, content in files.items():
             (stage / name).write_text(content, encoding="utf-8", newline="\n")
-    return tuple(str(folder / name) for name in files)
+        write_vocabulary(tokenizer, stage / "vocab.txt")
+    return tuple(str(folder / name) for name in (*files, "vocab.txt"))
+
+
+def write_vocabulary(tokenizer: DistilBertTokenizer, path: Path) -> None:
+    """Writes the base vocabulary, a token a line."""
+    lines = tokenizer._table.vocabulary.lines()
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+def options_of(tokenizer: DistilBertTokenizer) -> dict[str, Any]:
+    """The tokenizer's options that `tokenizer_config.json` holds."""
+    return {name: getattr(tokenizer, name) for name in _OPTIONS}
 
 
 def _whole(tokenizer: DistilBertTokenizer) -> dict[str, Any]:

@@ -157,6 +157,11 @@ def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
             "`padding` must be 'longest', 'max_length' or a number of at least `max_length` "
             f"({length}). Received: {padding!r}."
         )
+    multiple = layer.pad_to_multiple_of
+    if multiple is not None and not (isinstance(multiple, int) and multiple >= 1):
+        raise ValueError(
+            f"`pad_to_multiple_of` must be an integer of at least 1. Received: {multiple!r}."
+        )
     if layer.truncation not in STRATEGIES:
         raise ValueError(
             f"`truncation` must be one of {STRATEGIES}. Received: {layer.truncation!r}."
@@ -170,7 +175,7 @@ def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
         pad_id=tokenizer.pad_token_id,
         max_length=length,
         width=padding if fixed else length if padding == "max_length" else None,
-        multiple=layer.pad_to_multiple_of or 1,
+        multiple=multiple or 1,
         truncation=layer.truncation,
         truncation_side=tokenizer.truncation_side,
         padding_side=tokenizer.padding_side,

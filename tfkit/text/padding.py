@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfkit.text.batch import as_tensor
 from tfkit.text.call_options import CallOptions
 from tfkit.text.encoding import BatchEncoding
+from tfkit.text.tensors import as_tensor
 
 if TYPE_CHECKING:
     from tfkit.text.tokenizer import DistilBertTokenizer

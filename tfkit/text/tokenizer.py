@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import tensorflow as tf
 
-from tfkit.hub import HubOptions
-from tfkit.text import folder, texts
+from tfkit.text import texts
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.batch import encode
 from tfkit.text.call_options import CallOptions
 from tfkit.text.conversions import TokenConversions
 from tfkit.text.encoding import BatchEncoding
+from tfkit.text.files import TokenizerFiles
 from tfkit.text.kernels import Pieces
 from tfkit.text.normalizer import NormalizerOptions
 from tfkit.text.padding import pad
@@ -24,7 +23,7 @@ from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
 
 
-class DistilBertTokenizer(TokenConversions):
+class DistilBertTokenizer(TokenConversions, TokenizerFiles):
     """BERT's WordPiece tokenizer, with the ids of the Rust library `tokenizers` for every string.
 
     Calling it takes what Hugging Face's fast tokenizer takes and gives the same results;
@@ -109,64 +108,6 @@ class DistilBertTokenizer(TokenConversions):
             known = {token.content: token for token in added}
             extra = [known.get(token, token) for token in extra_special_tokens]
             self.add_special_tokens({"extra_special_tokens": extra})
-
-    # === From and to files ===
-
-    @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs
-    ) -> DistilBertTokenizer:
-        """Reads the tokenizer of a checkpoint.
-
-        Args:
-            pretrained_model_name_or_path: a folder, a Hub repository, or a `vocab.txt`.
-            **kwargs: options of the constructor, which win over those of the files, and those of
-                `tfkit.hub.HubOptions`.
-
-        Raises:
-            FileNotFoundError: neither `tokenizer.json` nor `vocab.txt` is there.
-            ValueError: the files describe another kind of tokenizer.
-        """
-        hub = HubOptions.pop_from(kwargs)
-        settings = folder.read(pretrained_model_name_or_path, hub)
-        settings["name_or_path"] = str(pretrained_model_name_or_path)
-        return cls(**{**settings, **kwargs})
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **_) -> tuple[str, ...]:
-        """Writes the tokenizer's files, which Transformers reads too.
-
-        Returns:
-            The paths of `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and
-            `special_tokens_map.json`.
-        """
-        return folder.write(self, Path(save_directory))
-
-    def get_config(self) -> dict:
-        """All of the tokenizer as plain values, the vocabulary included."""
-        ids = self._table.vocabulary.ids
-        tokens = list(ids)
-        gapless = list(ids.values()) == list(range(len(tokens)))
-        return {
-            "vocab": tokens if gapless else ids,
-            "do_lower_case": self.do_lower_case,
-            "strip_accents": self.strip_accents,
-            "tokenize_chinese_chars": self.tokenize_chinese_chars,
-            **self._table.special,
-            "model_max_length": self.model_max_length,
-            "padding_side": self.padding_side,
-            "truncation_side": self.truncation_side,
-            "added_tokens": [token.to_dict() for token in self._table.ordered()],
-            "extra_special_tokens": list(self._table.extra),
-            "model_input_names": list(self.model_input_names),
-            "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
-            "max_input_chars_per_word": self.max_input_chars_per_word,
-            "continuing_subword_prefix": self.continuing_subword_prefix,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> DistilBertTokenizer:
-        """The tokenizer of a `get_config`."""
-        return cls(**config)
 
     # === Text to ids ===
 
@@ -356,12 +297,6 @@ class DistilBertTokenizer(TokenConversions):
         if not tf.is_tensor(batch):
             batch = tf.constant(batch, tf.string, shape=[len(batch)])
         return self._graphs[offsets](batch)
-
-    def __getstate__(self) -> dict:
-        return self.get_config() | {"name_or_path": self.name_or_path}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
 
     def __repr__(self) -> str:
         return (

@@ -31,6 +31,10 @@ class Vocabulary:
                 "Expected a list of tokens or a dict from token to id. Received a string. "
                 "Use `Vocabulary.from_file` to read a file."
             )
+        elif not isinstance(tokens, Iterable):
+            raise TypeError(
+                f"Expected a list of tokens or a dict from token to id. Received: {tokens!r}."
+            )
         else:
             pairs = ((token, index) for index, token in enumerate(tokens))
         ids: dict[str, int] = {}
