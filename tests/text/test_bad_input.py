@@ -100,6 +100,17 @@ def test_ids_may_have_gaps():
     assert list(tokenizer.get_config()["vocab"].values()) == [0, 2, 3, 5, 9]
 
 
+@pytest.mark.parametrize("limit", [0, -1, "9", 2**29], ids=str)
+def test_a_limit_of_words_that_the_kernel_cannot_take(vocabulary, limit):
+    with pytest.raises(ValueError, match="`max_input_chars_per_word`.*Received"):
+        DistilBertTokenizer(vocabulary, max_input_chars_per_word=limit)
+
+
+def test_an_empty_prefix(vocabulary):
+    with pytest.raises(ValueError, match="`continuing_subword_prefix`.*Received: ''"):
+        DistilBertTokenizer(vocabulary, continuing_subword_prefix="")
+
+
 # === Calls ===
 
 

@@ -22,6 +22,8 @@ from tfkit.text.portable import PortablePieces
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
 
+_LONGEST_WORD = 2**29 - 1  # its bytes, up to four a character, are counted in 32 bits
+
 
 class DistilBertTokenizer(TokenConversions, TokenizerFiles):
     """BERT's WordPiece tokenizer, with the ids of the Rust library `tokenizers` for every string.
@@ -83,6 +85,18 @@ class DistilBertTokenizer(TokenConversions, TokenizerFiles):
         for name, side in (("padding_side", padding_side), ("truncation_side", truncation_side)):
             if side not in ("right", "left"):
                 raise ValueError(f"`{name}` must be 'right' or 'left'. Received: {side!r}.")
+        limit = max_input_chars_per_word
+        if not (isinstance(limit, int) and 1 <= limit <= _LONGEST_WORD):
+            # The kernel ends the process at 0.
+            raise ValueError(
+                f"`max_input_chars_per_word` must be an integer from 1 to {_LONGEST_WORD:,}. "
+                f"Received: {limit!r}."
+            )
+        if not (isinstance(continuing_subword_prefix, str) and continuing_subword_prefix):
+            raise ValueError(
+                "`continuing_subword_prefix` must be a string that is not empty. "
+                f"Received: {continuing_subword_prefix!r}."
+            )
         special = dict(
             unk_token=unk_token,
             sep_token=sep_token,
