@@ -54,6 +54,16 @@ def test_evaluate_writes_a_report(trained, capsys):
     assert figures["latency"]["median_ms"] > 0
 
 
+def test_data(trained, capsys):
+    file = f"{trained}/reviews.csv"
+    assert main(["data", file, "--validation", file]) == 0
+    said = capsys.readouterr().out
+    assert "16 texts" in said and "2 classes of 8 to 8 texts" in said
+    assert "In both sets: 16 rows" in said
+    assert main(["data", file, "--no-labels", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["duplicates"] == 12
+
+
 def test_explain(trained, capsys):
     pytest.importorskip("matplotlib")
     model = ["--model", f"{trained}/model"]
@@ -204,7 +214,7 @@ def test_help_names_every_command():
     text = subprocess.run(
         [sys.executable, "-m", "tfkit", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("demo", "train", "evaluate", "explain", "predict", "export", "verify"):
+    for command in ("demo", "data", "train", "evaluate", "explain", "predict", "export", "verify"):
         assert f"tfkit {command}" in text
     wrong = subprocess.run([sys.executable, "-m", "tfkit", "fly"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "invalid choice: 'fly'" in wrong.stderr

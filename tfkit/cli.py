@@ -1,4 +1,4 @@
-"""The command line: `tfkit demo | train | evaluate | explain | predict | export | verify`."""
+"""The command line: `tfkit demo | data | train | evaluate | explain | predict | export | verify`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ DESCRIPTION = """\
 DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and deploy.
 
   tfkit demo                                        see everything work, in a minute or two
+  tfkit data reviews.csv                            balance of classes, duplicates, conflicts
   tfkit train reviews.csv --validation dev.csv --output my-model
   tfkit evaluate dev.csv --model my-model
   tfkit explain "What a film!" --model my-model

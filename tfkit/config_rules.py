@@ -126,14 +126,18 @@ def validate(values: Mapping[str, Any]) -> None:
             f"`activation` must be one of {', '.join(ACTIVATIONS)}; "
             f"received {values['activation']!r}."
         )
-    if values["problem_type"] not in (None, *PROBLEM_TYPES):
-        raise ValueError(
-            f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}; "
-            f"received {values['problem_type']!r}."
-        )
+    check_problem_type(values["problem_type"])
     pad = values["pad_token_id"]
     if pad is not None and not (isinstance(pad, int) and 0 <= pad < values["vocab_size"]):
         raise ValueError(
             f"`pad_token_id` must be a token id below `vocab_size` ({values['vocab_size']}) "
             f"or None; received {pad!r}."
+        )
+
+
+def check_problem_type(value: str | None) -> None:
+    """Raises ValueError unless it is None or one of `PROBLEM_TYPES`."""
+    if value not in (None, *PROBLEM_TYPES):
+        raise ValueError(
+            f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}; received {value!r}."
         )

@@ -1,16 +1,28 @@
 """From files and lists of texts to batches of token ids.
 
-All but `dataset` needs no TensorFlow; that imports it when it is first used.
+All but `dataset` and that of a `Stream` needs no TensorFlow; these import it when first used.
 """
 
 from __future__ import annotations
 
+from tfkit.data.describe import Description, describe
 from tfkit.data.examples import Examples
 from tfkit.data.readers import read
 from tfkit.data.split import split
+from tfkit.data.stream import Stream, stream
 from tfkit.data.table import BadRow
 
-__all__ = ["BadRow", "Examples", "dataset", "read", "split"]
+__all__ = [
+    "BadRow",
+    "Description",
+    "Examples",
+    "Stream",
+    "dataset",
+    "describe",
+    "read",
+    "split",
+    "stream",
+]
 
 
 def __getattr__(name: str):

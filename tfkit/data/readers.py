@@ -7,7 +7,7 @@ import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
-from tfkit.config_rules import PROBLEM_TYPES
+from tfkit.config_rules import check_problem_type
 from tfkit.data.examples import Examples
 from tfkit.data.labels import as_names, class_numbers, order_names
 from tfkit.data.sources import source_of
@@ -76,11 +76,7 @@ def read(
         >>> read(["no label", "none either"], label=None)
         Examples(2 texts)
     """
-    if problem_type not in (None, *PROBLEM_TYPES):
-        raise ValueError(
-            f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}; "
-            f"received {problem_type!r}."
-        )
+    check_problem_type(problem_type)
     columns = columns_of(text, text_pair, label)
     source = source_of(
         source,
@@ -151,7 +147,7 @@ def _class_numbers(
     single = kind == "single_label_classification"
     rows = [label if isinstance(label, tuple) else (label,) for label in labels]
     found = set(itertools.chain.from_iterable(rows))
-    known, names = _known(found, names, own_names)
+    known, names = known_labels(found, names, own_names)
     if single:
         return [known.get(label, label) for label in labels], names
     unknown = [next((label for label in row if label not in known), None) for row in rows]
@@ -161,7 +157,7 @@ def _class_numbers(
     ], names
 
 
-def _known(
+def known_labels(
     found: set[str], names, own_names: tuple[str, ...] | None
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Label -> class number, and the names of the classes.

@@ -42,7 +42,7 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
     strata = _strata(examples)
     left = Counter(strata)  # rows that the first part would keep
     quotas = _quotas(left, share, random)
-    groups = list(_same_texts(examples).values())
+    groups = list(same_texts(examples).values())
     chosen = set()
     for place in random.permutation(len(groups)):
         rows = groups[place]
@@ -94,7 +94,7 @@ def _quotas(rows: Counter, share: float, random: np.random.Generator) -> Counter
     return quotas
 
 
-def _same_texts(examples: Examples) -> dict[Hashable, list[int]]:
+def same_texts(examples: Examples) -> dict[Hashable, list[int]]:
     """The rows of each text, or pair of texts."""
     pairs = examples.text_pairs or ("",) * len(examples)
     groups = defaultdict(list)

@@ -1,0 +1,160 @@
+"""What is in a set of examples, and what is odd about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from tfkit.data.examples import Examples
+from tfkit.data.split import same_texts
+
+_SHOWN_CLASSES, _SHOWN_CONFLICTS, _BAR = 20, 10, 24
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What `describe` finds; printing it shows the most important.
+
+    Attributes:
+        texts: how many.
+        problem_type: of the labels; None without labels.
+        classes: texts of each class, most first. Empty for numbers.
+        numbers: least, mean and largest target of a regression, or None.
+        words: median, 95th percentile and maximum of the words of a text, by blanks.
+        empty: texts of nothing but blanks.
+        duplicates: rows whose text, whatever its capitals and blanks, comes earlier with the same
+            label.
+        conflicts: texts that come with different labels: the text, and its rows by label.
+        shared: rows of the second set whose text is in the first too; None without one.
+        skipped: rows that reading left out.
+    """
+
+    texts: int
+    problem_type: str | None
+    classes: dict[str, int]
+    numbers: tuple[float, float, float] | None
+    words: tuple[int, int, int]
+    empty: int
+    duplicates: int
+    conflicts: list[tuple[str, dict[str, list[int]]]]
+    shared: int | None
+    skipped: int
+
+    def as_dict(self) -> dict:
+        """All of it, in what JSON knows."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        median, most, longest = self.words
+        lines = [
+            f"{self.texts:,} texts"
+            + (f", {self.skipped:,} bad rows left out" * bool(self.skipped)),
+            f"Words a text: half have at most {median:,}, 95 of 100 at most {most:,}, the longest "
+            f"has {longest:,}",
+            *self._class_lines(),
+        ]
+        if self.numbers:
+            least, mean, largest = self.numbers
+            lines.append(f"Numbers from {least:.4g} to {largest:.4g}, {mean:.4g} on average")
+        lines.append(f"Empty texts: {self.empty:,}")
+        lines.append(f"Duplicates: {self.duplicates:,} rows repeat an earlier text and its label")
+        lines.append(f"Conflicts: {len(self.conflicts):,} texts come with different labels")
+        for text, rows in self.conflicts[:_SHOWN_CONFLICTS]:
+            said = ", ".join(f"{label} ({len(places)}×)" for label, places in rows.items())
+            lines.append(f"  {said}: {' '.join(text.split())[:70]}")
+        if len(self.conflicts) > _SHOWN_CONFLICTS:
+            lines.append(f"  and {len(self.conflicts) - _SHOWN_CONFLICTS:,} more")
+        if self.shared is not None:
+            lines.append(
+                f"In both sets: {self.shared:,} rows of the second have a text of the first"
+            )
+        return "\n".join(lines)
+
+    def _class_lines(self) -> list[str]:
+        if not self.classes:
+            return []
+        most, least = max(self.classes.values()), min(self.classes.values())
+        ratio = f", {most / least:.1f} to 1" if least else ""
+        lines = [f"{len(self.classes):,} classes of {least:,} to {most:,} texts{ratio}:"]
+        rows = list(self.classes.items())
+        half = _SHOWN_CLASSES // 2
+        left_out = len(rows) - 2 * half
+        shown = rows if left_out <= 0 else [*rows[:half], None, *rows[-half:]]
+        width = max(len(row[0]) for row in shown if row)
+        for row in shown:
+            if row is None:
+                lines.append(f"  … {left_out:,} more …")
+                continue
+            name, count = row
+            bar = "█" * round(_BAR * count / most) if most else ""
+            lines.append(f"  {name:{width}}  {count:7,}  {count / self.texts:6.1%}  {bar}".rstrip())
+        return lines
+
+
+def describe(examples: Examples, other: Examples | None = None) -> Description:
+    """Counts classes, lengths, duplicates, and texts whose labels contradict each other.
+
+    Args:
+        examples: with labels or without.
+        other: a second set, such as the one to check on: how many of its texts are in the first?
+
+    Example:
+
+        >>> from tfkit.data import read
+        >>> found = describe(read([("fine", "x"), ("Fine ", "y"), ("bad", "y"), ("bad", "y")]))
+        >>> found.classes, found.duplicates, found.conflicts
+        ({'y': 3, 'x': 1}, 1, [('fine', {'x': [0], 'y': [1]})])
+    """
+    labels = _labels(examples)
+    groups = same_texts(examples)
+    duplicates, conflicts = 0, []
+    for rows in groups.values():
+        if len(rows) == 1:
+            continue
+        by_label = defaultdict(list)
+        for row in rows:
+            by_label[labels[row]].append(row)
+        duplicates += len(rows) - len(by_label)
+        if len(by_label) > 1:
+            conflicts.append((examples.texts[rows[0]], dict(by_label)))
+    lengths = np.array([len(text.split()) for text in examples.texts] or [0])
+    targets = examples.labels if examples.problem_type == "regression" else None
+    shared = None
+    if other is not None:
+        shared = sum(len(rows) for key, rows in same_texts(other).items() if key in groups)
+    return Description(
+        texts=len(examples),
+        problem_type=None if examples.labels is None else examples.problem_type,
+        classes=_classes(examples),
+        numbers=(min(targets), sum(targets) / len(targets), max(targets)) if targets else None,
+        words=(int(np.median(lengths)), int(np.percentile(lengths, 95)), int(lengths.max())),
+        empty=sum(not text.strip() for text in examples.texts),
+        duplicates=duplicates,
+        conflicts=sorted(conflicts, key=lambda found: -sum(map(len, found[1].values()))),
+        shared=shared,
+        skipped=len(examples.skipped),
+    )
+
+
+def _labels(examples: Examples) -> list[str]:
+    """The label of each row, in words."""
+    if examples.labels is None:
+        return [""] * len(examples)
+    if examples.problem_type == "regression":
+        return [f"{number:g}" for number in examples.labels]
+    if examples.problem_type == "single_label_classification":
+        return [examples.names[number] for number in examples.labels]
+    return ["|".join(examples.names[n] for n in sorted(row)) for row in examples.labels]
+
+
+def _classes(examples: Examples) -> dict[str, int]:
+    if examples.labels is None or examples.problem_type == "regression":
+        return {}
+    numbers = examples.labels
+    if examples.problem_type == "multi_label_classification":
+        numbers = (number for row in examples.labels for number in row)
+    counts = Counter(numbers)
+    named = {name: counts[number] for number, name in enumerate(examples.names)}
+    return dict(sorted(named.items(), key=lambda item: -item[1]))
