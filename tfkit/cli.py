@@ -1,4 +1,4 @@
-"""The command line: `tfkit demo | data | train | evaluate | explain | predict | export | verify`."""
+"""The command line: `tfkit COMMAND`, one of `tfkit.commands.NAMES`."""
 
 from __future__ import annotations
 
