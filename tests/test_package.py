@@ -26,6 +26,7 @@ FLOORS = [
     {"demo"},
     {"console", "shipped"},
     {"pipelines"},
+    {"runtimes"},
     {"export"},
     {"training"},
     {"evaluation", "explanation"},

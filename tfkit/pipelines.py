@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
 from tfkit.models.habits import PIPELINE, drop_habits
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
+from tfkit.runtimes import PRECISIONS, Tokenize, batches, runtime
 from tfkit.text.auto import AutoTokenizer
 
 TASKS = ("text-classification", "sentiment-analysis")
@@ -24,11 +24,12 @@ FUNCTIONS = {
     "sigmoid": "multi_label_classification",
     "none": "regression",
 }
-_CALLS = ("top_k", "max_length", "function_to_apply", "return_all_scores")
+_CALLS = ("batch_size", "top_k", "max_length", "function_to_apply", "return_all_scores")
+BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 
 
 def pipeline(
-    task: str | None = None, model=None, tokenizer=None, *, batch_size: int = 32, **options
+    task: str | None = None, model=None, tokenizer=None, *, precision: str | None = None, **options
 ) -> TextClassificationPipeline:
     """Hugging Face's entry point to a ready classifier.
 
@@ -36,10 +37,10 @@ def pipeline(
         task: one of `TASKS`; may be left out when `model` is given.
         model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
         tokenizer: likewise; by default the one beside the model.
-        batch_size: texts a batch.
-        **options: `top_k`, `max_length`, `function_to_apply`, `return_all_scores`, and what
-            `from_pretrained` takes. Keywords of Transformers that change nothing here, such as
-            `device`, are taken too.
+        precision: what to answer in, see `TextClassificationPipeline`.
+        **options: `batch_size`, `top_k`, `max_length`, `function_to_apply`, `return_all_scores`,
+            and what `from_pretrained` takes. Keywords of Transformers that change nothing here,
+            such as `device`, are taken too.
 
     Raises:
         ValueError: the task is unknown, or a model was given without a tokenizer.
@@ -50,10 +51,13 @@ def pipeline(
         raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
     options = drop_habits(options, PIPELINE)
     calls = {key: options.pop(key) for key in _CALLS if key in options}
+    dtype = {"dtype": options.pop("dtype")} if "dtype" in options else {}
     model = DEFAULT_MODEL if model is None else model
     if isinstance(model, (str, os.PathLike)):
         tokenizer = model if tokenizer is None else tokenizer
-        model = TFAutoModelForSequenceClassification.from_pretrained(model, **options)
+        if precision in PRECISIONS:
+            dtype["dtype"] = PRECISIONS[precision]
+        model = TFAutoModelForSequenceClassification.from_pretrained(model, **options, **dtype)
     if tokenizer is None:
         raise ValueError(
             "Expected the model's tokenizer too. Received a model alone. Pass `tokenizer=`, or "
@@ -61,7 +65,7 @@ def pipeline(
         )
     if isinstance(tokenizer, (str, os.PathLike)):
         tokenizer = AutoTokenizer.from_pretrained(tokenizer, **options)
-    return TextClassificationPipeline(model, tokenizer, batch_size=batch_size, **calls)
+    return TextClassificationPipeline(model, tokenizer, precision=precision, **calls)
 
 
 class TextClassificationPipeline:
@@ -70,11 +74,18 @@ class TextClassificationPipeline:
     Args:
         model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
-        batch_size: texts a batch.
+        batch_size: the most texts of a batch. By default their tokens alone limit it: memory grows
+            with those, and so does the time.
         max_length: tokens after which a text is cut; by default what model and tokenizer allow.
         top_k: how many labels a text; None gives all, and the default the best alone.
         function_to_apply: one of `FUNCTIONS`; by default what the model's `problem_type` says.
         return_all_scores: an older word for `top_k=None`.
+        precision: what to answer in. None takes the model as it is; "float32" and "bfloat16" a
+            copy in that dtype where the model has another; "int8" a copy with int8 weights, and
+            activations that are quantised as they come, in LiteRT (`ai-edge-litert`, in the extra
+            `mobile`). It is converted when it is first used, which takes some seconds at full
+            size, and kept in the user's cache (`~/.cache/tfkit`). A copy keeps the weights that
+            the model had then.
 
     Example:
 
@@ -94,17 +105,21 @@ class TextClassificationPipeline:
         model: TFDistilBertForSequenceClassification,
         tokenizer,
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         max_length: int | None = None,
         top_k: int | None = -1,
         function_to_apply: str | None = None,
         return_all_scores: bool = False,
+        precision: str | None = None,
     ):
         self.model, self.tokenizer = model, tokenizer
         self.batch_size, self.top_k = batch_size, None if return_all_scores else top_k
         self.function_to_apply = function_to_apply
         self.max_length = token_limit(model, tokenizer, max_length)
-        self._functions: dict[tuple, tf.types.experimental.PolymorphicFunction] = {}
+        self.precision = precision
+        self._tokenizers: dict[tuple, Tokenize] = {}
+        self._runtimes: dict[str | None, object] = {}
+        self._runtime(precision)
 
     def __call__(
         self,
@@ -146,6 +161,7 @@ class TextClassificationPipeline:
         batch_size: int | None = None,
         max_length: int | None = None,
         function_to_apply: str | None = None,
+        precision: str | None = None,
     ) -> np.ndarray:
         """Scores of every class, float32 `[B,C]`, in the order of `texts`.
 
@@ -154,30 +170,31 @@ class TextClassificationPipeline:
         config = self._config(function_to_apply or self.function_to_apply)
         max_length = self.max_length if max_length is None else max_length
         batch_size = batch_size or self.batch_size
+        answering = self._runtime(precision or self.precision)
         rows = [_parts(text) for text in texts]
-        result = np.empty((len(rows), config.num_labels), np.float32)
+        logits = np.empty((len(rows), config.num_labels), np.float32)
         for parts in (1, 2):
-            # Texts of about one length share a batch, so that little of it is padding.
-            places = [place for place, row in enumerate(rows) if len(row) == parts]
-            places.sort(key=lambda place: sum(map(len, rows[place])))
-            for start in range(0, len(places), batch_size):
-                chosen = places[start : start + batch_size]
-                columns = [tf.constant(column) for column in zip(*(rows[i] for i in chosen))]
-                logits = self._logits(max_length, parts)(*columns)
-                result[chosen] = scores(config, logits).numpy()
-        return result
+            places = np.array([place for place, row in enumerate(rows) if len(row) == parts], int)
+            tokenize = self._tokenize(max_length, parts) if len(places) else None
+            for start in range(0, len(places), BLOCK):
+                block = places[start : start + BLOCK]
+                tokens = tokenize(list(zip(*(rows[place] for place in block))))
+                for chosen in batches(tokens.lengths, answering.tokens, batch_size):
+                    logits[block[chosen]] = answering.logits(*tokens.take(chosen))
+        return scores(config, logits).numpy()
 
-    def _logits(self, max_length: int, parts: int):
-        """The function from `parts` string tensors `[B]` to logits `[B,C]`."""
+    def _tokenize(self, max_length: int, parts: int) -> Tokenize:
+        """From `parts` columns of strings to tokens."""
         key = max_length, parts
-        if key not in self._functions:
+        if key not in self._tokenizers:
             limit = token_limit(self.model, self.tokenizer, max_length)
-            encode = self.tokenizer.as_layer(max_length=limit, padding="longest", pairs=parts == 2)
-            self._functions[key] = tf.function(
-                lambda *texts: self.model(encode(texts if parts == 2 else texts[0])).logits,
-                input_signature=[tf.TensorSpec([None], tf.string)] * parts,
-            )
-        return self._functions[key]
+            self._tokenizers[key] = Tokenize(self.tokenizer, limit, pairs=parts == 2)
+        return self._tokenizers[key]
+
+    def _runtime(self, precision: str | None):
+        if precision not in self._runtimes:
+            self._runtimes[precision] = runtime(self.model, precision)
+        return self._runtimes[precision]
 
     def _config(self, function: str | None):
         if function is None:

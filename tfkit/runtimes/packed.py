@@ -1,0 +1,72 @@
+"""int8 weights and dynamic int8 activations, in LiteRT's XNNPACK."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+from tfkit.runtimes.machine import processors
+from tfkit.runtimes.packed_graph import convert, row_bias
+from tfkit.runtimes.stored import stored
+
+
+class Packed:
+    """Answers with an int8 copy of the model's encoder and head, made here.
+
+    A batch is one row of tokens, without padding: texts lie end to end, and attention is masked
+    to each token's own text. The interpreter takes rows of any length without packing its weights
+    again, so that one copy of them does for all.
+
+    Embeddings are looked up in the Keras model, in float32. What changes in the model later does
+    not change this copy.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification` in float32.
+        threads: of the interpreter; by default as many as this process may run on.
+
+    Raises:
+        ImportError: LiteRT is not installed.
+        ValueError: the model's weights are quantised already.
+    """
+
+    # Of a row. From about 100 on the matrix products are at their best; the masked part of the
+    # attention grows with the square.
+    tokens = 128
+
+    def __init__(self, model, threads: int | None = None):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise ImportError(
+                "precision='int8' runs in LiteRT, which is not installed. Install tfkit with its "
+                "extra `mobile`, or `pip install ai-edge-litert`."
+            ) from None
+        if any(getattr(layer, "quantization_mode", None) for layer in model._flatten_layers()):
+            raise ValueError(
+                "Expected a model with float weights, to quantise them for LiteRT. Received one "
+                "that Keras has quantised. Load the model without quantising it."
+            )
+        embeddings = model.distilbert.embeddings
+        self._words = _shared_array(embeddings.word_embeddings.embeddings)
+        self._positions = _shared_array(embeddings.position_embeddings.embeddings)
+        self._content = stored(model, convert)  # has to outlive the interpreter that reads it
+        self._interpreter = Interpreter(
+            model_content=self._content, num_threads=threads or processors()
+        )
+        self._run = self._interpreter.get_signature_runner()
+        self._turn = threading.Lock()  # an interpreter serves one caller at a time
+
+    def logits(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
+        firsts = (np.cumsum(lengths) - lengths).astype(np.int32)
+        places = np.arange(len(ids), dtype=np.int32) - np.repeat(firsts, lengths)
+        x = self._words[ids] + self._positions[places]
+        with self._turn:
+            return self._run(x=x, bias=row_bias(lengths), firsts=firsts)["logits"]
+
+
+def _shared_array(table) -> np.ndarray:
+    """A table of embeddings without a copy of it."""
+    return np.asarray(memoryview(tf.convert_to_tensor(table)))

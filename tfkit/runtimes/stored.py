@@ -1,0 +1,50 @@
+"""Converted files, kept for the next process that answers with the same weights."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfkit import __version__
+from tfkit.files import staged
+
+_MOST = 8  # files that are kept
+_SUFFIX = ".int8.tflite"
+
+
+def stored(model, convert: Callable[..., bytes]) -> bytes:
+    """What `convert(model)` gives, from the user's cache where it is there.
+
+    A file's name is a digest of weights, config and the versions of tfkit and TensorFlow. It lies
+    in `tfkit` of `$XDG_CACHE_HOME`, by default `~/.cache`; the last few used stay. Where nothing
+    can be written there, nothing is kept.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfkit"
+    path = folder / f"{_digest(model)}{_SUFFIX}"
+    with contextlib.suppress(OSError):
+        content = path.read_bytes()
+        os.utime(path)
+        return content
+    content = convert(model)
+    with contextlib.suppress(OSError):
+        with staged(folder) as stage:
+            (stage / path.name).write_bytes(content)
+        kept = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime)
+        for file in kept[:-_MOST]:
+            file.unlink()
+    return content
+
+
+def _digest(model) -> str:
+    versions = {"tfkit": __version__, "tensorflow": tf.__version__}
+    digest = hashlib.sha256(json.dumps([versions, model.config.to_dict()]).encode())
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(weight.value.numpy()))
+    return digest.hexdigest()
