@@ -20,7 +20,7 @@ TEXTS = [" ".join((WORDS * 20)[n % 7 :][:n]) for n in (9, 0, 300, 1, 40, 2, 127,
 PAIRS = [{"text": one, "text_pair": two} for one, two in zip(TEXTS, TEXTS[::-1])]
 REDUCED = ("bfloat16", "int8")
 # Of a probability of the small model, on these texts and on SST-2.
-TOLERANCE = {"bfloat16": 0.03, "int8": 0.06}
+TOLERANCE = {"bfloat16": 0.02, "int8": 0.04}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,18 +76,16 @@ def test_a_thousand_texts_keep_their_order(classify):
 
 
 def test_sst2_loses_no_accuracy_to_speak_of(classify, shared):
-    """The figures of the model card: 713 of 872 sentences in float32."""
     with shared("data/sst2/dev.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
     texts, labels = zip(*rows)
-    plain = classify.scores(texts)
-    assert (plain.argmax(1) == np.array(labels, int)).sum() == 713
+    plain, labels = classify.scores(texts), np.array(labels, int)
     for precision in REDUCED:
         scores = classify.scores(texts, precision=precision)
         assert np.abs(scores - plain).max() < TOLERANCE[precision]
         assert (scores.argmax(1) == plain.argmax(1)).mean() > 0.99
-        hits = (scores.argmax(1) == np.array(labels, int)).sum()
-        assert abs(hits - 713) <= 5
+        lost = (plain.argmax(1) == labels).mean() - (scores.argmax(1) == labels).mean()
+        assert lost < 0.005
 
 
 @pytest.mark.parametrize("precision", ["float32", *REDUCED])
