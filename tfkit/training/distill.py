@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.training.distill_augment import Augmentation
@@ -49,7 +50,8 @@ def distill(
         **recipe: of `fine_tune`, such as `epochs`, `learning_rate` and `seed`. None as `epochs`
             counts further texts like others.
 
-    Returns: the Keras `History`; `accuracy` is that on the texts with labels.
+    Returns: the Keras `History`. Figures compare with labels, and with the teacher's answers where
+        there are none.
 
     Raises:
         TypeError, ImportError: as `teacher_logits` does.
@@ -88,8 +90,9 @@ def distill(
     taught = TaughtExamples(
         texts.texts,
         texts.text_pairs,
-        labels=(*train.labels, *train.labels[:1] * (len(texts) - len(train))),
+        labels=(*train.labels, *_answers(logits[len(train) :], train.problem_type)),
         names=train.names,
+        problem_type=train.problem_type,
         teacher_logits=logits,
         labelled=len(train),
     )
@@ -124,7 +127,16 @@ def _further(
     for row in rows[: len(train)]:
         new.pop(row, None)
     columns = list(zip(*rows[: len(train)], *new))
-    return Examples(*columns, names=train.names)
+    return Examples(*columns, names=train.names, problem_type=train.problem_type)
+
+
+def _answers(logits: np.ndarray, kind: str) -> list:
+    """What the teacher would have written as labels."""
+    if kind == "single_label_classification":
+        return logits.argmax(axis=-1).tolist()
+    if kind == "regression":
+        return logits[:, 0].tolist()
+    return [tuple(np.flatnonzero(row > 0).tolist()) for row in logits]
 
 
 def _rows(examples: Examples):

@@ -6,6 +6,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from tfkit.data.examples import Examples
@@ -76,7 +77,8 @@ class TaughtExamples(Examples):
 
     Args:
         teacher_logits: float `[rows,C]`.
-        labelled: how many rows have labels; the `labels` of those after them mean nothing.
+        labelled: how many rows have labels of their own; those of the rows after them are the
+            teacher's, for figures alone.
     """
 
     teacher_logits: np.ndarray | None = None
@@ -133,6 +135,15 @@ class Distiller(TrainableModel):
         """The student's."""
         return self.student.config
 
+    @property
+    def distilbert(self):
+        """The student's encoder, of which `fine_tune` may freeze layers."""
+        return self.student.distilbert
+
+    def enable_lora(self, rank: int, **options) -> None:
+        """Of the student."""
+        self.student.enable_lora(rank, **options)
+
     def call(self, inputs, training=None):
         shows = bool(self.shares["hidden"])
         return dict(self.student(inputs, output_hidden_states=shows, training=training))
@@ -143,6 +154,8 @@ class Distiller(TrainableModel):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         weights = 1.0 if sample_weight is None else ops.reshape(sample_weight, (-1,))
         hard = super().compute_loss(x, labels, y_pred, has_label * weights, training)
+        # As there: replicas' gradients are summed, so each has its share of the mean.
+        weights = weights / tf.distribute.get_strategy().num_replicas_in_sync
         logits = ops.cast(y_pred["logits"], "float32")
         soft = soft_target_loss(problem_type(self.config, labels), taught, logits, self.temperature)
         loss = self.shares["hard"] * hard + self.shares["soft"] * ops.mean(weights * soft)
@@ -153,10 +166,7 @@ class Distiller(TrainableModel):
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        labels, has_label, _ = self._apart(y)
-        if has_label is not None:
-            sample_weight = has_label if sample_weight is None else has_label * sample_weight
-        return super().compute_metrics(x, labels, y_pred, sample_weight)
+        return super().compute_metrics(x, self._apart(y)[0], y_pred, sample_weight)
 
     def head_loss(self, labels, outputs):
         return self.student.head_loss(labels, outputs)
