@@ -160,7 +160,6 @@ def main():
     parser.add_argument("--validation", help="dev.tsv, for figures alone")
     parser.add_argument("--work", type=Path, help="folder that keeps trained teachers")
     parser.add_argument("--seed", type=int, default=1, help="of the student (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=2, help="of the student (%(default)s)")
     options = parser.parse_args()
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
@@ -192,7 +191,7 @@ def main():
         hard_weight=0.0,
         soft_weight=1.0,
         augment=NEW_TEXTS,
-        epochs=options.epochs,
+        epochs=2,
         batch_size=128,
         learning_rate=1.5e-3,
         seed=options.seed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-NAMES = ("demo", "data", "train", "evaluate", "explain", "predict", "export", "verify")
+NAMES = ("demo", "data", "train", "distill", "evaluate", "explain", "predict", "export", "verify")
 
 
 def command(name: str) -> ModuleType:

@@ -52,8 +52,14 @@ def add_arguments(parser) -> None:
     group.add_argument("--hidden-dim", type=int, help="feed-forward width (4 · width)")
 
 
-def run(options) -> None:
-    """Fine-tunes a model, or trains a new one, and saves it with its tokenizer."""
+def run(options, *, start=None, learn=None) -> None:
+    """Fine-tunes a model, or trains a new one, and saves it with its tokenizer.
+
+    Args:
+        options: what was parsed.
+        start: another function than `starting_model`.
+        learn: another function than `tfkit.training.fine_tune`.
+    """
     import keras
 
     from tfkit import data
@@ -75,8 +81,8 @@ def run(options) -> None:
     print(f"Training on {examples!r}")
     if options.seed is not None:
         keras.utils.set_random_seed(options.seed)  # for new weights
-    model, tokenizer = (_new if options.from_scratch else _loaded)(options, examples)
-    fine_tune(
+    model, tokenizer = (start or starting_model)(options, examples)
+    (learn or fine_tune)(
         model,
         tokenizer,
         examples,
@@ -99,8 +105,13 @@ def run(options) -> None:
     print(f"Saved the model and its tokenizer in {output}")
 
 
+def starting_model(options, examples):
+    """The model to train and its tokenizer: new ones, or those of --model."""
+    return (_new if options.from_scratch else _loaded)(options, examples)
+
+
 def _loaded(options, examples):
-    rates = {} if options.dropout is None else _dropouts(options.dropout)
+    rates = {} if options.dropout is None else dropouts(options.dropout)
     return model_and_tokenizer(
         options.model, id2label=examples.id2label, ignore_mismatched_sizes=True, **rates
     )
@@ -122,10 +133,11 @@ def _new(options, examples):
         dim=options.dim,
         hidden_dim=options.hidden_dim or 4 * options.dim,
         id2label=examples.id2label,
-        **_dropouts(0.1 if options.dropout is None else options.dropout),
+        **dropouts(0.1 if options.dropout is None else options.dropout),
     )
     return TFDistilBertForSequenceClassification(config), tokenizer
 
 
-def _dropouts(rate: float) -> dict[str, float]:
+def dropouts(rate: float) -> dict[str, float]:
+    """Every rate of a config."""
     return {"dropout": rate, "attention_dropout": rate, "seq_classif_dropout": rate}

@@ -1,0 +1,108 @@
+"""`tfkit distill`."""
+
+from __future__ import annotations
+
+import functools
+
+from tfkit.commands import train
+
+HELP = "train a small model on what a larger one answers"
+
+
+def add_arguments(parser) -> None:
+    """The arguments of the command: those of `tfkit train`, and the teacher's."""
+    group = parser.add_argument_group("teacher")
+    group.add_argument(
+        "--teacher",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="folder or Hub name of a classifier, or a .npy file of logits [rows,C]; of several "
+        "the mean is learned",
+    )
+    group.add_argument(
+        "--student-layers",
+        type=int,
+        metavar="N",
+        help="begin with N of the teacher's layers, in place of --model",
+    )
+    group.add_argument("--temperature", type=float, default=2.0, help="(%(default)s)")
+    group.add_argument("--hard-weight", type=float, default=0.5, help="of the labels (%(default)s)")
+    group.add_argument(
+        "--soft-weight", type=float, default=0.5, help="of the teacher's answers (%(default)s)"
+    )
+    group.add_argument(
+        "--hidden-weight", type=float, default=0.0, help="of its hidden states (%(default)s)"
+    )
+    group.add_argument("--unlabelled", metavar="FILE", help="further texts, without labels")
+    group.add_argument(
+        "--augment",
+        type=int,
+        metavar="N",
+        help="make N further texts of each, by masking words, replacing them, and keeping a few",
+    )
+    train.add_arguments(parser)
+
+
+def run(options) -> None:
+    """Trains a student, and saves it with its tokenizer."""
+    train.run(options, start=_student, learn=functools.partial(_learn, options))
+
+
+def _student(options, examples):
+    if options.student_layers is None:
+        return train.starting_model(options, examples)
+    import keras
+
+    from tfkit.training import student_of
+    from tfkit.training.distill_teacher import load_teacher
+
+    if options.from_scratch or options.model:
+        raise ValueError(
+            "--student-layers takes the student from the teacher, so neither --model nor "
+            "--from-scratch goes with it. Leave one out."
+        )
+    teacher, tokenizer = load_teacher(options.teacher[0])
+    if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):
+        raise ValueError(
+            "--student-layers needs one --teacher, a DistilBERT. Received: "
+            f"{' '.join(options.teacher)}."
+        )
+    rates = {} if options.dropout is None else train.dropouts(options.dropout)
+    return student_of(teacher, options.student_layers, **rates), tokenizer
+
+
+def _learn(options, student, tokenizer, examples, validation, **recipe):
+    from tfkit import data
+    from tfkit.commands.shared import columns
+    from tfkit.training import Augmentation, distill
+
+    unlabelled = augment = None
+    if options.unlabelled:
+        unlabelled = data.read(options.unlabelled, **{**columns(options), "label": None})
+    if options.augment:
+        augment = Augmentation(copies=options.augment, seed=options.seed or 0)
+    teachers = [_logits(name) if name.endswith(".npy") else name for name in options.teacher]
+    return distill(
+        teachers[0] if len(teachers) == 1 else teachers,
+        student,
+        tokenizer,
+        examples,
+        validation,
+        temperature=options.temperature,
+        hard_weight=options.hard_weight,
+        soft_weight=options.soft_weight,
+        hidden_weight=options.hidden_weight,
+        unlabelled=unlabelled,
+        augment=augment,
+        **recipe,
+    )
+
+
+def _logits(file: str):
+    import numpy as np
+
+    try:
+        return np.load(file, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"Expected an array of numbers in '{file}'. {error}") from error
