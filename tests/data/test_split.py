@@ -60,6 +60,12 @@ def test_a_text_with_two_labels_does_not_take_the_last_row_of_either():
         assert set(train.labels) == {0, 1}
 
 
+def test_texts_that_all_come_often_still_give_one():
+    rows = [(f"t{n % 4}", "x" if n % 4 < 2 else "y") for n in range(12)]
+    train, dev = split(read(rows), share=0.1)
+    assert len(dev) == 3 and len(set(dev.texts)) == 1 and not set(dev.texts) & set(train.texts)
+
+
 def test_pairs_are_one_text_and_come_along():
     rows = [(f"q{n}", f"p{n}", str(n % 2)) for n in range(20)]
     train, dev = split(read(rows, text_pair="text_pair"), share=0.2)

@@ -71,11 +71,12 @@ EXAMPLES = {
 }
 
 
-@pytest.fixture(params=EXAMPLES)
-def written(request, tmp_path):
+@pytest.fixture(scope="module", params=EXAMPLES)
+def written(request, tmp_path_factory):
     """The examples, their page and their figures."""
     examples, logits = EXAMPLES[request.param]
-    path = report_of(examples, logits, model_name="<u>model</u>").save(tmp_path / "report")
+    folder = tmp_path_factory.mktemp("report") / "new"
+    path = report_of(examples, logits, model_name="<u>model</u>").save(folder)
     figures = json.loads((path.parent / "report.json").read_text(encoding="utf-8"))
     return examples, path.read_text(encoding="utf-8"), figures
 

@@ -61,6 +61,8 @@ def _tflite(options, tokenizer, examples):
     """Logits of an exported file, and the function of strings that gives its answers."""
     from tfkit import evaluation, export
 
+    if examples.text_pairs is not None:
+        raise ValueError("A .tflite file answers single texts. Drop --text-pair-column.")
     classify = export.Classifier(options.tflite, tokenizer=tokenizer)
     scores = classify.scores(examples.texts)
     return (
