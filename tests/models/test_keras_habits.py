@@ -87,6 +87,13 @@ def test_tf_function(tiny_model, jit_compile):
     np.testing.assert_allclose(outputs.logits, tiny_model(BATCH).logits, atol=1e-5)
 
 
+def test_tf_function_on_constants(tiny_model):
+    batch = {name: tf.constant(values) for name, values in BATCH.items()}
+    labels = tf.constant(LABELS)
+    outputs = tf.function(lambda: tiny_model(batch, labels=labels))()
+    np.testing.assert_allclose(outputs.logits, tiny_model(batch).logits, atol=1e-6)
+
+
 def test_keras_file(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

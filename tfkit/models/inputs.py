@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from tfkit.config import DistilBertConfig
 from tfkit.models.losses import problem_type
@@ -104,5 +103,6 @@ def _outside(values, count: int) -> int | None:
     """One of `values` that is not from 0 to `count` - 1, where they can be seen."""
     if not isinstance(values, tf.__internal__.EagerTensor) or not values.shape.num_elements():
         return None
-    least, most = int(ops.min(values)), int(ops.max(values))
+    values = values.numpy()  # an eager tensor's values can be seen while a function is traced, too
+    least, most = int(values.min()), int(values.max())
     return least if least < 0 else most if most >= count else None

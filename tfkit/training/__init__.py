@@ -9,9 +9,11 @@ from tfkit.training.distill_augment import Augmentation
 from tfkit.training.distill_student import student_of
 from tfkit.training.distill_teacher import teacher_logits
 from tfkit.training.fine_tune import fine_tune
+from tfkit.training.fused_adamw import AdamW
 from tfkit.training.optimizer import WarmupLinearDecay, adamw
 
 __all__ = [
+    "AdamW",
     "Augmentation",
     "Evaluation",
     "WarmupLinearDecay",

@@ -1,9 +1,11 @@
-"""AdamW as BERT is fine-tuned with it."""
+"""The optimizer and schedule that BERT is fine-tuned with."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
+
+from tfkit.training.fused_adamw import AdamW
 
 
 @keras.saving.register_keras_serializable(package="tfkit")
@@ -39,8 +41,8 @@ def adamw(
     warmup: float = 0.1,
     weight_decay: float = 0.01,
     global_clipnorm: float | None = 1.0,
-) -> keras.optimizers.AdamW:
-    """AdamW with warm-up, linear decay, gradient clipping; biases and LayerNorms do not decay.
+) -> AdamW:
+    """`AdamW` with warm-up, linear decay, gradient clipping; biases and LayerNorms do not decay.
 
     Args:
         learning_rate: at its peak.
@@ -58,8 +60,6 @@ def adamw(
     schedule = WarmupLinearDecay(
         peak=learning_rate, steps=steps, warmup_steps=round(warmup * steps)
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=weight_decay, global_clipnorm=global_clipnorm
-    )
+    optimizer = AdamW(schedule, weight_decay=weight_decay, global_clipnorm=global_clipnorm)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
