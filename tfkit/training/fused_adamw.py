@@ -1,4 +1,4 @@
-"""AdamW whose step goes through memory once."""
+"""AdamW whose step goes through memory a third as often as Keras'."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="tfkit")
 class AdamW(keras.optimizers.AdamW):
-    """`keras.optimizers.AdamW`, in one pass over the weights where TensorFlow runs on a CPU.
+    """`keras.optimizers.AdamW`, in fewer passes over memory where TensorFlow runs on a CPU.
 
     Keras writes the step as some ten operations on each variable, each of which reads and writes
     all of it; for the 67 million weights of a DistilBERT that takes nearly as long as the forward
-    pass of a batch. Here clipping by the global norm, decay, both moments and the weight are one
-    loop, which XLA compiles once for each shape. Its numbers are those of Keras' class within
-    rounding.
+    pass of a batch. Here XLA compiles one update for each shape, of three loops: clipping with the
+    first moment, clipping with the second, decay with the weight. Its numbers are those of Keras'
+    class within rounding.
 
     A gradient of embeddings is made dense first, so a token that occurs several times in a batch
     counts as the sum of its gradients, in the norm and in the second moment too; Keras' class
