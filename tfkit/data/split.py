@@ -40,23 +40,22 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
         raise ValueError(f"`share` must lie between 0 and 1. Received: {share}.")
     random = np.random.default_rng(seed)
     strata = _strata(examples)
-    left = Counter(strata)  # rows that the first part would keep
-    quotas = _quotas(left, share, random)
+    counts = Counter(strata)
+    quotas = _quotas(counts, share, random)  # of no stratum all its rows
     groups = list(same_texts(examples).values())
     chosen = set()
     for place in random.permutation(len(groups)):
         rows = groups[place]
         taken = Counter(strata[row] for row in rows)
-        if all(quotas[s] >= n and left[s] > n for s, n in taken.items()):
+        if all(quotas[s] >= n for s, n in taken.items()):
             quotas.subtract(taken)
-            left.subtract(taken)
             chosen.update(rows)
     if not chosen and round(share * len(examples)):
         # Every text comes more often than its class may give: one of the rarest has to do.
         may_go = [
             rows
             for rows in groups
-            if all(left[s] > n for s, n in Counter(strata[row] for row in rows).items())
+            if all(counts[s] > n for s, n in Counter(strata[row] for row in rows).items())
         ]
         chosen.update(min(may_go, key=len, default=()))
     if not chosen:
