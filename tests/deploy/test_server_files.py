@@ -8,9 +8,10 @@ import sys
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tests.deploy.stand_in import grpc_server, rest_server
-from tfkit.export.served import ServedModel
+from tests.deploy.stand_in import model_server, rest, rpc
+from tfkit.export.requests import strings
 from tfkit.export.server import write_server_files
 
 TEXTS = ["What a good day.", "It rained again."]
@@ -43,10 +44,7 @@ def test_files_that_exist_stay_as_they_are(everything, home):
 
 
 def test_models_config_is_what_the_server_parses(home):
-    config = pytest.importorskip(
-        "tensorflow_serving.config.model_server_config_pb2",
-        reason="extra `serving` is not installed",
-    ).ModelServerConfig()
+    config = ModelServerConfig()
     text_format.Parse((home / "models.config").read_text(), config)
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path) == (NAME, f"/models/{NAME}")
@@ -60,6 +58,8 @@ WRAPPED = {
     "max_enqueued_batches": "Int64Value",
     "num_batch_threads": "Int64Value",
     "pad_variable_length_inputs": bool,
+    "enable_large_batch_splitting": "BoolValue",
+    "max_execution_batch_size": "Int64Value",
 }
 
 
@@ -94,7 +94,9 @@ def message(name: str, fields: dict):
 def test_batching_and_monitoring_are_what_the_server_parses(home):
     batching = message("BatchingParameters", WRAPPED)
     text_format.Parse((home / "batching.config").read_text(), batching)
-    assert batching.max_batch_size.value == 32 and batching.pad_variable_length_inputs
+    assert batching.enable_large_batch_splitting.value and batching.pad_variable_length_inputs
+    most = batching.max_execution_batch_size.value * batching.max_enqueued_batches.value
+    assert batching.max_batch_size.value == most, "what is let in finds room in the queue"
     fields = {"prometheus_config": {"enable": bool, "path": str}}
     monitoring = message("MonitoringConfig", fields)
     text_format.Parse((home / "monitoring.config").read_text(), monitoring)
@@ -122,12 +124,12 @@ def test_docker_and_kubernetes_point_at_the_files(home):
 
 @pytest.fixture(scope="module")
 def served(everything):
-    with ServedModel(everything.path) as process:
-        yield process
+    with model_server(NAME, everything.path.parent) as running:
+        yield running
 
 
 def lines(served) -> list[str]:
-    answers = served.run("text", {"text": TEXTS})
+    answers = served.run(NAME, None, "text", lambda wanted: {"text": strings(TEXTS)})
     rows = zip(answers["label"], answers["score"], TEXTS)
     return [f"{label.decode()}  {score:.4f}  {text}" for label, score, text in rows]
 
@@ -137,27 +139,30 @@ def run(*command) -> subprocess.CompletedProcess:
 
 
 def test_the_rest_example_prints_labels_and_scores(home, served):
-    with rest_server(served, NAME) as address:
+    with rest(served) as address:
         ran = run(sys.executable, home / "request_rest.py", address)
     assert ran.stdout.splitlines() == lines(served), ran.stderr
 
 
 def test_the_rest_example_prints_the_servers_error(home, served):
-    with rest_server(served, "other") as address:
-        ran = run(sys.executable, home / "request_rest.py", address)
-    assert ran.returncode == 1 and "Malformed request" in ran.stderr
+    script = home / "request_rest.py"
+    other = home / "request_other.py"
+    other.write_text(script.read_text().replace(NAME, "other"))
+    with rest(served) as address:
+        ran = run(sys.executable, other, address)
+    other.unlink()
+    assert ran.returncode == 1 and "Servable not found" in ran.stderr
 
 
 def test_the_curl_example_gets_predictions(home, served):
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    with rest_server(served, NAME) as address:
+    with rest(served) as address:
         ran = run("sh", home / "request_curl.sh", address)
     assert ran.returncode == 0 and ran.stdout.count('"label"') == 2, ran.stderr
 
 
 def test_the_grpc_example_prints_labels_and_scores(home, served):
-    pytest.importorskip("tensorflow_serving", reason="extra `serving` is not installed")
-    with grpc_server(served, NAME) as address:
+    with rpc(served) as address:
         ran = run(sys.executable, home / "request_grpc.py", address)
     assert ran.stdout.splitlines() == lines(served), ran.stderr

@@ -29,16 +29,16 @@ _BY_PURPOSE = {
         AsString ParseExample
         ParseExampleV2 ReduceJoin RegexFullMatch RegexReplace StaticRegexFullMatch
         StaticRegexReplace StringFormat StringJoin StringLength StringLower StringSplitV2
-        StringStrip StringUpper Substr UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode
-        UnsortedSegmentJoin""",
+        StringStrip StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode
+        UnicodeTranscode UnsortedSegmentJoin""",
     "shapes": """
         BatchToSpaceND BroadcastArgs BroadcastTo ConcatOffset ConcatV2 EnsureShape ExpandDims Fill
         LinSpace MirrorPad OneHot OnesLike Pack Pad PadV2 Range Rank Reshape ReverseSequence
         ReverseV2 Roll Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice Tile Transpose
         Unpack ZerosLike""",
     "gathering, scattering, sorting": """
-        Bucketize DynamicPartition DynamicStitch Gather GatherNd GatherV2 InvertPermutation
-        LowerBound ParallelDynamicStitch RaggedGather RaggedRange RaggedTensorToTensor
+        Bucketize DenseBincount DynamicPartition DynamicStitch Gather GatherNd GatherV2
+        InvertPermutation LowerBound ParallelDynamicStitch RaggedGather RaggedRange RaggedTensorToTensor
         ReverseSequence ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum
         TensorScatterAdd TensorScatterUpdate TopKV2 Unique UniqueV2 UniqueWithCounts
         UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentSum UpperBound Where""",

@@ -1,0 +1,118 @@
+"""The server's own batching (`--enable_batching`), as its `batching_session.cc` merges requests.
+
+Tensors of one signature are put together along axis 0; with `pad_variable_length_inputs` shorter
+ones are filled up, each with its first element; tensors of different ranks, or of different
+shapes without filling up, fail the whole batch.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from concurrent.futures import Future
+
+import numpy as np
+
+from tests.deploy.json_api import Refused
+
+
+class BatchingSession:
+    """Runs what `run` runs, in batches.
+
+    Args:
+        run: `(signature, inputs) -> outputs`.
+        parameters: the server's BatchingParameters: names -> numbers.
+    """
+
+    def __init__(self, run, parameters: dict):
+        self._run, self._parameters = run, parameters
+        self._queues: dict[str, queue.Queue] = {}
+        self._lock = threading.Lock()
+        self.sizes: list[int] = []
+
+    def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if any(value.ndim == 0 for value in inputs.values()):
+            raise Refused("Batching session Run() input tensors must have at least one dimension")
+        (size, *others) = {len(value) for value in inputs.values()}
+        if others:
+            raise Refused("Batching session Run() input tensors must have equal 0th-dimension size")
+        most = self._parameters["max_batch_size"]
+        if size > most:
+            raise Refused(f"Task size {size} is larger than maximum input batch size {most}")
+        step = self._parameters.get("max_execution_batch_size", most)
+        parts = []
+        for start in range(0, max(size, 1), step):
+            part = {name: value[start : start + step] for name, value in inputs.items()}
+            parts.append(self._enqueue(signature, part))
+        answers = [part.result() for part in parts]
+        return {name: np.concatenate([part[name] for part in answers]) for name in answers[0]}
+
+    def _enqueue(self, signature: str, inputs) -> Future:
+        future: Future = Future()
+        with self._lock:
+            if signature not in self._queues:
+                self._queues[signature] = queue.Queue()
+                threading.Thread(target=self._work, args=[signature], daemon=True).start()
+        self._queues[signature].put((inputs, future))
+        return future
+
+    def _work(self, signature: str) -> None:
+        waiting = self._queues[signature]
+        most = self._parameters.get("max_execution_batch_size", self._parameters["max_batch_size"])
+        held = None
+        while True:
+            batch = [held or waiting.get()]
+            held, until = None, time.monotonic() + self._parameters["batch_timeout_micros"] / 1e6
+            while (left := until - time.monotonic()) > 0:
+                try:
+                    task = waiting.get(timeout=left)
+                except queue.Empty:
+                    break
+                if sum(_rows(inputs) for inputs, _ in [*batch, task]) > most:
+                    held = task
+                    break
+                batch.append(task)
+            self._compute(signature, batch)
+
+    def _compute(self, signature: str, batch: list) -> None:
+        self.sizes.append(len(batch))
+        try:
+            merged = {
+                name: _merged(
+                    [inputs[name] for inputs, _ in batch],
+                    self._parameters.get("pad_variable_length_inputs", False),
+                )
+                for name in batch[0][0]
+            }
+            outputs = self._run(signature, merged)
+        except Exception as error:
+            for _, future in batch:
+                future.set_exception(error)
+            return
+        start = 0
+        for inputs, future in batch:
+            end = start + _rows(inputs)
+            future.set_result({name: value[start:end] for name, value in outputs.items()})
+            start = end
+
+
+def _rows(inputs: dict[str, np.ndarray]) -> int:
+    return len(next(iter(inputs.values())))
+
+
+def _merged(values: list[np.ndarray], pad: bool) -> np.ndarray:
+    if len({value.ndim for value in values}) > 1:
+        raise Refused("Ranks of input tensors with same name should match")
+    longest = [max(sizes) for sizes in zip(*(value.shape[1:] for value in values))]
+    if not pad and any([*value.shape[1:]] != longest for value in values):
+        raise Refused(
+            "Tensors from different tasks have different shapes and padding is turned off. "
+            "Set pad_variable_length_inputs to true"
+        )
+    filled = []
+    for value in values:
+        more = [(0, 0), *((0, most - size) for most, size in zip(longest, value.shape[1:]))]
+        first = value.flat[0] if value.size else 0
+        filled.append(np.pad(value, more, constant_values=first) if any(longest) else value)
+    return np.concatenate(filled)
