@@ -2,75 +2,155 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import json
 import threading
+import time
 
 import pytest
 
 from tests.deploy.small import LABELS, TEXTS
-from tests.deploy.stand_in import grpc_server, rest_server
+from tests.deploy.stand_in import model_server, rest, rpc
+from tfkit.cli import main
 from tfkit.export.client import ServerError, ask
-from tfkit.export.served import ServedModel
 
 
 @pytest.fixture(scope="module")
-def served(everything):
-    with ServedModel(everything.path) as process:
-        yield process
+def addresses(everything):
+    folder = everything.path.parent
+    with model_server("film", folder) as server, rest(server) as http, rpc(server) as rpc_address:
+        yield {"rest": f"http://{http}/v1/models/film", "grpc": f"grpc://{rpc_address}/film"}
 
 
-@pytest.fixture
-def addresses(served):
-    pytest.importorskip("tensorflow_serving", reason="extra `serving` is not installed")
-    with rest_server(served, "film") as rest, grpc_server(served, "film") as grpc:
-        yield {"rest": f"http://{rest}/v1/models/film", "grpc": f"grpc://{grpc}/film"}
+BOTH = pytest.mark.parametrize("protocol", ["rest", "grpc"])
 
 
-@pytest.mark.parametrize("protocol", ["rest", "grpc"])
-def test_texts_get_labels_and_scores(addresses, expected, protocol):
-    answers = ask(addresses[protocol], TEXTS)
+@BOTH
+@pytest.mark.parametrize("batch_size", [32, 4])
+def test_texts_get_labels_and_scores_in_one_request_or_several(
+    addresses, expected, protocol, batch_size
+):
+    answers = ask(addresses[protocol], TEXTS, batch_size=batch_size)
     for answer, scores in zip(answers, expected, strict=True):
         assert answer["scores"] == pytest.approx(scores, abs=1e-5)
         assert answer["score"] == pytest.approx(scores.max(), abs=1e-5)
         assert answer["label"] == LABELS[scores.argmax()]
 
 
-@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+@BOTH
+def test_a_version_may_be_named(addresses, protocol):
+    url = addresses[protocol]
+    assert ask(f"{url}/versions/1", ["good"]) == ask(url, ["good"])
+    with pytest.raises(ServerError, match=r"Servable not found for request: Specific\(film, 7\)"):
+        ask(f"{url}/versions/7", ["good"])
+    with pytest.raises(ServerError, match=r"Specific\(film, canary\)"):
+        ask(f"{url}/labels/canary", ["good"])
+
+
+def test_of_a_version_that_is_not_there_it_says_which_are(addresses):
+    with pytest.raises(ServerError, match="it has: version 1 AVAILABLE"):
+        ask(f"{addresses['rest']}/versions/7", ["good"])
+    with pytest.raises(ServerError, match="no model of that name"):
+        ask(addresses["rest"].replace("film", "book"), ["good"])
+
+
+@BOTH
 def test_the_servers_error_is_passed_on(addresses, protocol):
-    with pytest.raises(ServerError, match="refused the request: .*(Malformed|NOT_FOUND)"):
+    with pytest.raises(ServerError, match="refused the request: .*Servable not found"):
         ask(addresses[protocol].replace("film", "book"), TEXTS)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1/models/film", "grpc://127.0.0.1:9/film"])
+@BOTH
+def test_texts_of_any_kind(addresses, protocol):
+    answers = ask(addresses[protocol], ["half a pair \ud800", "a\x00b", "", "😍"])
+    assert len(answers) == 4 and ask(addresses[protocol], []) == []
+    clean = ask(addresses[protocol], ["half a pair "])
+    assert answers[0]["scores"] == pytest.approx(clean[0]["scores"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/v1/models/film", "grpc://127.0.0.1:9/film", "grpcs://127.0.0.1:9/f"]
+)
 def test_a_server_that_is_not_there(url):
-    if url.startswith("grpc"):
-        pytest.importorskip("tensorflow_serving", reason="extra `serving` is not installed")
-    with pytest.raises(ServerError, match="No answer|UNAVAILABLE"):
+    with pytest.raises(ServerError, match="No answer from .* Is the server running"):
         ask(url, TEXTS, timeout=5)
 
 
-def test_a_server_of_another_kind():
+@contextlib.contextmanager
+def answering(content: bytes, status: int = 200, wait: float = 0.0):
+    """A server that answers the same to everything."""
+
     class Page(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.send_response(200)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(wait)
+            self.send_response(status)
             self.end_headers()
-            self.wfile.write(b"<html>")
+            with contextlib.suppress(OSError):
+                self.wfile.write(content)
 
         def log_message(self, *args):
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.handle_request)
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with pytest.raises(ServerError, match="gave no predictions"):
-            ask(f"http://127.0.0.1:{server.server_port}/v1/models/film", TEXTS)
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
         thread.join()
+
+
+ANSWERS = [
+    (b"<html>", 200, "gave no predictions: is it TF Serving's REST port"),
+    (b"[]", 200, "gave no predictions"),
+    (b'{"predictions": [1]}', 200, "gave 1 answers to 6 texts"),
+    (b"Bad gateway", 502, "refused the request: status 502 Bad Gateway"),
+    (b'{"error": "Task size 6 is larger than maximum input batch size 4"}', 400, "`batch_size`"),
+    (b'{"error": "Serving signature name: \\"text\\" not found in signature def"}', 400, "Export"),
+]
+
+
+@pytest.mark.parametrize("content, status, message", ANSWERS)
+def test_what_a_server_may_say_instead(content, status, message):
+    with answering(content, status) as address, pytest.raises(ServerError, match=message):
+        ask(f"http://{address}/v1/models/film", TEXTS)
+
+
+def test_a_server_that_takes_too_long():
+    with answering(b"", wait=1.0) as address, pytest.raises(ServerError, match="within 0.2 s"):
+        ask(f"http://{address}/v1/models/film", TEXTS, timeout=0.2)
+
+
+def test_tls_where_there_is_none():
+    with answering(b"") as address, pytest.raises(ServerError, match=r"No answer .*SSL"):
+        ask(f"https://{address}/v1/models/film", TEXTS, timeout=5)
 
 
 @pytest.mark.parametrize(
     "url",
-    ["localhost:8501", "http://localhost:8501", "grpc://host/film", "ftp://h:1/m", "grpc://h:1/"],
+    [
+        "localhost:8501",
+        "http://localhost:8501",
+        "http://localhost:8501/film",
+        "grpc://host/film",
+        "ftp://h:1/m",
+        "grpc://h:1/",
+        "grpc://h:1/v1/models/film",
+        "http://h:1/v1/models/film:predict",
+    ],
 )
 def test_an_address_of_another_form_is_one_sentence(url):
     with pytest.raises(ValueError, match="Expected a server's address, http://HOST:8501"):
         ask(url, TEXTS)
+
+
+@BOTH
+def test_the_command_asks_a_server(addresses, protocol, capsys):
+    assert main(["predict", "good film", "bad", "--server", addresses[protocol], "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["text"] for line in lines] == ["good film", "bad"]
+    expected = ask(addresses[protocol], ["good film", "bad"])
+    assert [line["labels"][0]["label"] for line in lines] == [row["label"] for row in expected]
+    assert main(["predict", "good", "--server", addresses[protocol].replace("film", "book")]) == 1
+    assert "refused the request" in capsys.readouterr().err

@@ -42,7 +42,8 @@ def run(options) -> None:
     elif not texts:
         texts = [line.rstrip("\r\n") for line in sys.stdin]
     if options.server:
-        answers = [[answer] for answer in export.ask(options.server, texts)]
+        asked = export.ask(options.server, texts, batch_size=options.batch_size)
+        answers = [[answer] for answer in asked]
     else:
         model = options.model or small_model()
         classify = pipeline("text-classification", model=model, batch_size=options.batch_size)

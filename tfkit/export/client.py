@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-_ADDRESS = "http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME"
+# Scheme, host with port, name, and perhaps which version.
+_ADDRESS = re.compile(
+    r"(https?|grpcs?)://([^/?#\s]+)/(?:v1/models/)?([^/:?#\s]+)"
+    r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?/?"
+)
+# What the server says -> what to do about it.
+_REMEDIES = {
+    "not found in signature def": "Export the model with the signature 'text'.",
+    "Serving signature key": "Export the model with the signature 'text'.",
+    "larger than maximum input batch size": "Send fewer texts a request: `batch_size`.",
+    "queue to which this task was submitted is full": "The server is behind: ask again later.",
+    "Deadline": "Send fewer texts a request (`batch_size`), or wait longer (`timeout`).",
+}
 
 
 class ServerError(RuntimeError):
     """The server answered with an error, or not at all."""
 
 
-def ask(url: str, texts: Sequence[str], *, timeout: float = 30.0) -> list[dict]:
+def ask(
+    url: str, texts: Sequence[str], *, batch_size: int = 32, timeout: float = 30.0
+) -> list[dict]:
     """Labels and scores of texts, from a server that has the signature `text`.
 
     Args:
-        url: `http://HOST:8501/v1/models/NAME` (or https), to which `/versions/N` or `/labels/L`
-            may be added, or `grpc://HOST:8500/NAME`.
-        texts: what to classify; one request takes them all.
-        timeout: seconds to wait.
+        url: `http://HOST:8501/v1/models/NAME` (or https), or `grpc://HOST:8500/NAME` (or grpcs);
+            `/versions/N` or `/labels/L` may follow.
+        texts: what to classify.
+        batch_size: texts a request; more are sent in several, one after the other.
+        timeout: seconds to wait for each.
 
     Returns:
         For each text a dict with `label`, `score` and `scores`.
 
     Raises:
-        ValueError: `url` is of neither form.
-        ImportError: gRPC needs the extra `serving`.
+        ValueError: `url` is of neither form, or `batch_size` is below 1.
         ServerError: the server refused, or cannot be reached.
 
     Example:
@@ -40,28 +55,55 @@ def ask(url: str, texts: Sequence[str], *, timeout: float = 30.0) -> list[dict]:
         ask("http://localhost:8501/v1/models/reviews", ["What a good day."])
         # [{"label": "positive", "score": 0.98, "scores": [0.02, 0.98]}]
     """
-    parts = urllib.parse.urlsplit(url)
-    path = parts.path.strip("/")
-    if parts.scheme in ("http", "https") and parts.netloc and path:
-        return _rest(f"{url.rstrip('/')}:predict", list(texts), timeout)
-    if parts.scheme == "grpc" and parts.port and path and "/" not in path:
-        return _grpc(parts.netloc, path, list(texts), timeout)
-    raise ValueError(f"Expected a server's address, {_ADDRESS}. Received: {url!r}.")
+    parts = _ADDRESS.fullmatch(url)
+    scheme, host, name, version, label = parts.groups() if parts else (None,) * 5
+    rest = scheme in ("http", "https")
+    if not parts or rest != ("/v1/models/" in url) or not (rest or ":" in host):
+        raise ValueError(
+            "Expected a server's address, http://HOST:8501/v1/models/NAME or "
+            f"grpc://HOST:8500/NAME. Received: {url!r}."
+        )
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
+    # Half a surrogate pair is no character, and no JSON: it is dropped, as ill-formed bytes are.
+    texts = [text.encode("utf-8", "ignore") for text in texts]
+    batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
+    answers: list[dict] = []
+    with contextlib.ExitStack() as stack:
+        if not rest:
+            send = _grpc(stack, scheme, host, name, version, label, timeout)
+        for number, batch in enumerate(batches):
+            received = _rest(url.rstrip("/"), batch, timeout) if rest else send(batch)
+            if len(received) != len(batch):
+                raise ServerError(
+                    f"'{url}' gave {len(received)} answers to {len(batch)} texts, in request "
+                    f"{number + 1} of {len(batches)}."
+                )
+            answers += received
+    return answers
 
 
-def _rest(url: str, texts: list[str], timeout: float) -> list[dict]:
-    body = json.dumps({"signature_name": "text", "instances": texts}).encode()
+def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
+    instances = [text.decode() for text in texts]
+    body = json.dumps({"signature_name": "text", "instances": instances}).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data=body, headers=headers)
+    request = urllib.request.Request(f"{url}:predict", data=body, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             return json.load(response)["predictions"]
     except urllib.error.HTTPError as error:
-        raise ServerError(f"'{url}' refused the request: {_reason(error)}") from error
+        said = _reason(error)
+        if error.code == 404:
+            said += _versions(url, timeout)
+        raise _refused(url, said) from error
+    except TimeoutError as error:
+        raise _late(url, timeout) from error
     except OSError as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            raise _late(url, timeout) from error
         raise ServerError(f"No answer from '{url}': {reason}. Is the server running?") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ServerError(
             f"'{url}' gave no predictions: is it TF Serving's REST port (8501)?"
         ) from error
@@ -75,30 +117,61 @@ def _reason(error: urllib.error.HTTPError) -> str:
         return f"status {error.code} {error.reason}."
 
 
-def _grpc(address: str, name: str, texts: list[str], timeout: float) -> list[dict]:
+def _versions(url: str, timeout: float) -> str:
+    """What the server says of a model's versions, for a request that found none."""
+    model = re.sub(r"/(versions|labels)/[^/]+$", "", url)
     try:
-        import grpc
-        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-    except ImportError as error:
-        raise ImportError(
-            "Addresses that begin with grpc:// need the extra `serving`: "
-            "pip install 'tfkit[serving]'. Or use the REST address, http://HOST:8501/v1/models/NAME."
-        ) from error
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = name, "text"
-    strings = [text.encode() for text in texts]
-    request.inputs["text"].CopyFrom(tf.make_tensor_proto(strings, tf.string, [len(texts)]))
-    with grpc.insecure_channel(address) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        with urllib.request.urlopen(model, timeout=timeout) as response:
+            found = json.load(response)["model_version_status"]
+    except (OSError, ValueError, KeyError):
+        return ". The server has no model of that name."
+    states = [f"version {each['version']} {each['state']}" for each in found]
+    return f". Of this model it has: {', '.join(states) or 'no version'}."
+
+
+def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: float):
+    """A function that sends one request."""
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    if scheme == "grpcs":
+        channel = grpc.secure_channel(host, grpc.ssl_channel_credentials())
+    else:
+        channel = grpc.insecure_channel(host)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(stack.enter_context(channel))
+    url = f"{scheme}://{host}/{name}"
+
+    def send(texts: list[bytes]) -> list[dict]:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = name, "text"
+        if version:
+            request.model_spec.version.value = int(version)
+        if label:
+            request.model_spec.version_label = label
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts, tf.string, [len(texts)]))
         try:
             outputs = stub.Predict(request, timeout=timeout).outputs
+            values = {key: tf.make_ndarray(outputs[key]) for key in ("label", "score", "scores")}
         except grpc.RpcError as error:
-            raise ServerError(
-                f"'grpc://{address}/{name}' refused the request: "
-                f"{error.code().name}, {error.details()}"
-            ) from error
-    values = {key: tf.make_ndarray(outputs[key]) for key in ("label", "score", "scores")}
-    return [dict(zip(values, map(_plain, row))) for row in zip(*values.values())]
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise _late(url, timeout) from error
+            if error.code() == grpc.StatusCode.UNAVAILABLE and "queue" not in error.details():
+                raise ServerError(
+                    f"No answer from '{url}': {error.details()}. Is the server running?"
+                ) from error
+            raise _refused(url, f"{error.code().name}, {error.details()}") from error
+        return [dict(zip(values, map(_plain, row))) for row in zip(*values.values())]
+
+    return send
+
+
+def _refused(url: str, said: str) -> ServerError:
+    remedy = next((what for part, what in _REMEDIES.items() if part in said), "")
+    return ServerError(f"'{url}' refused the request: {said} {remedy}".rstrip())
+
+
+def _late(url: str, timeout: float) -> ServerError:
+    return ServerError(f"No answer from '{url}' within {timeout:g} s. {_REMEDIES['Deadline']}")
 
 
 def _plain(value):
