@@ -93,10 +93,10 @@ class _Model:
         """A version by number or label, or the latest."""
         name = self.config.name
         with self.lock:
-            if which in self.config.version_labels:
-                number = self.config.version_labels[which]
-            elif which is None:
+            if which is None:
                 number = max(self.versions, default=None)
+            elif which in self.config.version_labels:
+                number = self.config.version_labels[which]
             else:
                 number = int(which) if which.isdecimal() else None
             if number not in self.versions:

@@ -38,13 +38,20 @@ from tfkit import export
 from tfkit.export.requests import example
 from tfkit.export.warmup import write_warmup
 
+QUICK = {"signatures": ["text"], "warmup": (), "texts": TEXTS, "server_files": False}
+
+
+@pytest.fixture(scope="module")
+def light(model, tokenizer, tmp_path_factory):
+    """A version of the model with one signature, which loads fast."""
+    return export.saved_model(model, tokenizer, tmp_path_factory.mktemp("light"), **QUICK).path
+
 
 @pytest.fixture(scope="module")
 def other(tokenizer, tmp_path_factory):
-    """A version of another model, and what it says to TEXTS."""
+    """The same of another model, and what that says to TEXTS."""
     model = classifier(seed=1)
-    folder = tmp_path_factory.mktemp("other")
-    path = export.saved_model(model, tokenizer, folder, signatures=["text"], warmup=()).path
+    path = export.saved_model(model, tokenizer, tmp_path_factory.mktemp("other"), **QUICK).path
     scores = [
         tf.nn.softmax(model(tokenizer([text], truncation=True, return_tensors="tf")).logits)[0]
         for text in TEXTS
@@ -290,7 +297,8 @@ def test_the_same_when_requests_share_a_batch_in_the_graph(
     folder = tmp_path_factory.mktemp("in_graph")
     batching = export.Batching(max_batch_size=8, timeout_micros=5000)
     signatures = ("text", "text_pair", "tokens", "classify")
-    export.saved_model(model, tokenizer, folder, batching=batching, signatures=signatures)
+    options = {**QUICK, "batching": batching, "signatures": signatures}
+    export.saved_model(model, tokenizer, folder, **options)
     with model_server("film", folder) as running, rest(running) as address:
         storm(address, [body for body, _ in WRONG.values()], expected)
 
@@ -317,8 +325,8 @@ def appear(source: Path, directory: Path, number: int) -> None:
     os.replace(directory / ".writing", directory / str(number))
 
 
-def test_a_version_changes_under_load_and_no_request_fails(everything, other, expected, tmp_path):
-    appear(everything.path, tmp_path, 1)
+def test_a_version_changes_under_load_and_no_request_fails(light, other, expected, tmp_path):
+    appear(light, tmp_path, 1)
     path, others = other
     stop, seen = threading.Event(), []
 
@@ -351,9 +359,9 @@ def ask_status(address: str, name: str = "film"):
         return response.status, json.load(response)
 
 
-def test_two_models_and_two_labelled_versions(everything, other, expected, tmp_path):
+def test_two_models_and_two_labelled_versions(light, other, expected, tmp_path):
     path, others = other
-    for number, source in ((1, everything.path), (2, path)):
+    for number, source in ((1, light), (2, path)):
         (tmp_path / "film").mkdir(exist_ok=True)
         appear(source, tmp_path / "film", number)
     (tmp_path / "book").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,11 @@ def test_models_config_is_what_the_server_parses(home):
     text_format.Parse((home / "models.config").read_text(), config)
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path) == (NAME, f"/models/{NAME}")
+    canary = ModelServerConfig()
+    text_format.Parse((home / "models.canary.config").read_text(), canary)
+    (model,) = canary.model_config_list.config
+    assert (model.name, model.base_path) == (NAME, f"/models/{NAME}")
+    assert {*model.version_labels.values()} == {*model.model_version_policy.specific.versions}
 
 
 # tensorflow/serving: session_bundle_config.proto (BatchingParameters), monitoring_config.proto.
@@ -120,6 +126,15 @@ def test_docker_and_kubernetes_point_at_the_files(home):
         for file in files:
             assert (home.parent / file.removeprefix(f"{mount}/")).is_file()
     assert container["readinessProbe"]["httpGet"]["path"] == f"/v1/models/{NAME}"
+
+
+def test_where_the_graph_merges_requests_the_server_is_not_told_to(everything, tmp_path):
+    ops = {**everything.ops, "BatchFunction": 1}
+    write_server_files(tmp_path, dataclasses.replace(everything.serving, ops=ops))
+    files = {path.name: path.read_text() for path in (tmp_path / "server").iterdir()}
+    assert "batching.config" not in files
+    for name in ("docker-compose.yml", "kubernetes.yml"):
+        assert "batching" not in files[name] and "monitoring.config" in files[name]
 
 
 @pytest.fixture(scope="module")

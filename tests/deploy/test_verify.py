@@ -11,6 +11,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
+from tfkit.cli import main
 from tfkit.export.requests import example, strings
 from tfkit.export.warmup import WARMUP_FILE, read_warmup, write_warmup
 
@@ -24,11 +25,6 @@ def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer
     assert report.load_seconds > 0 and report.first_seconds > 0 and report.request_seconds > 0
     assert report.memory > 0
     assert "a scalar (text)" in report.refused and "warm-up" in str(report)
-
-
-def test_without_the_model_it_still_sends_requests(everything):
-    report = export.verify(everything.path, texts=TEXTS)
-    assert report.agreement == {} and "a scalar (embed)" in report.refused
 
 
 def test_another_model_is_told_apart(everything, tokenizer):
@@ -100,3 +96,47 @@ def test_warmup_reads_back_what_it_wrote(tmp_path):
     np.testing.assert_array_equal(inputs["input_ids"], ids)
     assert [value.decode() for value in texts["text"]] == list(text)
     assert list(serialised["inputs"]) == list(examples)
+
+
+def test_the_command_lists_ops_with_their_servers(everything, capsys):
+    assert main(["verify", str(everything.path), "--ops"]) == 0
+    out = capsys.readouterr().out
+    assert "checked" not in out and "a scalar (embed)" in out, "without a model it still asks"
+    lines = [line.split() for line in out.splitlines()]
+    assert [first for first, *_, op in lines if op == "FastBertNormalize"][-1] == "2.12"
+    assert {line[-1] for line in lines} >= everything.ops.keys()
+
+
+def test_a_folder_without_a_model_says_what_is_there(tmp_path, other_version):
+    with pytest.raises(FileNotFoundError, match="Found no saved_model.pb"):
+        export.verify(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such folder.* has the versions 1"):
+        export.verify(other_version.parent / "3")
+    with pytest.raises(FileNotFoundError, match="no such folder. Pass the folder of one version"):
+        export.verify(tmp_path / "nothing")
+
+
+@pytest.fixture
+def other_version(everything, tmp_path):
+    return shutil.copytree(everything.path, tmp_path / "copy" / "1")
+
+
+def _half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda folder: _half(folder / "saved_model.pb"), "saved_model.pb is damaged"),
+        (lambda folder: shutil.rmtree(folder / "variables"), "variables/ is missing"),
+        (lambda folder: _half(folder / WARMUP_FILE), "warm-up requests .* damaged"),
+        (lambda folder: (folder / "saved_model.pb").write_bytes(b""), "no graph with the tag"),
+    ],
+)
+def test_a_version_of_which_only_a_part_was_copied_is_found(other_version, damage, message, capsys):
+    damage(other_version)
+    with pytest.raises(export.ExportError, match=message):
+        export.verify(other_version)
+    assert main(["verify", str(other_version)]) == 1
+    assert capsys.readouterr().err.startswith("tfkit verify: error: Expected")

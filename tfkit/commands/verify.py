@@ -12,6 +12,9 @@ def add_arguments(parser) -> None:
     parser.add_argument("directory", metavar="DIR", help="the export, or one version of it")
     parser.add_argument("--model", metavar="NAME", help="the model it was made of, to compare with")
     add_max_length(parser, "with which it was exported")
+    parser.add_argument(
+        "--ops", action="store_true", help="list every op with the TF Serving that first has it"
+    )
 
 
 def run(options) -> None:
@@ -19,8 +22,10 @@ def run(options) -> None:
     from tfkit import export
 
     model, tokenizer = model_and_tokenizer(options.model) if options.model else (None, None)
-    print(
-        export.verify(
-            options.directory, model=model, tokenizer=tokenizer, max_length=options.max_length
-        )
+    report = export.verify(
+        options.directory, model=model, tokenizer=tokenizer, max_length=options.max_length
     )
+    print(report)
+    if options.ops:
+        for op, first in report.first_server.items():
+            print(f"  {first:<6} {report.ops[op]:>5} × {op}")

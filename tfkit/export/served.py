@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 _SCRIPT = Path(__file__).with_name("c_session.py")
@@ -29,17 +30,31 @@ def signatures_of(folder: str | os.PathLike) -> dict[str, meta_graph_pb2.Signatu
 
     Raises:
         FileNotFoundError: there is no SavedModel in `folder`.
+        RefusedError: what is there cannot be read, or is not for serving.
     """
-    path = Path(folder) / "saved_model.pb"
+    folder = Path(folder)
+    path = folder / "saved_model.pb"
     if not path.is_file():
+        found = "no saved_model.pb" if folder.is_dir() else "no such folder"
+        versions = ", ".join(sorted(p.name for p in folder.parent.glob("*") if p.name.isdecimal()))
+        there = f" '{folder.parent}' has the versions {versions}." if versions else ""
         raise FileNotFoundError(
-            f"Expected a SavedModel in '{folder}'. Found no saved_model.pb. Pass the folder of one "
-            "version, such as 'served/reviews/1'."
+            f"Expected a SavedModel in '{folder}'. Found {found}.{there} Pass the folder of one "
+            "version, such as 'served/reviews/1', or of all versions."
         )
-    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    (graph,) = [graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags]
-    names = sorted(name for name in graph.signature_def if not name.startswith("__"))
-    return {name: graph.signature_def[name] for name in names}
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise RefusedError("saved_model.pb is damaged, or only part of it was copied.") from error
+    graphs = [graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags]
+    if not graphs:
+        raise RefusedError("saved_model.pb has no graph with the tag 'serve'.")
+    weights = any(node.op == "VarHandleOp" for node in graphs[0].graph_def.node)
+    if weights and not (folder / "variables" / "variables.index").is_file():
+        # The C++ loader takes it for a model without weights, and every request fails.
+        raise RefusedError("variables/ is missing: only part of it was copied.")
+    names = sorted(name for name in graphs[0].signature_def if not name.startswith("__"))
+    return {name: graphs[0].signature_def[name] for name in names}
 
 
 class ServedModel:

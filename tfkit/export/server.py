@@ -10,9 +10,10 @@ from pathlib import Path
 from tfkit.export.report import ServingReport
 from tfkit.files import staged
 
-# Any server since `server_ops.OLDEST_SERVER` does.
+# Any server does that `ServingReport.oldest_server` lets run. Not looked up in a registry.
 IMAGE = "2.19.0"
 FOLDER = "server"
+_BATCHING = "batching.config"
 _MEBIBYTE = 2**20
 
 
@@ -26,6 +27,8 @@ class _Template(string.Template):
 def write_server_files(directory: Path, report: ServingReport) -> list[Path]:
     """Writes what is not there yet into `directory/server`; files that exist stay as they are.
 
+    Where the graph itself merges requests, the server is not told to do so too.
+
     Args:
         directory: the folder of all versions. Its name becomes the model's.
         report: of the version that was checked, for the memory to reserve.
@@ -38,18 +41,21 @@ def write_server_files(directory: Path, report: ServingReport) -> list[Path]:
         "name": name,
         "dns": name.lower().replace("_", "-")[:50].strip("-"),
         "image": IMAGE,
+        "oldest": report.oldest_server,
         # Twice while a new version is loaded beside the old one.
         "memory": str(256 + report.memory // _MEBIBYTE),
         "limit": str(256 + 3 * report.memory // _MEBIBYTE),
     }
-    home = directory / FOLDER
+    home, in_graph = directory / FOLDER, "BatchFunction" in report.ops
     written = []
     templates = sorted(resources.files("tfkit.export").joinpath("server_files").iterdir())
     with staged(home) as stage:
         for template in templates:
             file = template.name.removesuffix(".txt")
-            if not (home / file).exists():
-                text = template.read_text(encoding="utf-8")
-                (stage / file).write_text(_Template(text).fill(values), encoding="utf-8")
-                written.append(home / file)
+            if (home / file).exists() or (in_graph and file == _BATCHING):
+                continue
+            lines = template.read_text(encoding="utf-8").splitlines(keepends=True)
+            text = "".join(line for line in lines if not (in_graph and "batching" in line))
+            (stage / file).write_text(_Template(text).fill(values), encoding="utf-8")
+            written.append(home / file)
     return written

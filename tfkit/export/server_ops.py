@@ -38,9 +38,9 @@ _BY_PURPOSE = {
         Unpack ZerosLike""",
     "gathering, scattering, sorting": """
         Bucketize DenseBincount DynamicPartition DynamicStitch Gather GatherNd GatherV2
-        InvertPermutation LowerBound ParallelDynamicStitch RaggedGather RaggedRange RaggedTensorToTensor
-        ReverseSequence ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum
-        TensorScatterAdd TensorScatterUpdate TopKV2 Unique UniqueV2 UniqueWithCounts
+        InvertPermutation LowerBound ParallelDynamicStitch RaggedGather RaggedRange
+        RaggedTensorToTensor ReverseSequence ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd
+        SegmentSum TensorScatterAdd TensorScatterUpdate TopKV2 Unique UniqueV2 UniqueWithCounts
         UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentSum UpperBound Where""",
     "arithmetic": """
         Abs Add AddN AddV2 Cast Ceil ClipByValue Cos Cumprod Cumsum Div DivNoNan Exp Expm1 Floor

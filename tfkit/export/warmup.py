@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfkit.export.answers import KerasAnswers
+from tfkit.export.report import ExportError
 from tfkit.export.requests import inputs_for, strings
 from tfkit.export.samples import SAMPLE_TEXTS
 
@@ -63,12 +65,23 @@ def write_warmup(folder: Path, requests: Sequence[tuple[str, Mapping[str, np.nda
 
 
 def read_warmup(folder: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The warm-up requests of a SavedModel, as a session sees them; none if it has no such file."""
+    """The warm-up requests of a SavedModel, as a session sees them; none if it has no such file.
+
+    Raises:
+        ExportError: the file is damaged.
+    """
     path = folder / WARMUP_FILE
     if not path.exists():
         return
-    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-        log = PredictionLog.FromString(record)
+    try:
+        records = [*tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
+        logs = [PredictionLog.FromString(record) for record in records]
+    except (tf.errors.DataLossError, DecodeError) as error:
+        raise ExportError(
+            f"Expected warm-up requests in '{path}'. The file is damaged, or only part of it was "
+            "copied. A server would not take the version."
+        ) from error
+    for log in logs:
         if log.WhichOneof("log_type") == "classify_log":
             request = log.classify_log.request
             examples = request.input.example_list.examples
