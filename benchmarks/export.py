@@ -10,9 +10,11 @@ against `model.predict` on the same strings. TFLite: size and latency of each fo
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,13 @@ from tfkit import (
 )
 from tfkit.export.served import ServedModel
 
-TOKENS, BATCH, REPEATS = 128, 32, 8
+TOKENS, BATCH, REPEATS = 128, 32, 6
+# What is measured -> the options of `saved_model`.
+SERVED = {
+    "tfkit": {},
+    "tfkit, bfloat16": {"dtype": "bfloat16"},
+    "tfkit, batching in the graph": {"batching": export.Batching()},
+}
 TEXTS = [text for text in export.samples.SAMPLE_TEXTS if 0 < len(text) < 100]
 
 
@@ -54,34 +62,78 @@ def size(path: Path) -> int:
 
 def served(model, tokenizer, folder: Path) -> None:
     """The SavedModel, ours and Keras'."""
-    report = export.saved_model(model, tokenizer, folder / "ours", server_files=False)
+    paths = {
+        name: export.saved_model(model, tokenizer, folder / name, server_files=False, **options)
+        for name, options in SERVED.items()
+    }
+    paths = {name: report.path for name, report in paths.items()}
     ids = [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS]
     model.export(str(folder / "keras"), input_signature=[dict(zip(INPUTS, ids))], verbose=False)
     batch = {name: np.ones([1, 16], np.int32) for name in INPUTS}
     row("SavedModel", "MB", "load s", "first request s", "memory MB")
     row("---", "---", "---", "---", "---")
-    for name, path in (("tfkit", report.path), ("Keras model.export", folder / "keras")):
-        with ServedModel(path) as process:
-            if name == "tfkit":
-                process.run("tokens", batch)
-            else:
-                inputs = process.signatures["serving_default"].inputs
-                process.run("serving_default", {key: np.ones([1, 16]) for key in inputs})
-            row(
-                name,
-                f"{size(path) / 1e6:.1f}",
-                f"{process.load_seconds:.2f}",
-                f"{process.seconds:.2f}",
-                f"{process.memory / 1e6:.0f}",
-            )
-    texts = (TEXTS * BATCH)[:BATCH]
+    for name, path in {**paths, "Keras model.export": folder / "keras"}.items():
+        found = []
+        for _ in range(3):
+            with ServedModel(path) as process:
+                if name in paths:
+                    process.run("tokens", batch)
+                else:
+                    inputs = process.signatures["serving_default"].inputs
+                    process.run("serving_default", {key: np.ones([1, 16]) for key in inputs})
+                found.append((process.load_seconds, process.seconds, process.memory / 1e6))
+        load, first, memory = (statistics.median(column) for column in zip(*found))
+        row(name, f"{size(path) / 1e6:.1f}", f"{load:.2f}", f"{first:.2f}", f"{memory:.0f}")
+    print()
+    throughput(model, tokenizer, paths)
+
+
+def throughput(model, tokenizer, paths: dict[str, Path]) -> None:
+    """Texts a second: strings in, one request at a time and eight clients at once."""
     tokenize = tokenizer.as_layer()
-    dataset = tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).map(tokenize)
-    predict = seconds(lambda: model.predict(dataset, verbose=0))
-    with ServedModel(report.path) as process:
-        served_seconds = seconds(lambda: process.run("text", {"text": texts}))
-    print(f"\n{BATCH} strings: served {BATCH / served_seconds:.1f} texts/s, ", end="")
-    print(f"model.predict {BATCH / predict:.1f} texts/s\n")
+    with contextlib.ExitStack() as stack:
+        processes = {name: stack.enter_context(ServedModel(path)) for name, path in paths.items()}
+        runs = {}
+        for count in (1, BATCH):
+            texts = (TEXTS * BATCH)[:count]
+            dataset = tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).map(tokenize)
+            runs["model.predict", f"{count} a request"] = (
+                count,
+                lambda data=dataset: model.predict(data, verbose=0),
+            )
+            for name, process in processes.items():
+                runs[name, f"{count} a request"] = (
+                    count,
+                    lambda process=process, texts=texts: process.run("text", {"text": texts}),
+                )
+        for name, process in processes.items():
+            runs[name, "8 clients, 1 a request"] = (64, lambda process=process: clients(process))
+        taken = {key: [] for key in runs}
+        for _ in range(1 + REPEATS):
+            for key, (_, run) in runs.items():
+                start = time.perf_counter()
+                run()
+                taken[key].append(time.perf_counter() - start)
+        memory = {name: f"{process.memory / 1e6:.0f}" for name, process in processes.items()}
+    columns = list(dict.fromkeys(how for _, how in runs))
+    row("texts/s", *columns, "memory MB after")
+    row(*["---"] * (len(columns) + 2))
+    for name in dict.fromkeys(name for name, _ in runs):
+        cells = [
+            f"{runs[name, how][0] / statistics.median(taken[name, how][1:]):.1f}"
+            if (name, how) in runs
+            else ""
+            for how in columns
+        ]
+        row(name, *cells, memory.get(name, ""))
+    print()
+
+
+def clients(process: ServedModel) -> None:
+    """64 requests of one text each, eight at any time."""
+    texts = (TEXTS * 64)[:64]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: process.run("text", {"text": [text]}), texts))
 
 
 def lite(model, tokenizer, folder: Path) -> None:
