@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tfkit.text.normalizer import NormalizerOptions, normalize
+
 # In BERT's order, so that the padding token has id 0.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -36,10 +38,14 @@ def learn_vocabulary(texts: Sequence[str], size: int, *, do_lower_case: bool = T
     import keras_nlp
     import tensorflow as tf
 
+    # As the tokenizer will see them: keras-nlp composes again what stripping accents took apart,
+    # so that its own normalisation would give Korean syllables where the tokenizer has letters.
+    options = NormalizerOptions(lowercase=do_lower_case, strip_accents=do_lower_case)
+    normalised = [normalize(text, options) for text in texts]
     return keras_nlp.tokenizers.compute_word_piece_vocabulary(
-        tf.data.Dataset.from_tensor_slices(list(texts)).batch(1024),
+        tf.data.Dataset.from_tensor_slices(normalised).batch(1024),
         size,
-        lowercase=do_lower_case,
-        strip_accents=do_lower_case,
+        lowercase=False,
+        strip_accents=False,
         reserved_tokens=list(SPECIAL_TOKENS),
     )
