@@ -90,6 +90,41 @@ def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     assert capsys.readouterr().out.split()[0::2][:2] == ["neg", "pos"]
 
 
+def test_predict_takes_pairs_lengths_and_precisions(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "pairs.csv").write_text("one,two\ngood film,bad\nbad,a good film\n")
+    command = f"predict --input {tmp_path}/pairs.csv --text-column one --json --top-k 2"
+    command = [*command.split(), "--model", f"{trained}/model"]
+
+    def scores(*more):
+        assert main([*command, *more]) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [row["text"] for row in rows] == ["good film", "bad"]
+        assert ["text_pair" in row for row in rows] == [bool(more)] * 2 or "--text" not in str(more)
+        return [{one["label"]: one["score"] for one in row["labels"]}["pos"] for row in rows]
+
+    single, pair = scores(), scores("--text-pair-column", "two")
+    assert single != pair
+    assert scores("--max-length", "3") != single
+    assert scores("--precision", "int8") == pytest.approx(single, abs=0.02)
+    assert scores("--precision", "bfloat16") == pytest.approx(single, abs=0.02)
+
+
+def test_predict_reads_some_texts_at_a_time(trained, capsys, monkeypatch):
+    from tfkit.commands import predict
+
+    monkeypatch.setattr(predict, "_AT_ONCE", 2)
+    read = []
+    lines = ("good\n" if n % 2 else "bad\n" for n in range(5) if read.append(n) is None)
+    monkeypatch.setattr(sys, "stdin", lines)
+    printed = []
+    monkeypatch.setattr(
+        predict, "_print", lambda row, best, as_json: printed.append((len(read), row["text"]))
+    )
+    assert main(["predict", "--model", f"{trained}/model"]) == 0
+    assert printed == [(2, "bad"), (2, "good"), (4, "bad"), (4, "good"), (5, "bad")]
+
+
 def test_a_very_long_text_is_cut(trained, capsys):
     (trained / "long.csv").write_text("text\n" + "good " * 100_000 + "\n")
     assert main(["predict", "--input", f"{trained}/long.csv", "--model", f"{trained}/model"]) == 0
@@ -187,6 +222,10 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
             "--version does not go with --format tflite",
         ),
         ("verify {0}/none", "none"),
+        ("predict good --text-pair-column b --model {0}/model", "Received no file"),
+        ("predict good --max-length 99 --model {0}/model", "`max_length` must be.*received 99"),
+        ("predict good --batch-size 0 --model {0}/model", "`batch_size` must be at least 1"),
+        ("predict good --server http://x/y --max-length 9", "drop the rest"),
         ("predict good --server ftp://x", "Expected a server's address"),
         ("predict good --server http://127.0.0.1:9/v1/models/x", "127.0.0.1:9"),
         ("predict good --server http://x/y --model z", "drop the rest"),
@@ -218,3 +257,18 @@ def test_help_names_every_command():
         assert f"tfkit {command}" in text
     wrong = subprocess.run([sys.executable, "-m", "tfkit", "fly"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "invalid choice: 'fly'" in wrong.stderr
+
+
+def test_benchmark_times_each_precision(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = f"benchmark {trained}/reviews.csv --model {trained}/model --texts 5 --seconds 0.01"
+    assert main([*command.split(), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["texts"] == 5 and figures["processors"] >= 1
+    assert {"float32", "int8"} <= {speed["precision"] for speed in figures["speeds"]}
+    for speed in figures["speeds"]:
+        assert speed["tokens_per_second"] > 3 * speed["texts_per_second"] > 0
+        assert 0 < speed["p50"] <= speed["p99"] and speed["share"] > 0
+    assert main([*command.split(), "--precision", "int8"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("5 texts") and [line.split()[0] for line in lines[2:]] == ["int8"]

@@ -25,6 +25,7 @@ FLOORS = [
     {"commands"},
     {"demo"},
     {"console", "shipped"},
+    {"speed"},
     {"pipelines"},
     {"runtimes"},
     {"export"},

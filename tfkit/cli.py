@@ -21,6 +21,7 @@ DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and 
   tfkit predict "What a film!" --model my-model
   tfkit export --model my-model --format serving --output serving/my-model
   tfkit verify serving/my-model --model my-model
+  tfkit benchmark reviews.csv --model my-model
 """
 
 

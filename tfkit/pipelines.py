@@ -169,7 +169,9 @@ class TextClassificationPipeline:
         """
         config = self._config(function_to_apply or self.function_to_apply)
         max_length = self.max_length if max_length is None else max_length
-        batch_size = batch_size or self.batch_size
+        batch_size = self.batch_size if batch_size is None else batch_size
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         answering = self._runtime(precision or self.precision)
         rows = [_parts(text) for text in texts]
         logits = np.empty((len(rows), config.num_labels), np.float32)

@@ -1,7 +1,8 @@
 """Measures tfkit against its peers, on full-size DistilBERT with random weights.
 
     python -m benchmarks.peers [--quick] [--only short,long] [--contestants tfkit,KerasHub]
-                               [--rounds 5] [--texts 256] [--json FILE] [--shared ../shared]
+                               [--rounds 5] [--texts 256] [--json FILE | --again FILE]
+                               [--shared ../shared]
 
 Any Python 3.10 will do: the contestants run in environments of their own, made under `.bench/` at
 the first run (some minutes, 8 GB). Every contestant is a process that holds the same weights.
@@ -23,7 +24,7 @@ from pathlib import Path
 from benchmarks.peers.contestants import CONTESTANTS
 from benchmarks.peers.environments import REPOSITORY
 from benchmarks.peers.measure import MEASURES, measure
-from benchmarks.peers.report import report
+from benchmarks.peers.report import report, summary
 
 
 def names(known):
@@ -51,8 +52,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="(5)")
     parser.add_argument("--texts", type=int, help="short ones; mixed: half, long: a quarter (256)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes the figures too")
+    parser.add_argument(
+        "--again", type=Path, metavar="FILE", help="prints such a file; runs nothing"
+    )
     parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared")
     options = parser.parse_args()
+    if options.again:
+        return show(json.loads(options.again.read_text("utf-8")))
     figures = measure(
         data=options.shared.resolve() / "data",
         contestants=[CONTESTANTS[name] for name in options.contestants],
@@ -63,7 +69,13 @@ def main() -> None:
     )
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    print(report(figures))
+    # As `--again` reads them: the keys of JSON are strings.
+    show(json.loads(json.dumps(figures)))
+
+
+def show(figures: dict) -> None:
+    """Prints what stands in `benchmarks/peers.md`, then the table of the README."""
+    print(report(figures), "For the README, in batches of 32:", summary(figures), sep="\n\n")
 
 
 if __name__ == "__main__":

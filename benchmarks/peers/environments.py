@@ -21,7 +21,8 @@ def python_of(environment: str) -> Path:
 def ensure(environment: str) -> bool:
     """Makes the environment unless it stands as the table asks; says why when it cannot."""
     folder = CACHE / environment
-    stamp, asked = folder / "installed.json", json.dumps(ENVIRONMENTS[environment])
+    own = (REPOSITORY / "setup.cfg").read_text() if environment == "tfkit" else ""
+    stamp, asked = folder / "installed.json", json.dumps([ENVIRONMENTS[environment], own])
     if stamp.exists() and stamp.read_text() == asked:
         return True
     print(f"Installing {folder}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ QUIET = {
     "HF_HUB_OFFLINE": "1",
     "KERAS_BACKEND": "tensorflow",
     "PYTHONWARNINGS": "ignore",
+    "XDG_CACHE_HOME": str(CACHE / "cache"),
 }
 
 

@@ -43,6 +43,11 @@ BARS = (
     Bar("from shell to answer", "start", (table.TORCH,), 1.0),
     Bar("peak memory while answering", "memory", (table.TENSORFLOW,), round(1 / 0.7, 2)),
 )
+TITLES = {
+    "short": "SST-2 sentences",
+    "mixed": "3/4 sentences, 1/4 paragraphs",
+    "long": "paragraphs",
+}
 # Columns of the table of all: the costs, the title, and a cost as the table shows it.
 COLUMNS = (
     ("short", "short, texts/s", lambda cost: f"{1 / cost:.1f}"),
@@ -60,6 +65,17 @@ COLUMNS = (
 def report(figures: dict) -> str:
     parts = [_heading(figures), _bars(figures), _all(figures), _texts(figures), _scaling(figures)]
     return "\n\n".join(part for part in parts if part)
+
+
+def summary(figures: dict) -> str:
+    """Texts a second in batches of 32, for the README."""
+    kinds = [name for name in TITLES if name in figures["costs"]]
+    rows = [("texts/s", *(TITLES[name] for name in kinds))]
+    for name in CONTESTANTS:
+        cells = [_tried(figures, kind, name).get(32) for kind in kinds]
+        if any(cells):
+            rows.append((name, *(f"{1 / cell:.0f}" if cell else "–" for cell in cells)))
+    return _rows(*rows) if len(rows) > 1 else ""
 
 
 def ratio(costs: dict[str, list[float]], ours, rivals) -> tuple[str, str, list[float]] | None:
@@ -108,12 +124,8 @@ def _bars(figures: dict) -> str:
             middle = statistics.median(ratios)
             ours = f" ({mine})" if bar.ours != FLOAT32 else ""
             shown = f"{middle:.2f} ({ratios[0]:.2f} – {ratios[-1]:.2f})"
-            by_32 = _tried(figures, bar.costs, rival).get(32)
-            usual = (
-                f"{by_32 / statistics.median(figures['costs'][bar.costs][mine]):.2f}"
-                if by_32
-                else ""
-            )
+            by_32 = [_tried(figures, bar.costs, name).get(32) for name in (mine, rival)]
+            usual = f"{by_32[1] / by_32[0]:.2f}" if all(by_32) else ""
             held = "held" if middle >= bar.least else "missed"
             rows.append((bar.work + ours, rival, shown, f"{bar.least:g}, {held}", usual))
     return _rows(*rows) if len(rows) > 1 else ""
@@ -144,7 +156,8 @@ def _all(figures: dict) -> str:
 
 def _tried(figures: dict, costs: str, name: str) -> dict[int, float]:
     """Seconds a text of a contestant by its batches, of one pass."""
-    return figures["batches"].get(costs, {}).get(name, {})
+    tried = figures["batches"].get(costs, {}).get(name, {})
+    return {int(batch): cost for batch, cost in tried.items()}
 
 
 def _texts(figures: dict) -> str:

@@ -7,7 +7,6 @@ import tensorflow as tf
 from tfkit import AutoTokenizer, data, pipeline
 from tfkit.training import adamw
 
-MOST_TEXTS = 512  # a call is one batch, however large
 STEPS = 10_000  # of a whole training, for the schedule of the learning rate
 
 
@@ -16,12 +15,10 @@ class Peer:
 
     def __init__(self, folder: str, padding_free: bool | None = None, **options):
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.classify = pipeline(
-            model=folder, tokenizer=self.tokenizer, batch_size=MOST_TEXTS, **options
-        )
+        self.classify = pipeline(model=folder, tokenizer=self.tokenizer, **options)
         self.model = self.classify.model
         if padding_free is not None:
-            self.model.distilbert.padding_free = padding_free
+            self.model.padding_free = padding_free
         self.tokenise = tf.function(
             self.tokenizer.as_layer(max_length=self.tokenizer.model_max_length),
             input_signature=[tf.TensorSpec([None], tf.string)],

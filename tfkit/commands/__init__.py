@@ -9,7 +9,18 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-NAMES = ("demo", "data", "train", "distill", "evaluate", "explain", "predict", "export", "verify")
+NAMES = (
+    "demo",
+    "data",
+    "train",
+    "distill",
+    "evaluate",
+    "explain",
+    "predict",
+    "export",
+    "verify",
+    "benchmark",
+)
 
 
 def command(name: str) -> ModuleType:

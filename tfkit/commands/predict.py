@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+import time
+from collections.abc import Iterator
 
-from tfkit.commands.shared import add_batches, add_columns, add_model, columns
+from tfkit.commands.shared import add_columns, add_max_length, add_model, columns
 from tfkit.shipped import small_model
 
 HELP = "label and score of texts: arguments, a file, or stdin"
+_AT_ONCE = 1024  # texts that are in memory
 
 
 def add_arguments(parser) -> None:
@@ -21,36 +25,102 @@ def add_arguments(parser) -> None:
         help="ask a running TF Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME",
     )
     add_model(parser)
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16", "int8"],
+        help="what to answer in (as the model is); int8 needs the extra `mobile`",
+    )
     add_columns(parser)
-    add_batches(parser)
+    parser.add_argument("--batch-size", type=int, help="texts a batch at most (what tokens allow)")
+    add_max_length(parser, "tokens after which a text is cut (the model's limit)")
     parser.add_argument("--top-k", type=int, default=1, help="labels a text (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
 
 
 def run(options) -> None:
-    """Prints label and score for each text."""
-    from tfkit import data, export, pipeline
+    """Prints label and score for each text, some texts at a time."""
+    total, chunks = _texts(options)
+    answer = _server(options) if options.server else _pipeline(options)
+    progress = _Progress(total)
+    for rows in chunks:
+        for row, best in zip(rows, answer(rows)):
+            _print(row, best, options.json)
+        progress.add(len(rows))
+
+
+def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
+    """How many texts there are, where that is known, and chunks of them, as a pipeline takes them.
+
+    A file is read once before, so that what is wrong in it is said before any answer.
+    """
+    from tfkit import data
 
     if options.input and options.texts:
         raise ValueError("Expected texts or --input FILE. Received both.")
-    if options.server and (options.model or options.top_k != 1):
-        raise ValueError("--server answers with the best label of its own model: drop the rest.")
-    texts = options.texts
+    if options.text_pair_column and not options.input:
+        raise ValueError("--text-pair-column names a column of --input FILE. Received no file.")
     if options.input:
-        unlabelled = {**columns(options), "label": None, "text_pair": None}
-        texts = data.read(options.input, **unlabelled).texts
-    elif not texts:
-        texts = [line.rstrip("\r\n") for line in sys.stdin]
-    if options.server:
-        asked = export.ask(options.server, texts, batch_size=options.batch_size)
-        answers = [[answer] for answer in asked]
+        stream = data.stream(options.input, **{**columns(options), "label": None})
+        return len(stream), ([_row(*texts) for texts in zip(*part)] for part in stream.chunks())
+    lines = options.texts or (line.rstrip("\r\n") for line in sys.stdin)
+    total = len(options.texts) or None
+    return total, _chunks(map(_row, lines))
+
+
+def _row(text: str, pair: str | None = None) -> dict:
+    return {"text": text} if pair is None else {"text": text, "text_pair": pair}
+
+
+def _chunks(rows: Iterator[dict]) -> Iterator[list[dict]]:
+    while chunk := list(itertools.islice(rows, _AT_ONCE)):
+        yield chunk
+
+
+def _pipeline(options):
+    from tfkit import pipeline
+
+    classify = pipeline(
+        "text-classification",
+        model=options.model or small_model(),
+        precision=options.precision,
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+    )
+    return lambda rows: classify(rows, top_k=options.top_k)
+
+
+def _server(options):
+    from tfkit import export
+
+    own = ("model", "precision", "max_length", "text_pair_column")
+    if any(getattr(options, name) for name in own) or options.top_k != 1:
+        raise ValueError("--server answers with the best label of its own model: drop the rest.")
+    size = {} if options.batch_size is None else {"batch_size": options.batch_size}
+    return lambda rows: [
+        [answer] for answer in export.ask(options.server, [row["text"] for row in rows], **size)
+    ]
+
+
+def _print(row: dict, best: list[dict], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**row, "labels": best}, ensure_ascii=False))
     else:
-        model = options.model or small_model()
-        classify = pipeline("text-classification", model=model, batch_size=options.batch_size)
-        answers = classify(texts, top_k=options.top_k)
-    for text, best in zip(texts, answers):
-        if options.json:
-            print(json.dumps({"text": text, "labels": best}, ensure_ascii=False))
-        else:
-            answer = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
-            print(f"{answer}\t{text}")
+        answer = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
+        print(answer, *row.values(), sep="\t")
+
+
+class _Progress:
+    """A line on standard error that says how far it is, where answers do not go to the screen."""
+
+    def __init__(self, total: int | None):
+        self._total, self._done, self._start = total, 0, time.perf_counter()
+        self._shown = sys.stderr.isatty() and not sys.stdout.isatty()
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._shown:
+            of = f" of {self._total:,}" if self._total else ""
+            rate = self._done / (time.perf_counter() - self._start)
+            end = "\n" if self._done == self._total else ""
+            print(f"\r{self._done:,}{of} texts, {rate:.0f} a second", end=end, file=sys.stderr)
+            sys.stderr.flush()

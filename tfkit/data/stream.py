@@ -88,7 +88,7 @@ class Stream:
             features = layer(columns[: len(texts)] if pairs else columns[0])
             return (features, columns[-1]) if target else features
 
-        rows = tf.data.Dataset.from_generator(self._chunks, output_signature=texts + target)
+        rows = tf.data.Dataset.from_generator(self.chunks, output_signature=texts + target)
         rows = rows.unbatch()
         if shuffle:
             rows = rows.shuffle(shuffle, seed=seed, reshuffle_each_iteration=True)
@@ -96,8 +96,11 @@ class Stream:
         count = -(-len(self) // batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(count))
 
-    def _chunks(self) -> Iterator[tuple[list, ...]]:
-        """Rows as columns, some at a time: what comes to TensorFlow row by row is slow."""
+    def chunks(self) -> Iterator[tuple[tuple, ...]]:
+        """Rows as columns (texts, second texts of pairs, labels), some at a time.
+
+        What comes to TensorFlow row by row is slow.
+        """
         rows = iter(self._checked())
         while chunk := list(itertools.islice(rows, _ROWS_AT_ONCE)):
             yield tuple(zip(*chunk))

@@ -1,0 +1,63 @@
+"""`tfkit benchmark`."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import itertools
+import json
+
+from tfkit.commands.shared import add_columns, add_model, columns, model_and_tokenizer
+
+HELP = "how fast a model answers your texts on this machine"
+_PRECISIONS = ("float32", "bfloat16", "int8")
+
+
+def add_arguments(parser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("input", nargs="?", metavar="FILE", help="texts (a small sample)")
+    add_model(parser)
+    add_columns(parser)
+    parser.add_argument("--texts", type=int, default=256, help="how many of FILE (%(default)s)")
+    parser.add_argument(
+        "--precision", choices=_PRECISIONS, action="append", help="one, or again (all there are)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="of each measurement, about (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options) -> None:
+    """Prints texts a second and the latency of one text, for each precision."""
+    from tfkit import data, speed
+    from tfkit.export.samples import sample
+    from tfkit.runtimes.machine import has_bfloat16, processor_name, processors
+
+    if options.texts < 1:
+        raise ValueError(f"--texts must be at least 1. Received: {options.texts}.")
+    texts = sample(None)
+    if options.input:
+        asked = {**columns(options), "label": None, "text_pair": None}
+        parts = data.stream(options.input, **asked).chunks()
+        every = (text for (column,) in parts for text in column)
+        texts = list(itertools.islice(every, options.texts))
+    there = {
+        "float32": True,
+        "bfloat16": has_bfloat16(),
+        "int8": importlib.util.find_spec("ai_edge_litert") is not None,
+    }
+    precisions = options.precision or [name for name in _PRECISIONS if there[name]]
+    model, tokenizer = model_and_tokenizer(options.model, dtype="float32")
+    speeds = speed.measure(model, tokenizer, texts, precisions, seconds=options.seconds)
+    machine = {"processor": processor_name(), "processors": processors(), "texts": len(texts)}
+    if options.json:
+        print(json.dumps({**machine, "speeds": [*map(dataclasses.asdict, speeds)]}, indent=2))
+        return
+    print(f"{len(texts)} texts, {machine['processor']}, {machine['processors']} processors")
+    print("precision   texts/s   tokens/s   one text p50 ms   p99 ms   of float32 products")
+    for one in speeds:
+        print(
+            f"{one.precision:9} {one.texts_per_second:9.1f} {one.tokens_per_second:10.0f}"
+            f" {1e3 * one.p50:17.2f} {1e3 * one.p99:8.2f} {one.share:21.2f}"
+        )
