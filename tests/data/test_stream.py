@@ -109,7 +109,7 @@ stream([("a", "x")])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 rows = stream({str(path)!r})
-assert sum(len(texts) for texts, labels in rows._chunks()) == len(rows) == 100_000
+assert sum(len(texts) for texts, labels in rows.chunks()) == len(rows) == 100_000
 print(peak() - before)
 """
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
