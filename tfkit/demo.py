@@ -65,7 +65,7 @@ def run(output: Path) -> None:
     labels = [label.decode() for label in answers["label"].numpy()]
     _show([{"label": lb, "score": max(s)} for lb, s in zip(labels, answers["scores"].numpy())])
     _say("The .tflite answers, too")
-    _show(export.Classifier(lite.path, tokenizer=tokenizer)(SENTENCES))
+    _show(export.Classifier(lite.path)(SENTENCES))
 
 
 def _say(heading: str) -> None:

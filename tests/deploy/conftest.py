@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tests.deploy.small import TEXTS, VOCABULARY, classifier
+from tests.deploy.small import TEXTS, VOCABULARY, classifier, probabilities
 from tfkit import DistilBertTokenizer, export
 
 
@@ -22,13 +21,7 @@ def tokenizer():
 @pytest.fixture(scope="session")
 def expected(model, tokenizer):
     """Probabilities `[B,C]` of TEXTS, text by text, without export's own code."""
-    rows = []
-    for text in TEXTS:
-        batch = tokenizer([text], truncation=True, max_length=24, return_tensors="tf")
-        logits = model(batch["input_ids"]).logits.numpy()[0]
-        powers = np.exp(logits - logits.max())
-        rows.append(powers / powers.sum())
-    return np.array(rows)
+    return probabilities(model, tokenizer, TEXTS)
 
 
 @pytest.fixture(scope="session")

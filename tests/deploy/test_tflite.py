@@ -13,6 +13,10 @@ from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
 
 
+def ids_file(*args, **options):
+    return export.tflite(*args, form="ids", **options)
+
+
 def run(path, tokenizer, texts, max_length=24):
     """Scores `[B,C]` of a file, by the names of its inputs and outputs."""
     classify = Interpreter(model_path=str(path)).get_signature_runner()
@@ -37,9 +41,7 @@ def test_token_ids_in_probabilities_out(
     model, tokenizer, expected, tmp_path, quantization, tolerance
 ):
     path = tmp_path / "model.tflite"
-    report = export.tflite(
-        model, tokenizer, path, quantization=quantization, max_length=24, texts=TEXTS
-    )
+    report = ids_file(model, tokenizer, path, quantization=quantization, max_length=24, texts=TEXTS)
     scores = run(path, tokenizer, TEXTS)
     np.testing.assert_allclose(scores, expected, atol=tolerance)
     assert report.largest_difference == pytest.approx(np.abs(scores - expected).max(), abs=1e-5)
@@ -48,7 +50,7 @@ def test_token_ids_in_probabilities_out(
 
 
 def test_inputs_and_outputs_have_names_and_fixed_shapes(model, tokenizer, tmp_path):
-    export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=12, texts=TEXTS)
+    ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=12, texts=TEXTS)
     runner = Interpreter(str(tmp_path / "m.tflite")).get_signature_runner()
     inputs = {name: (*d["shape"], d["dtype"]) for name, d in runner.get_input_details().items()}
     assert inputs == {
@@ -60,7 +62,7 @@ def test_inputs_and_outputs_have_names_and_fixed_shapes(model, tokenizer, tmp_pa
 
 
 def test_only_builtin_operators_and_frozen_weights(model, tokenizer, tmp_path):
-    report = export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=24, texts=TEXTS)
+    report = ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24, texts=TEXTS)
     assert not [op for op in report.ops if op.startswith("custom:") or "VARIABLE" in op]
     assert report.ops["FULLY_CONNECTED"] == 4 * 2 + 2
 
@@ -68,7 +70,7 @@ def test_only_builtin_operators_and_frozen_weights(model, tokenizer, tmp_path):
 def test_quantised_weights_take_less_room(tokenizer, tmp_path):
     model = classifier(dim=64, hidden_dim=256, vocab_size=2000)
     sizes = {
-        name: export.tflite(
+        name: ids_file(
             model, tokenizer, tmp_path / "m.tflite", quantization=name, max_length=24, texts=TEXTS
         ).bytes
         for name in (None, "float16", "dynamic_int8")
@@ -90,7 +92,7 @@ def test_a_file_that_answers_otherwise_is_refused_and_leaves_nothing(
 
     monkeypatch.setattr(tf.lite.TFLiteConverter, "convert", convert_damaged)
     with pytest.raises(export.ExportError, match="to within 0.0001"):
-        export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=24)
+        ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,20 +104,24 @@ class TrackedModel(tf.Module):
 
 def test_unfrozen_weights_are_refused(model, tokenizer, tmp_path, monkeypatch):
     # Without the weights at hand the converter makes uninitialised variables, and no error.
-    module = importlib.import_module("tfkit.export.tflite")
+    module = importlib.import_module("tfkit.export.tflite_convert")
     monkeypatch.setattr(module, "weights_only", lambda model: TrackedModel(model))
     with pytest.raises(export.ExportError, match="READ_VARIABLE"):
-        export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=24)
+        ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"form": "onnx"}, "`form` must be one of 'ids', 'text', 'mediapipe'; received 'onnx'"),
+        ({"form": "onnx"}, "`form` must be one of 'mediapipe', 'text', 'ids'; received 'onnx'"),
         ({"quantization": "int4"}, "`quantization` must be one of None, .* received 'int4'"),
         ({"max_length": 25}, "to 24, .* received 25"),
         ({}, "received 128"),
+        ({"max_length": []}, "whole number, or several"),
+        ({"max_length": [8, 16]}, "form='ids' alone"),
+        ({"max_length": [8, 25], "form": "ids"}, "to 24, .* received 25"),
+        ({"max_length": 24, "dynamic": True}, "must be fixed"),
     ],
 )
 def test_bad_options_are_one_sentence_and_write_nothing(
@@ -130,22 +136,22 @@ def test_bad_options_are_one_sentence_and_write_nothing(
 def test_a_label_that_is_no_line_is_refused(tokenizer, tmp_path, label):
     model = classifier(id2label={0: "good", 1: label})
     with pytest.raises(ValueError, match="one line each.* for class 1"):
-        export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=24)
+        ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24)
 
 
 def test_a_path_that_cannot_be_a_file_is_refused(model, tokenizer, tmp_path):
     with pytest.raises(IsADirectoryError, match="Received the folder"):
-        export.tflite(model, tokenizer, tmp_path, max_length=24)
+        ids_file(model, tokenizer, tmp_path, max_length=24)
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match="is a file"):
-        export.tflite(model, tokenizer, tmp_path / "file" / "m.tflite", max_length=24)
+        ids_file(model, tokenizer, tmp_path / "file" / "m.tflite", max_length=24)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_a_model_of_mixed_precision_is_exported_in_float32(tokenizer, tmp_path, dtype):
     model = classifier(dtype=dtype)
     path = tmp_path / "m.tflite"
-    report = export.tflite(model, tokenizer, path, max_length=24, texts=TEXTS)
+    report = ids_file(model, tokenizer, path, max_length=24, texts=TEXTS)
     # Not what mixed precision gives, but what the same weights give in float32.
     np.testing.assert_allclose(
         run(path, tokenizer, TEXTS), run_keras(classifier(), tokenizer, TEXTS), atol=1e-5
@@ -166,3 +172,70 @@ def run_keras(model, tokenizer, texts):
             for text in texts
         ]
     )
+
+
+@pytest.mark.parametrize("quantization", [None, "float16", "dynamic_int8"])
+def test_several_lengths_are_signatures_that_share_the_weights(tokenizer, tmp_path, quantization):
+    model = classifier(dim=64, hidden_dim=256, vocab_size=4000)
+    sizes = {}
+    for lengths in (24, (8, 16, 24)):
+        report = ids_file(
+            model,
+            tokenizer,
+            tmp_path / "m.tflite",
+            max_length=lengths,
+            quantization=quantization,
+            texts=TEXTS,
+        )
+        sizes[lengths] = report.bytes
+    assert sizes[(8, 16, 24)] < sizes[24] + 100_000 < 2 * sizes[24]
+    interpreter = Interpreter(str(tmp_path / "m.tflite"))
+    assert sorted(interpreter.get_signature_list()) == ["tokens_16", "tokens_24", "tokens_8"]
+    classify = export.Classifier(tmp_path / "m.tflite")
+    assert [classify.inputs(text)["input_ids"].shape[1] for text in TEXTS] == [8, 8, 8, 8, 8, 24]
+
+
+@pytest.mark.parametrize("quantization", [None, "dynamic_int8"])
+def test_dynamic_shapes_take_any_batch_and_length(
+    model, tokenizer, expected, tmp_path, quantization
+):
+    options = dict(max_length=24, texts=TEXTS, quantization=quantization)
+    report = ids_file(model, tokenizer, tmp_path / "m.tflite", dynamic=True, **options)
+    assert not [op for op in report.ops if op.startswith("custom:")]
+    batch = tokenizer(TEXTS, padding=True, truncation=True, max_length=24, return_tensors="np")
+    classify = Interpreter(str(tmp_path / "m.tflite")).get_signature_runner()
+    scores = classify(**{name: batch[name].astype(np.int32) for name in batch})["scores"]
+    np.testing.assert_allclose(scores, expected, atol=0.1 if quantization else 1e-5)
+
+
+def test_one_scale_a_weight_is_what_runtimes_before_2_17_take(model, tokenizer, tmp_path):
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    most = {}
+    for name in ("dynamic_int8", "dynamic_int8_per_tensor"):
+        report = ids_file(
+            classifier(dim=64, hidden_dim=256),
+            tokenizer,
+            tmp_path / "m.tflite",
+            quantization=name,
+            max_length=24,
+            texts=TEXTS,
+        )
+        (graph,) = schema.ModelT.InitFromPackedBuf(report.path.read_bytes(), 0).subgraphs
+        scales = [
+            len(tensor.quantization.scale)
+            for tensor in graph.tensors
+            if tensor.type == schema.TensorType.INT8 and tensor.quantization is not None
+        ]
+        most[name] = max(scales)
+    assert most["dynamic_int8"] > 1 == most["dynamic_int8_per_tensor"]
+
+
+def test_the_report_tells_the_memory_of_a_fresh_process(model, tokenizer, tmp_path):
+    large = classifier(vocab_size=60_000, dim=64, hidden_dim=64)
+    small = ids_file(model, tokenizer, tmp_path / "s.tflite", max_length=24, texts=TEXTS)
+    report = ids_file(large, tokenizer, tmp_path / "l.tflite", max_length=24, texts=TEXTS)
+    assert 0 < small.memory < 10e6
+    # Weights are mapped or read: at least a part is resident, and hardly ever two copies.
+    assert small.memory < report.memory < 3 * report.bytes
+    assert "beside the runtime itself" in str(report)

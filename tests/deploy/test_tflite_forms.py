@@ -7,11 +7,33 @@ import zipfile
 import numpy as np
 import pytest
 
-from tests.deploy.small import LABELS, TEXTS, VOCABULARY, classifier
+from tests.deploy.small import LABELS, TEXTS, classifier, probabilities
+from tests.deploy.small import VOCABULARY as WORDS
 from tfkit import DistilBertTokenizer, export
+from tfkit.export.file_contents import with_files
 from tfkit.export.lite import Classifier
 
-PLAIN = ["The film: NOT bad!", "good goods", "", "film 映画", "bad film " * 40]
+# What MediaPipe's tokenizer reads otherwise than the model's: a text ends at NUL, and special
+# tokens in it are words.
+ODD = ["good\x00 film", "good [MASK] film"]
+# With every letter as a piece, as a real vocabulary has them.
+LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+VOCABULARY = [*dict.fromkeys([*WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS)])]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return classifier(vocab_size=len(VOCABULARY))
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return DistilBertTokenizer(vocab=VOCABULARY, model_max_length=24)
+
+
+@pytest.fixture(scope="module")
+def expected(model, tokenizer):
+    return probabilities(model, tokenizer, TEXTS)
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +44,6 @@ def files(model, tokenizer, tmp_path_factory):
         form: export.tflite(model, tokenizer, folder / f"{form}.tflite", form=form, max_length=24)
         for form in ("ids", "text", "mediapipe")
     }
-
-
-def keras(model, tokenizer, texts):
-    rows = []
-    for text in texts:
-        ids = tokenizer([text], truncation=True, max_length=24, return_tensors="tf")["input_ids"]
-        logits = model(ids).logits.numpy()[0].astype(float)
-        rows.append(np.exp(logits) / np.exp(logits).sum())
-    return np.array(rows)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -57,32 +70,40 @@ def test_the_text_form_finds_special_tokens_written_in_texts(model, tokenizer, t
     assert report.agreement.largest_difference < 1e-5
 
 
-def test_mediapipe_classifies_with_its_own_tokenizer(files, model, tokenizer):
+def mediapipe_scores(path, texts):
+    """Scores `[B,C]` of MediaPipe's own classifier."""
     tasks = pytest.importorskip("mediapipe.tasks.python", reason="extra `mobile` is not installed")
-    options = tasks.text.TextClassifierOptions(
-        tasks.BaseOptions(model_asset_path=str(files["mediapipe"].path))
-    )
+    options = tasks.text.TextClassifierOptions(tasks.BaseOptions(model_asset_path=str(path)))
+    rows = []
     with tasks.text.TextClassifier.create_from_options(options) as classify:
-        for text, scores in zip(PLAIN, keras(model, tokenizer, PLAIN)):
+        for text in texts:
             (head,) = classify.classify(text).classifications
-            received = {category.category_name: category.score for category in head.categories}
-            assert received == pytest.approx(dict(zip(LABELS.values(), scores)), abs=1e-5)
+            scores = {category.category_name: category.score for category in head.categories}
+            rows.append([scores[label] for label in LABELS.values()])
+    return np.array(rows)
+
+
+def test_mediapipe_classifies_accents_and_capitals_with_its_own_tokenizer(files, expected):
+    plain = [place for place, text in enumerate(TEXTS) if "\0" not in text]
+    received = mediapipe_scores(files["mediapipe"].path, [TEXTS[place] for place in plain])
+    np.testing.assert_allclose(received, expected[plain], atol=1e-5)
 
 
 def test_mediapipe_files_name_the_texts_that_it_reads_otherwise(files, model, tokenizer, tmp_path):
     pytest.importorskip("mediapipe", reason="extra `mobile` is not installed")
-    texts = ["good cafe", "good café", "bad"]
-    report = export.tflite(
-        model, tokenizer, tmp_path / "m.tflite", form="mediapipe", max_length=24, texts=texts
-    )
-    assert report.otherwise == ("good café",)
+    texts = ["good cafe", "good café", *ODD]
+    report = export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=24, texts=texts)
+    assert report.form == "mediapipe" and report.otherwise == tuple(ODD)
     assert report.agreement.largest_difference < 1e-5 < report.deployed.largest_difference
-    assert "good café" in str(report)
+    received = mediapipe_scores(tmp_path / "m.tflite", texts)
+    for mismatch, scores in zip(report.mismatches, received[2:]):
+        assert mismatch.received == LABELS[scores.argmax()]
+    assert repr(ODD[1]) in str(report)
 
 
 def test_vocabulary_and_labels_are_in_the_file(files):
     with zipfile.ZipFile(files["mediapipe"].path) as archive:
-        assert archive.read("vocab.txt").decode().splitlines() == VOCABULARY
+        assert archive.read("vocab.txt").decode().split("\n")[: len(VOCABULARY)] == VOCABULARY
         assert archive.read("labels.txt").decode().splitlines() == [*LABELS.values()]
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
 
@@ -108,8 +129,8 @@ def test_the_same_export_gives_the_same_bytes(files, model, tokenizer, tmp_path)
 
 
 @pytest.mark.parametrize("form", ["ids", "text", "mediapipe"])
-def test_one_class_runs_every_form(files, tokenizer, expected, form):
-    classify = Classifier(files[form].path, tokenizer=None if form == "text" else tokenizer)
+def test_one_class_runs_every_form_from_the_file_alone(files, expected, form):
+    classify = Classifier(files[form].path)
     assert classify.form == form
     np.testing.assert_allclose(classify.scores(TEXTS), expected, atol=1e-5)
     answers = classify(TEXTS)
@@ -145,8 +166,12 @@ def test_a_vocabulary_that_mediapipe_cannot_use_is_refused(tmp_path, options, me
 
 
 def test_the_class_says_what_is_wrong_with_a_file(files, tmp_path):
+    bare = files["ids"].path.read_bytes()
+    with pytest.raises(ValueError, match="labels.txt inside. Received .* holds none"):
+        Classifier(bare[: bare.rindex(b"PK\x01\x02")])
+    labels = with_files(bare[: bare.index(b"PK\x03\x04")], {"labels.txt": ["a", "b", "c"]})
     with pytest.raises(ValueError, match="pass the model's `tokenizer`"):
-        Classifier(files["ids"].path)
+        Classifier(labels)
     (tmp_path / "m.tflite").write_bytes(b"not a model")
     with pytest.raises(ValueError, match="that runs"):
         Classifier(tmp_path / "m.tflite")

@@ -14,11 +14,14 @@ HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of a
 
 def add_arguments(parser) -> None:
     """The arguments of the command."""
-    parser.add_argument("data", metavar="FILE", help="labelled texts")
+    parser.add_argument("data", metavar="FILE", nargs="?", help="labelled texts")
+    parser.add_argument("--data", metavar="FILE", dest="data_option", help="the same, by name")
     add_model(parser)
     add_columns(parser)
     add_batches(parser)
-    parser.add_argument("--tflite", metavar="FILE", help="score this export of the model instead")
+    parser.add_argument(
+        "--tflite", metavar="FILE", help="score an exported file: it needs no --model"
+    )
     parser.add_argument(
         "--report", metavar="DIR", help="write report.html, a page for people, and report.json"
     )
@@ -27,13 +30,26 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     """Prints accuracy and per-class figures on a labelled file, and writes the report."""
-    from tfkit import data, evaluation
+    from tfkit import data, evaluation, export
 
-    model, tokenizer = model_and_tokenizer(options.model)
-    known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
-    examples = data.read(options.data, **known, **columns(options))
+    if (options.data is None) == (options.data_option is None):
+        raise ValueError(
+            "Expected one file of labelled texts: tfkit evaluate FILE, or --data FILE."
+        )
+    file, known = options.data or options.data_option, {}
+    if options.model or not options.tflite:
+        model, tokenizer = model_and_tokenizer(options.model)
+        known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
     if options.tflite:
-        logits, answer = _tflite(options, tokenizer, examples)
+        classify = export.Classifier(options.tflite)
+        known = known or {"names": dict(enumerate(classify.labels))}
+    examples = data.read(file, **known, **columns(options))
+    if options.tflite:
+        if examples.text_pairs is not None:
+            raise ValueError("A .tflite file answers single texts. Drop --text-pair-column.")
+        scores = classify.scores(examples.texts)
+        logits = evaluation.logits_of(examples.problem_type, scores)
+        answer = lambda columns: classify.scores(columns[0])  # noqa: E731
     else:
         limits = {"batch_size": options.batch_size, "max_length": options.max_length}
         verbose = "auto" if sys.stderr.isatty() else 0
@@ -45,7 +61,7 @@ def run(options) -> None:
         logits,
         answer=answer if options.report else None,
         model_name=_name(options.tflite or options.model or small_model()),
-        data_name=_name(options.data),
+        data_name=_name(file),
         batch_size=options.batch_size,
     )
     page = found.save(options.report) if options.report else None
@@ -55,20 +71,6 @@ def run(options) -> None:
         print(found)
         if page:
             print(f"Wrote {page} and report.json beside it")
-
-
-def _tflite(options, tokenizer, examples):
-    """Logits of an exported file, and the function of strings that gives its answers."""
-    from tfkit import evaluation, export
-
-    if examples.text_pairs is not None:
-        raise ValueError("A .tflite file answers single texts. Drop --text-pair-column.")
-    classify = export.Classifier(options.tflite, tokenizer=tokenizer)
-    scores = classify.scores(examples.texts)
-    return (
-        evaluation.logits_of(examples.problem_type, scores),
-        lambda columns: classify.scores(columns[0]),
-    )
 
 
 def _name(path: str | Path) -> str:

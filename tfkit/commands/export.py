@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from tfkit.commands.shared import add_max_length, add_model, model_and_tokenizer
+import argparse
+from pathlib import Path
+
+from tfkit.commands.shared import add_model, model_and_tokenizer
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
+_SERVING = ("max_length", "version", "dtype", "batching")
+_TFLITE = ("max_length", "form", "quantization", "dynamic", "texts")
 
 
 def add_arguments(parser) -> None:
@@ -12,7 +17,12 @@ def add_arguments(parser) -> None:
     add_model(parser)
     parser.add_argument("--format", choices=["serving", "tflite"], required=True)
     parser.add_argument("--output", required=True, metavar="PATH", help="folder, or .tflite file")
-    add_max_length(parser)
+    parser.add_argument(
+        "--max-length",
+        type=_lengths,
+        metavar="T",
+        help="tokens after which a text is cut; 32,64,128 for a signature each (--form ids)",
+    )
     group = parser.add_argument_group("with --format serving")
     group.add_argument("--version", type=int, help="number of the version (the next one)")
     group.add_argument(
@@ -31,11 +41,24 @@ def add_arguments(parser) -> None:
     group = parser.add_argument_group("with --format tflite")
     group.add_argument(
         "--form",
-        choices=["ids", "text", "mediapipe"],
-        help="what goes in: token ids, a string, or what MediaPipe's TextClassifier feeds (ids)",
+        choices=["mediapipe", "text", "ids"],
+        help="for MediaPipe's TextClassifier (the default), strings, or token ids",
     )
     group.add_argument(
-        "--quantization", choices=["float16", "dynamic_int8"], help="of the weights (none)"
+        "--quantization",
+        choices=["float16", "dynamic_int8", "dynamic_int8_per_tensor"],
+        help="of the weights (none); the last is for runtimes before TensorFlow 2.17",
+    )
+    group.add_argument(
+        "--dynamic",
+        action="store_const",
+        const=True,
+        help="any number of texts, any length up to --max-length (--form text, ids)",
+    )
+    group.add_argument(
+        "--texts",
+        metavar="FILE",
+        help="your own texts, one a line, to compare with the model on (a built-in sample)",
     )
 
 
@@ -46,16 +69,28 @@ def run(options) -> None:
     model, tokenizer = model_and_tokenizer(options.model)
     given = {
         name: value
-        for name in ("max_length", "version", "dtype", "batching", "form", "quantization")
+        for name in sorted({*_SERVING, *_TFLITE})
         if (value := getattr(options, name)) is not None
     }
     write, takes = {
-        "serving": (export.saved_model, {"max_length", "version", "dtype", "batching"}),
-        "tflite": (export.tflite, {"max_length", "form", "quantization"}),
+        "serving": (export.saved_model, _SERVING),
+        "tflite": (export.tflite, _TFLITE),
     }[options.format]
-    odd = sorted(set(given) - takes)
+    odd = sorted(set(given) - {*takes})
     if odd:
         raise ValueError(f"--{odd[0]} does not go with --format {options.format}.")
+    if "texts" in given:
+        given["texts"] = Path(given["texts"]).read_text(encoding="utf-8").splitlines()
     if "batching" in given:
         given["batching"] = export.Batching(max_batch_size=given["batching"])
     print(write(model, tokenizer, options.output, **given))
+
+
+def _lengths(text: str) -> int | list[int]:
+    try:
+        lengths = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number, or several with commas; received {text!r}"
+        ) from None
+    return lengths[0] if len(lengths) == 1 else lengths

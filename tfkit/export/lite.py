@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.mediapipe import INPUTS, LABELS, files_in
+from tfkit.export.file_contents import LABELS, files_in, tokenizer_in
+from tfkit.export.mediapipe import INPUTS
 
-# The inputs of a file's signature -> its form.
+# The inputs of a file's signatures -> its form.
 _FORM_OF = {
     frozenset(["input_ids", "attention_mask"]): "ids",
     frozenset(["text"]): "text",
@@ -27,46 +28,60 @@ class Classifier:
 
     Args:
         path: the file, or its bytes.
-        tokenizer: for the forms "ids" and "mediapipe". The form "text" has its own.
+        tokenizer: in place of the one in the file.
         threads: of the interpreter.
 
     Attributes:
-        form: "ids", "text" or "mediapipe".
+        form: "mediapipe", "text" or "ids".
         labels: the classes, in the order of the scores.
+        max_length: tokens after which a text is cut; None where the file itself does it.
 
     Raises:
-        ValueError: the file is no classifier of these forms, or lacks a tokenizer.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no classifier of these forms, or lacks labels or a tokenizer.
 
     Example:
 
-        classify = Classifier("reviews.tflite", tokenizer=tokenizer)
+        classify = Classifier("reviews.tflite")
         classify(["What a good day."])      # [{"label": "positive", "score": 0.98}]
     """
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
-        content = path if isinstance(path, bytes) else Path(path).read_bytes()
+        # The model has to outlive the interpreter that reads it.
+        self._content = path if isinstance(path, bytes) else Path(path).read_bytes()
         try:
-            # The model has to outlive the interpreter that reads it.
-            self._interpreter = _interpreter(content, threads)
-            self._run = self._interpreter.get_signature_runner()
+            self._interpreter = _interpreter(self._content, threads)
+            names = list(self._interpreter.get_signature_list())
+            runners = [self._interpreter.get_signature_runner(name) for name in names]
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"Expected a TFLite file that runs. {error}") from error
-        self._inputs = self._run.get_input_details()
-        self.form = _FORM_OF.get(frozenset(self._inputs))
+        inputs = {frozenset(run.get_input_details()) for run in runners}
+        self.form = _FORM_OF.get(*inputs) if len(inputs) == 1 else None
         if self.form is None:
             raise ValueError(
                 f"Expected a classifier that tfkit exported, with inputs "
                 f"{', '.join(' + '.join(sorted(names)) for names in _FORM_OF)}. Received a file "
-                f"with {sorted(self._inputs)}."
+                f"with {[sorted(names) for names in inputs]}."
             )
-        if self.form != "text" and tokenizer is None:
+        files = files_in(self._content)
+        if LABELS not in files:
             raise ValueError(
-                f"A file of the form '{self.form}' takes token ids: pass the model's `tokenizer`."
+                f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
+                f"that holds {sorted(files) or 'none'}."
             )
-        self.labels = files_in(content).get(LABELS)
+        self.labels = files[LABELS]
+        self.max_length = None
+        # T -> what runs T tokens, the shortest first; 0 stands for any T.
+        self._runners = {max(0, _width(run)): run for run in sorted(runners, key=_width)}
         if self.form != "text":
-            (width,) = {detail["shape"][1] for detail in self._inputs.values()}
-            self._tokenize = tokenizer.as_layer(max_length=int(width), padding="max_length")
+            tokenizer = tokenizer or tokenizer_in(files)
+            if tokenizer is None:
+                raise ValueError(
+                    f"The file takes token ids (form '{self.form}') and holds no tokenizer: pass "
+                    "the model's `tokenizer`."
+                )
+            self.max_length = max(self._runners) or tokenizer.model_max_length
+            self._tokenize = tokenizer.as_layer(max_length=self.max_length)
 
     def inputs(self, text: str) -> dict[str, np.ndarray]:
         """The tensors that stand for one text."""
@@ -74,29 +89,37 @@ class Classifier:
             return {"text": np.array([text.encode()], dtype=object)}
         batch = self._tokenize(tf.constant([text]))
         ids, mask = (batch[name].numpy() for name in ("input_ids", "attention_mask"))
+        count = ids.shape[1]
+        width = next((width for width in self._runners if width >= count), count)
+        ids, mask = (np.pad(x, [(0, 0), (0, width - count)]) for x in (ids, mask))
         if self.form == "ids":
             return {"input_ids": ids, "attention_mask": mask}
         return dict(zip(INPUTS, [ids, mask, np.zeros_like(ids)]))
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One run of the interpreter."""
-        return self._run(**inputs)
+        run = self._runners.get(next(iter(inputs.values())).shape[-1])
+        return (run or next(iter(self._runners.values())))(**inputs)
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
         """Scores float32 `[B,C]`."""
-        return np.stack([self.run(self.inputs(text))["scores"][0] for text in texts])
+        rows = [self.run(self.inputs(text))["scores"][0] for text in texts]
+        return np.array(rows, np.float32).reshape(len(texts), len(self.labels))
 
-    def __call__(self, texts: Sequence[str]) -> list[dict]:
+    def __call__(self, texts: str | Sequence[str]) -> list[dict]:
         """The best label of each text, with its score."""
-        if isinstance(texts, str):
-            texts = [texts]
-        answers = []
-        for text in texts:
-            outputs = self.run(self.inputs(text))
-            best = int(outputs["scores"][0].argmax())
-            label = outputs["label"][0].decode() if "label" in outputs else self.labels[best]
-            answers.append({"label": label, "score": float(outputs["scores"][0][best])})
-        return answers
+        scores = self.scores([texts] if isinstance(texts, str) else texts)
+        best = scores.argmax(-1) if len(scores) else []
+        return [
+            {"label": self.labels[label], "score": float(row[label])}
+            for label, row in zip(best, scores)
+        ]
+
+
+def _width(run) -> int:
+    """T of a signature's inputs; below 1 for any, and for text."""
+    detail = next(iter(run.get_input_details().values()))
+    return int(detail["shape_signature"][-1]) if len(detail["shape_signature"]) > 1 else 0
 
 
 def _interpreter(content: bytes, threads: int):

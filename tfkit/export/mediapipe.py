@@ -1,8 +1,7 @@
-"""What MediaPipe Tasks reads beside the graph: metadata, vocabulary and labels in one file.
+"""What MediaPipe Tasks reads beside the graph: metadata, which names vocabulary and labels.
 
-The metadata is a flatbuffer of its own, kept in a buffer of the model's; the files follow the
-model as an uncompressed zip archive. Written with the flatbuffers package, since MediaPipe's own
-writer does not import in its wheels.
+The metadata is a flatbuffer of its own, kept in a buffer of the model's. Written with the
+flatbuffers package, since MediaPipe's own writer does not import in its wheels.
 
 Source: tensorflow/tflite-support, `metadata_schema.fbs` (1.5.0); MediaPipe,
 `tasks/cc/text/text_classifier` and `tasks/cc/text/tokenizers/bert_tokenizer.cc`.
@@ -10,13 +9,14 @@ Source: tensorflow/tflite-support, `metadata_schema.fbs` (1.5.0); MediaPipe,
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 
 import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
+
+from tfkit.export.file_contents import LABELS, VOCABULARY, files_in
+from tfkit.export.tflite_pack import written
 
 # Inputs, by the names that MediaPipe looks for.
 INPUTS = {
@@ -24,60 +24,9 @@ INPUTS = {
     "mask": "1 for tokens, 0 for padding.",
     "segment_ids": "Not used: DistilBERT has no segments.",
 }
-VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 # Numbers of the schema's enums and unions.
 _AXIS_LABELS_FILE, _VOCABULARY_FILE = 2, 5
 _FEATURE_PROPERTIES, _BERT_TOKENIZER_OPTIONS = 1, 4
-_SPECIAL = {"cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
-_ALIGNMENT = 16  # of the model's buffers, as `force_align` in the schema asks
-
-
-def vocabulary_lines(tokenizer) -> list[str]:
-    """The tokens in the order of their ids.
-
-    Raises:
-        ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
-    """
-    if not tokenizer.do_lower_case:
-        raise ValueError(
-            "The form 'mediapipe' needs an uncased vocabulary, since MediaPipe lower-cases every "
-            "text; received a tokenizer with do_lower_case=False. Use form='text' or 'ids'."
-        )
-    for name, token in _SPECIAL.items():
-        if str(getattr(tokenizer, name)) != token:
-            raise ValueError(
-                f"The form 'mediapipe' needs the `{name}` {token}, which MediaPipe looks for; "
-                f"received {getattr(tokenizer, name)!r}. Use form='text' or 'ids'."
-            )
-    ids = tokenizer.get_vocab()
-    lines = [f"[no token {index}]" for index in range(max(ids.values()) + 1)]
-    for token, index in ids.items():
-        if not token or token.split() != [token]:
-            raise ValueError(
-                f"The form 'mediapipe' needs tokens without blanks, one a line; received {token!r} "
-                f"with id {index}. Use form='text' or 'ids'."
-            )
-        lines[index] = token
-    return lines
-
-
-def with_files(content: bytes, files: dict[str, list[str]]) -> bytes:
-    """A model with text files behind it, which any zip reader finds."""
-    whole = io.BytesIO(content)
-    with zipfile.ZipFile(whole, "a", zipfile.ZIP_STORED) as archive:
-        for name, lines in files.items():
-            # A fixed date: the same model gives the same bytes.
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, "\n".join(lines) + "\n")
-    return whole.getvalue()
-
-
-def files_in(content: bytes) -> dict[str, list[str]]:
-    """The text files behind a model, by name."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        return {}
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name).decode().split("\n")[:-1] for name in archive.namelist()}
 
 
 def with_metadata(content: bytes, name: str) -> bytes:
@@ -91,9 +40,7 @@ def with_metadata(content: bytes, name: str) -> bytes:
     entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    builder = _AlignedBuilder(len(content) + 65536)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return written(model, len(content))
 
 
 def answers_of_mediapipe(content: bytes, texts: Sequence[str]) -> np.ndarray | None:
@@ -111,14 +58,6 @@ def answers_of_mediapipe(content: bytes, texts: Sequence[str]) -> np.ndarray | N
             scores = {category.category_name: category.score for category in head.categories}
             rows.append([scores[label] for label in labels])
     return np.array(rows, np.float32)
-
-
-class _AlignedBuilder(flatbuffers.Builder):
-    """Keeps the schema's alignment of buffers, which generated Python code does not know of."""
-
-    def CreateNumpyVector(self, x):
-        self.Prep(_ALIGNMENT, x.nbytes)
-        return super().CreateNumpyVector(x)
 
 
 def _input_of(tensor: str) -> str:

@@ -149,6 +149,29 @@ class SavedModelReport:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """A text that is read otherwise where the file runs.
+
+    Attributes:
+        text: the text.
+        expected: the label of the model's own tokens.
+        received: the label of the other ones.
+        difference: the largest, of a score.
+    """
+
+    text: str
+    expected: str
+    received: str
+    difference: float
+
+    def __str__(self) -> str:
+        text = repr(self.text[:60])
+        if self.expected == self.received:
+            return f"{text}: {self.expected} either way, scores {self.difference:.1e} apart"
+        return f"{text}: {self.received} in place of {self.expected}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TFLiteReport:
     """What `tfkit.export.tflite` wrote.
 
@@ -164,7 +187,8 @@ class TFLiteReport:
         latency: threads -> median seconds a text, on the machine that exported.
         deployed: agreement with the Keras model when MediaPipe's tokenizer reads the texts. None
             for other forms, or without MediaPipe.
-        otherwise: texts that this tokenizer reads otherwise than the model's.
+        memory: bytes that a fresh process grows by, at most, when it loads and runs the file.
+        mismatches: the texts that this tokenizer reads otherwise than the model's.
     """
 
     path: Path
@@ -176,8 +200,14 @@ class TFLiteReport:
     weight_bytes: int
     agreement: Agreement
     latency: Mapping[int, float]
+    memory: int
     deployed: Agreement | None = None
-    otherwise: tuple[str, ...] = ()
+    mismatches: tuple[Mismatch, ...] = ()
+
+    @property
+    def otherwise(self) -> tuple[str, ...]:
+        """The texts of `mismatches`."""
+        return tuple(mismatch.text for mismatch in self.mismatches)
 
     @property
     def largest_difference(self) -> float:
@@ -198,9 +228,10 @@ class TFLiteReport:
                 ("size", f"{megabytes(self.bytes)}, {share}"),
                 ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
                 ("latency", latency),
+                ("memory", f"{megabytes(self.memory)} at most, beside the runtime itself"),
                 ("checked on", str(self.agreement)),
-                *([("own tokens", f"on {self.deployed}")] if self.deployed else []),
-                *[("read otherwise", repr(text[:60])) for text in self.otherwise],
+                *([("in MediaPipe", f"on {self.deployed}")] if self.deployed else []),
+                *[("read otherwise", str(mismatch)) for mismatch in self.mismatches],
             ],
         )
 

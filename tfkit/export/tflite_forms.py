@@ -2,64 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from tfkit.export.mediapipe import (
-    INPUTS,
-    LABELS,
-    VOCABULARY,
-    vocabulary_lines,
-    with_files,
-    with_metadata,
-)
+from tfkit.export.file_contents import LABELS, VOCABULARY, tokenizer_files, with_files
+from tfkit.export.mediapipe import INPUTS, with_metadata
+from tfkit.export.mediapipe_vocabulary import MediaPipeVocabulary
+from tfkit.export.retokenise import Retokeniser
 from tfkit.models.scores import scores
 
 # tensorflow-text's kernels; a runtime has to register them.
 CUSTOM_OPS = {
-    "ids": frozenset(),
-    "text": frozenset({"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}),
     "mediapipe": frozenset(),
+    "text": frozenset({"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}),
+    "ids": frozenset(),
 }
 
 
-def trace(form: str, model, tokenizer, max_length: int):
-    """The concrete function of a form.
+class Form:
+    """The functions of a form, and what is kept beside them.
 
-    Shapes are fixed, which lets the runtime's accelerated kernels take nearly all of the graph.
+    Args:
+        name: "mediapipe", "text" or "ids".
+        model: a classifier that computes in float32.
+        tokenizer: its tokenizer.
+        lengths: T of each signature; only "ids" may have several.
+        dynamic: any B, and any T up to the one length.
+
+    Raises:
+        ValueError: MediaPipe cannot use the vocabulary.
     """
-    names = [name for _, name in sorted(model.config.id2label.items())]
 
-    def classify(ids, mask):
+    def __init__(self, name: str, model, tokenizer, lengths: Sequence[int], *, dynamic: bool):
+        self.name = name
+        self._model, self._tokenizer = model, tokenizer
+        self._lengths, self._dynamic = lengths, dynamic
+        self._labels = [label for _, label in sorted(model.config.id2label.items())]
+        self._pieces = MediaPipeVocabulary(tokenizer) if name == "mediapipe" else None
+
+    def functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Signature -> concrete function.
+
+        Shapes are fixed unless `dynamic`, which lets the runtime's accelerated kernels take nearly
+        all of the graph.
+        """
+        make = {"mediapipe": self._mediapipe, "text": self._text, "ids": self._ids}[self.name]
+        if len(self._lengths) == 1:
+            return {"serving_default": make(self._lengths[0])}
+        return {f"tokens_{length}": make(length) for length in self._lengths}
+
+    def finished(self, content: bytes) -> bytes:
+        """The converted model with what its form keeps beside the graph."""
+        files = {LABELS: self._labels}
+        if self.name != "text":
+            files |= tokenizer_files(self._tokenizer, max(self._lengths))
+        if self.name == "mediapipe":
+            content = with_metadata(content, "Text classifier")
+            files[VOCABULARY] = self._pieces.lines
+        return with_files(content, files)
+
+    def _classify(self, ids, mask) -> dict[str, tf.Tensor]:
         batch = {"input_ids": ids, "attention_mask": mask}
-        outputs = model(batch, padding_free=False, training=False)
-        return {"scores": scores(model.config, outputs.logits)}
+        outputs = self._model(batch, padding_free=False, training=False)
+        return {"scores": scores(self._model.config, outputs.logits)}
 
-    if form == "text":
-        tokenize = tokenizer.as_layer(max_length=max_length, padding="max_length", portable=True)
+    def _ids(self, length: int):
+        shape = [None, None] if self._dynamic else [1, length]
+        specs = [tf.TensorSpec(shape, tf.int32, name=n) for n in ("input_ids", "attention_mask")]
+        return tf.function(self._classify, input_signature=specs).get_concrete_function()
 
-        @tf.function(input_signature=[tf.TensorSpec([1], tf.string, name="text")])
+    def _mediapipe(self, length: int):
+        specs = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS]
+        model_tokens = Retokeniser(self._pieces, self._tokenizer, length)
+
+        @tf.function(input_signature=specs)
+        def from_pieces(ids, mask, segment_ids):
+            return self._classify(*model_tokens(ids, mask))
+
+        return from_pieces.get_concrete_function()
+
+    def _text(self, length: int):
+        rows, padding = (None, "longest") if self._dynamic else (1, "max_length")
+        tokenize = self._tokenizer.as_layer(max_length=length, padding=padding, portable=True)
+
+        @tf.function(input_signature=[tf.TensorSpec([rows], tf.string, name="text")])
         def from_text(text):
             batch = tokenize(text)
-            shaped = [tf.reshape(batch[key], [1, max_length]) for key in batch]
-            answer = classify(*shaped)
+            ids, mask = batch["input_ids"], batch["attention_mask"]
+            if not self._dynamic:
+                ids, mask = (tf.reshape(x, [1, length]) for x in (ids, mask))
+            answer = self._classify(ids, mask)
             best = tf.argmax(answer["scores"], axis=-1)
-            return {"label": tf.gather(tf.constant(names), best), **answer}
+            return {"label": tf.gather(tf.constant(self._labels), best), **answer}
 
         return from_text.get_concrete_function()
-
-    inputs = list(INPUTS) if form == "mediapipe" else ["input_ids", "attention_mask"]
-    specs = [tf.TensorSpec([1, max_length], tf.int32, name=name) for name in inputs]
-    # MediaPipe hands over segment ids too.
-    function = tf.function(lambda ids, mask, *segments: classify(ids, mask), input_signature=specs)
-    return function.get_concrete_function()
-
-
-def finish(form: str, content: bytes, model, tokenizer) -> bytes:
-    """Adds what a form keeps beside the graph."""
-    labels = [name for _, name in sorted(model.config.id2label.items())]
-    if form == "ids":
-        return with_files(content, {LABELS: labels})
-    if form == "mediapipe":
-        files = {VOCABULARY: vocabulary_lines(tokenizer), LABELS: labels}
-        return with_files(with_metadata(content, "Text classifier"), files)
-    return content
