@@ -1,6 +1,9 @@
-"""Makes `saved_models/tfkit-sst2`: a small DistilBERT, distilled from an ensemble of other models.
+"""Distils an ensemble of other models into a DistilBERT of the size of `saved_models/tfkit-sst2`.
 
-    python tools/train_small_model.py train.tsv saved_models/tfkit-sst2 --validation dev.tsv
+    python tools/train_small_model.py train.tsv my-model --validation dev.tsv
+
+The shipped model was not made so: its card says how. One run of this gave 0.8073 on SST-2's dev set
+(the teachers together 0.8475), which is no better than the 0.8177 of the shipped one.
 
 The file is SST-2's as GLUE has it, with the columns `sentence` and `label`. Nothing else is read:
 the teachers are trained on it first, and then answer its texts and texts made of these. Validation
