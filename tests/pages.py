@@ -89,5 +89,8 @@ def _command(page: Path, words: list[str]) -> None:
             *words, _, target = words
             file = stack.enter_context(open(target, "w", encoding="utf-8"))
             stack.enter_context(contextlib.redirect_stdout(file))
-        code = main(words[1:])
+        try:
+            code = main(words[1:])
+        except SystemExit as end:  # argparse's: --version, --help
+            code = end.code
     assert code == 0, f"{page.name}: `{shlex.join(words)}` ended with {code}"

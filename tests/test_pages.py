@@ -32,3 +32,13 @@ def test_the_code_of_a_page_runs(page, stand_ins, tmp_path, monkeypatch):
 def test_links_within_the_project_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_messages_of_the_troubleshooting_page_are_those_of_the_code():
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tfkit").rglob("*.py"))
+    sources = re.sub(r'"\s*\n\s*f?"', "", sources)  # strings in several pieces
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| message \|.*\n.*\n((?:\|.*\n)+)", page, flags=re.MULTILINE)
+    quoted = [row.split("|")[1].split("`")[1] for table in tables for row in table.splitlines()]
+    assert len(quoted) > 8
+    assert [message for message in quoted if message not in sources] == []
