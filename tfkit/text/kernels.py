@@ -12,9 +12,8 @@ from typing import NamedTuple
 import flatbuffers
 import numpy as np
 import tensorflow as tf
-import tensorflow_text
-from tensorflow_text.core.pybinds import pywrap_fast_wordpiece_tokenizer_model_builder
 
+from tfkit.text import ops
 from tfkit.text.normalizer import NormalizerOptions
 from tfkit.text.normalizer_model import normalizer_model
 from tfkit.text.spellings import UNREACHABLE, spellings
@@ -76,30 +75,29 @@ class Kernels:
         spelled = spellings(vocabulary, options, prefix, word_limit)
         self.top = len(spelled)
         spelled += [*markers, UNREACHABLE]
-        model = word_piece_model(
+        model = ops.build_word_piece_model(
             spelled,
             unknown=spelled[self._unknown_id],
             prefix=prefix,
             limit=word_limit * (_BYTES_OF_A_CHARACTER if patient else 1),
+            splits=True,
         )
         self._limit_at = _position(model, _LIMIT_FIELD)
         continues = np.array([text.startswith(prefix) for text in spelled])
         lengths = np.array([len(text) for text in spelled], np.int32)
         with tf.init_scope():
-            self._normalizer = tensorflow_text.FastBertNormalizer(
-                model_buffer=tf.constant(normalizer_model(options, len(markers)))
-            )
+            self._normalizer = tf.constant(normalizer_model(options, len(markers)))
             self._model = tf.constant(model)
             self.starts_word = tf.constant(~continues)
             self._characters = tf.constant(lengths - len(prefix) * continues)
 
     def normalize(self, text: tf.Tensor) -> tf.Tensor:
         """The first kernel: strings `[B]`, normalised."""
-        return self._normalizer.normalize(text)
+        return ops.normalize(text, self._normalizer)
 
     def normalize_with_offsets(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.RaggedTensor]:
         """The same, and for each byte, and for the end, the byte of the text that it is from."""
-        return self._normalizer.normalize_with_offsets(text)
+        return ops.normalize_with_offsets(text, self._normalizer)
 
     def look_up(self, normal: tf.Tensor, model: tf.Tensor | None = None) -> Pieces:
         """The second kernel; offsets are those of bytes of `normal`."""
@@ -131,27 +129,10 @@ class Kernels:
         return kept(pieces, tf.logical_or(starts_word, tf.logical_not(too_long)))
 
 
-def word_piece_model(
-    spelled: Sequence[str], *, unknown: str, prefix: str, limit: int, splits: bool = True
-) -> np.ndarray:
-    """A model for the second kernel, as uint8; a word of more bytes than `limit` is unknown.
-
-    With `splits` it splits the text on white space and punctuation, too.
-    """
-    build = pywrap_fast_wordpiece_tokenizer_model_builder.build_fast_wordpiece_model
-    return np.frombuffer(build(list(spelled), limit, prefix, unknown, not splits, False), np.uint8)
-
-
 def look_up(normal: tf.Tensor, model: tf.Tensor) -> Pieces:
     """The second kernel with a model; offsets are those of bytes of `normal`."""
-    kernel = tensorflow_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
-    ids, starts, ends = kernel.tokenize_with_offsets(normal)
-    return Pieces(
-        ids.flat_values,
-        tf.cast(ids.row_splits, tf.int32),
-        tf.cast(starts.flat_values, tf.int32),
-        tf.cast(ends.flat_values, tf.int32),
-    )
+    ids, splits, starts, ends = (tf.cast(part, tf.int32) for part in ops.tokenize(normal, model))
+    return Pieces(ids, splits, starts, ends)
 
 
 def kept(pieces: Pieces, keep: tf.Tensor) -> Pieces:

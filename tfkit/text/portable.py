@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_text
 
+from tfkit.text import ops
 from tfkit.text.added_tokens import AddedToken
-from tfkit.text.kernels import Kernels, Pieces, kept, look_up, word_piece_model
+from tfkit.text.kernels import Kernels, Pieces, kept, look_up
 from tfkit.text.normalizer import NormalizerOptions, words_of_their_own
 from tfkit.text.normalizer_model import keep_only
 from tfkit.text.vocabulary import Vocabulary
@@ -90,7 +90,7 @@ class _Finder:
         spelled = list(dict.fromkeys([other, *letters, *contents]))
         ids = {token.content: token.id for token in added}
         found = [ids.get(content, -1) for content in spelled]
-        model = word_piece_model(
+        model = ops.build_word_piece_model(
             [*spelled, *(prefix + text for text in spelled)],
             unknown=other,
             prefix=prefix,
@@ -98,9 +98,7 @@ class _Finder:
             splits=False,
         )
         with tf.init_scope():
-            self._normalizer = tensorflow_text.FastBertNormalizer(
-                model_buffer=tf.constant(keep_only(letters, other))
-            )
+            self._normalizer = tf.constant(keep_only(letters, other))
             self._model = tf.constant(model)
             self._id_of = tf.constant([*found, *found], tf.int32)
 
@@ -112,7 +110,7 @@ class _Finder:
             pieces: their pieces.
             origin: the byte of the text that each byte which `pieces` counts is from.
         """
-        letters, origin_of_letters = self._normalizer.normalize_with_offsets(text)
+        letters, origin_of_letters = ops.normalize_with_offsets(text, self._normalizer)
         tokens = look_up(letters, self._model)
         number = tf.gather(self._id_of, tokens.ids)
         found = tf.reshape(tf.where(number >= 0), [-1])
