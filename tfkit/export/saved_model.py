@@ -16,16 +16,17 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export.answers import KerasAnswers
 from tfkit.export.batching import Batching
-from tfkit.export.dtypes import DTYPES, in_dtype
 from tfkit.export.options import one_of, writable_folder
 from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import sample
 from tfkit.export.server import write_server_files
-from tfkit.export.signatures import INPUTS, Signatures, weights_only
+from tfkit.export.signatures import INPUTS, Signatures
 from tfkit.export.verify import check, loaded
 from tfkit.export.warmup import check_warmup, warmup_requests, write_warmup
 from tfkit.files import staged
+from tfkit.models.dtypes import DTYPES, in_dtype
 from tfkit.models.inputs import token_limit
+from tfkit.models.weights_only import weights_only
 
 DEFAULT_SIGNATURES = ("text", "tokens", "classify")
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))

@@ -7,19 +7,6 @@ import tensorflow as tf
 from tfkit.export.batching import Batching, batched
 from tfkit.models.scores import scores
 
-
-def weights_only(model) -> tf.Module:
-    """A module that holds the values of `model`'s weights, and nothing else, to be saved.
-
-    With the Keras model itself as an attribute its own tracking comes along, and every weight is
-    written twice (keras-team/keras#23553). Nor is it `model.variables`: those hold the state of
-    dropout's random generators too.
-    """
-    module = tf.Module(name="served")
-    module.weights = [weight.value for weight in model.weights]
-    return module
-
-
 # Signature -> its inputs, in the order of the arguments of the method of the same name.
 INPUTS = {
     "text": [tf.TensorSpec([None], tf.string, name="text")],

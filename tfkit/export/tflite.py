@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 
 from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, demand
-from tfkit.export.dtypes import in_dtype
 from tfkit.export.lite import Classifier
 from tfkit.export.mediapipe import answers_of_mediapipe
 from tfkit.export.op_audit import audit_tflite
@@ -18,6 +17,7 @@ from tfkit.export.tflite_check import mismatches, peak_memory, timed_scores
 from tfkit.export.tflite_convert import QUANTIZATIONS, convert
 from tfkit.export.tflite_forms import CUSTOM_OPS, Form
 from tfkit.files import staged
+from tfkit.models.dtypes import in_dtype
 from tfkit.models.inputs import token_limit
 
 _THREADS = (1, 2)

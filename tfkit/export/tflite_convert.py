@@ -6,8 +6,8 @@ import tempfile
 
 import tensorflow as tf
 
-from tfkit.export.signatures import weights_only
 from tfkit.export.tflite_pack import packed
+from tfkit.models.weights_only import weights_only
 
 # Quantisation -> how far a score may be from the Keras model's. Eight-bit weights are reported,
 # not judged: what they cost depends on the model, and the report says it.

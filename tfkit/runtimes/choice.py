@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from tfkit.export.dtypes import in_dtype
+from tfkit.models.dtypes import in_dtype
 from tfkit.runtimes.in_graph import InGraph
 from tfkit.runtimes.machine import has_bfloat16
 from tfkit.runtimes.packed import Packed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.signatures import weights_only
+from tfkit.models.weights_only import weights_only
 
 # Added to the scores of keys of another text: it absorbs any score.
 _FAR = -1e9
