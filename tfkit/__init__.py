@@ -19,6 +19,7 @@ _MODULES = {
     "tfkit.text.auto": ["AutoTokenizer"],
     "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast"],
     "tfkit.text.encoding": ["BatchEncoding"],
+    "tfkit.text.layer": ["TokenizerLayer"],
     "tfkit.explanation.explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
     "tfkit.models.distilbert": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],

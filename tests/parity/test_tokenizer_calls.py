@@ -228,6 +228,25 @@ def test_tokens_and_text(both):
     assert ours.decode(np.array(rows[0])) == theirs.decode(np.array(rows[0]))
 
 
+@pytest.mark.parametrize("ids", [[999_999], [5, 999_999, 6], 999_999, [2**32 - 1], [True]], ids=str)
+def test_ids_without_a_token(both, ids):
+    ours, theirs = both
+    assert ours.decode(ids) == theirs.decode(ids)
+    assert ours.convert_ids_to_tokens(ids) == theirs.convert_ids_to_tokens(ids)
+
+
+@pytest.mark.parametrize("ids", [[-1], [5, -100], -1, [[5], [-1]], [2**32], [2**70]], ids=str)
+def test_ids_that_no_token_can_have(both, ids):
+    for tokenizer in both:
+        with pytest.raises(OverflowError):
+            tokenizer.decode(ids)
+    with pytest.raises(OverflowError, match="Expected ids from 0 on.*Received"):
+        both[0].decode(ids)
+    flat = ids[-1] if isinstance(ids, list) and isinstance(ids[-1], list) else ids
+    with pytest.raises(OverflowError, match="Expected ids from 0 on"):
+        both[0].convert_ids_to_tokens(flat)
+
+
 def test_the_small_properties(both):
     ours, theirs = both
     names = """

@@ -197,7 +197,7 @@ def test_bytes_tensors_arrays_and_surrogates_are_taken(tokenizer):
     assert tokenizer([], padding=True, return_tensors="np")["input_ids"].shape == (0, 2)
 
 
-@pytest.mark.parametrize("ids", ["hello", None, 2.5, ["hello"]], ids=str)
+@pytest.mark.parametrize("ids", ["hello", None, 2.5, ["hello"], [5, None], [5.5]], ids=str)
 def test_what_is_not_ids(tokenizer, ids):
     with pytest.raises(TypeError, match="Expected ids.*Received"):
         tokenizer.decode(ids)

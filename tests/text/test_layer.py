@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfkit import DistilBertTokenizer
+from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
 
 TEXTS = ["Hello worlds!", "", "hello [MASK] world", "s" * 101 + " hello", "É e\u0301\xff ॐ"]
 RAW = [*(text.encode() for text in TEXTS), b"\xffhello\xe2\x82 world"]
@@ -75,6 +80,32 @@ def test_in_a_functional_model_and_a_keras_file(tokenizer, tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert rows(again(tf.constant(RAW))) == rows(model(tf.constant(RAW)))
     assert again.predict(tf.constant(RAW), verbose=0)["input_ids"].shape == (6, 8)
+
+
+LOADS = """
+import sys
+from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification
+import keras
+import tensorflow as tf
+model = keras.saving.load_model(sys.argv[1])
+print(model(tf.constant(["hello worlds!", "É"])).numpy().tolist())
+"""
+
+
+def test_a_whole_model_loads_in_a_process_that_knows_only_the_public_names(tokenizer, tmp_path):
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer), n_layers=1, n_heads=2, dim=8, hidden_dim=16, num_labels=3
+    )
+    text = keras.Input((), dtype="string")
+    logits = TFDistilBertForSequenceClassification(config)(tokenizer.as_layer(8)(text))["logits"]
+    model = keras.Model(text, keras.layers.Softmax()(logits))
+    model.save(tmp_path / "whole.keras")
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADS, tmp_path / "whole.keras"], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    expected = model(tf.constant(["hello worlds!", "É"])).numpy()
+    np.testing.assert_allclose(json.loads(ran.stdout.splitlines()[-1]), expected, atol=1e-6)
 
 
 def test_the_configuration_holds_the_vocabulary_and_no_path(tokenizer, tmp_path):

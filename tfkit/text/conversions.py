@@ -11,6 +11,8 @@ from tfkit.text.decoder import clean_up, join_pieces
 from tfkit.text.normalizer import NormalizerOptions, normalize
 from tfkit.text.special_tokens import TokenTable
 
+_NO_IDS = "Expected ids, or lists of ids. Received: {!r}."
+
 
 class TokenConversions:
     """Base of `DistilBertTokenizer`, which fills in the attributes."""
@@ -34,15 +36,22 @@ class TokenConversions:
         clean_up_tokenization_spaces: bool | None = None,
         **_,
     ):
-        """The text of ids; a list of texts for a batch of ids."""
+        """The text of ids; a list of texts for a batch of ids.
+
+        Ids without a token give no text.
+
+        Raises:
+            TypeError: these are not ids.
+            OverflowError: an id is negative, or has more than 32 bits.
+        """
         ids = token_ids["input_ids"] if isinstance(token_ids, dict) else token_ids
         ids = ids.numpy() if hasattr(ids, "numpy") else ids
         ids = ids.tolist() if hasattr(ids, "tolist") else ids
         if isinstance(ids, int):
             ids = [ids]
-        if not isinstance(ids, (list, tuple)) or any(isinstance(i, (str, bytes)) for i in ids[:1]):
-            raise TypeError(f"Expected ids, or lists of ids. Received: {ids!r}.")
-        if ids and hasattr(ids[0], "__len__"):
+        if not isinstance(ids, (list, tuple)):
+            raise TypeError(_NO_IDS.format(ids))
+        if ids and isinstance(ids[0], (list, tuple, np.ndarray)):
             options = dict(skip_special_tokens=skip_special_tokens)
             options["clean_up_tokenization_spaces"] = clean_up_tokenization_spaces
             return [self.decode(row, **options) for row in ids]
@@ -51,7 +60,9 @@ class TokenConversions:
             if skip_special_tokens
             else set()
         )
-        tokens = (self._token(int(index)) for index in ids)
+        if not all(isinstance(index, (int, np.integer)) for index in ids):
+            raise TypeError(_NO_IDS.format(ids))
+        tokens = map(self._token, ids)
         tokens = [token for token in tokens if token is not None and token not in skipped]
         text = self.convert_tokens_to_string(tokens)
         if clean_up_tokenization_spaces is None:
@@ -77,7 +88,11 @@ class TokenConversions:
         return [self.convert_tokens_to_ids(token) for token in tokens]
 
     def convert_ids_to_tokens(self, ids, skip_special_tokens: bool = False):
-        """The token of an id, None if it has none; a list for a list."""
+        """The token of an id, None if it has none; a list for a list.
+
+        Raises:
+            OverflowError: an id is negative, or has more than 32 bits.
+        """
         if isinstance(ids, (int, np.integer)):
             return self._token(int(ids))
         skipped = set(self.all_special_ids) if skip_special_tokens else ()
@@ -85,6 +100,11 @@ class TokenConversions:
 
     def _token(self, index: int) -> str | None:
         """Added tokens that are found in normalised text show in their normalised form."""
+        if not 0 <= index < 2**32:
+            raise OverflowError(
+                f"Expected ids from 0 on, of at most 32 bits. Received {index}. Labels to ignore "
+                "(-100) have no token: leave them out."
+            )
         added = self._table.added.get(index)
         if added is None:
             return self._table.token(index)

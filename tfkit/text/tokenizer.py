@@ -15,6 +15,7 @@ from tfkit.text.conversions import TokenConversions
 from tfkit.text.encoding import BatchEncoding
 from tfkit.text.files import TokenizerFiles
 from tfkit.text.kernels import Pieces
+from tfkit.text.layer import TokenizerLayer
 from tfkit.text.normalizer import NormalizerOptions
 from tfkit.text.padding import pad
 from tfkit.text.pieces import WordPieces
@@ -261,8 +262,8 @@ class DistilBertTokenizer(TokenConversions, TokenizerFiles):
         padding: str | int = "longest",
         pairs: bool = False,
         **kw,
-    ):
-        """The tokenizer as a Keras layer: see `tfkit.text.layer.TokenizerLayer`.
+    ) -> TokenizerLayer:
+        """The tokenizer as a Keras layer: see `tfkit.TokenizerLayer`.
 
         Example:
 
@@ -272,8 +273,6 @@ class DistilBertTokenizer(TokenConversions, TokenizerFiles):
             >>> next(iter(texts))["attention_mask"].numpy().tolist()
             [[1, 1, 1, 0], [1, 1, 1, 1]]
         """
-        from tfkit.text.layer import TokenizerLayer
-
         return TokenizerLayer(self, max_length=max_length, padding=padding, pairs=pairs, **kw)
 
     def pieces(self, *, portable: bool = False) -> WordPieces | PortablePieces:
