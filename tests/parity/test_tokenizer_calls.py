@@ -347,9 +347,10 @@ def test_added_tokens(lower):
 
 
 BESIDE = [
-    (dict(lstrip=True, rstrip=True), ["tok", "<r>", "a", " ", "\u00a0\t", "\x00", "\x85"]),
+    (dict(lstrip=True, rstrip=True), ["tok", "<r>", "a", " ", "\u00a0\t", "\x00", "\x85", "中"]),
     (dict(single_word=True), ["tok", "<r>", "a", " ", "_", "中", "!", "\u0301", "\u061d"]),
 ]
+SPACED = ["a ", " b", "中国", " 中", "x 中", "国 ", "\u061d ", " \u166d", "n\u061d", "!a\u166d b"]
 
 
 @pytest.mark.parametrize("options, parts", BESIDE, ids=["strip", "word"])
@@ -370,5 +371,25 @@ def test_what_stands_beside_added_tokens(options, parts, lower, normalized):
     ours, theirs = (tokenizer(texts, return_offsets_mapping=True) for tokenizer in both)
     assert ours.input_ids == theirs.input_ids
     for row, text in enumerate(texts):
+        assert ours.offset_mapping[row] == theirs.offset_mapping[row], text
+        assert ours.tokens(row) == theirs.tokens(row), text
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("chinese", [True, False])
+@pytest.mark.parametrize("normalized", [True, False])
+def test_added_tokens_with_spaces(lower, chinese, normalized):
+    """Beside characters that only one of the two sides has spaces around."""
+    both = fresh(lower, tokenize_chinese_chars=chinese)
+    for tokenizer in both:
+        added = [tokenizers.AddedToken(content, normalized=normalized) for content in SPACED]
+        tokenizer.add_tokens(added)
+        tokenizer.add_tokens([tokenizers.AddedToken("<r>", normalized=False)])
+    parts = ["a", "b", "!", " ", "中", "国", "x", "n", "\u061d", "\u166d", "<r>", "[MASK]", "É"]
+    rng = random.Random(9)
+    texts = ["".join(rng.choices(parts, k=rng.randint(1, 7))) for _ in range(3_000)]
+    ours, theirs = (tokenizer(texts, return_offsets_mapping=True) for tokenizer in both)
+    for row, text in enumerate(texts):
+        assert ours.input_ids[row] == theirs.input_ids[row], text
         assert ours.offset_mapping[row] == theirs.offset_mapping[row], text
         assert ours.tokens(row) == theirs.tokens(row), text

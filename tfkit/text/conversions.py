@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -51,7 +52,7 @@ class TokenConversions:
             ids = [ids]
         if not isinstance(ids, (list, tuple)):
             raise TypeError(_NO_IDS.format(ids))
-        if ids and isinstance(ids[0], (list, tuple, np.ndarray)):
+        if ids and hasattr(ids[0], "__len__") and not isinstance(ids[0], (str, bytes)):
             options = dict(skip_special_tokens=skip_special_tokens)
             options["clean_up_tokenization_spaces"] = clean_up_tokenization_spaces
             return [self.decode(row, **options) for row in ids]
@@ -70,7 +71,9 @@ class TokenConversions:
         return clean_up(text) if clean_up_tokenization_spaces else text
 
     def batch_decode(self, sequences, skip_special_tokens: bool = False, **kwargs) -> list[str]:
-        """The texts of a batch of ids."""
+        """The texts of a batch of ids; of a single row, a list of one."""
+        if len(sequences) == 0:
+            return []
         texts = self.decode(sequences, skip_special_tokens=skip_special_tokens, **kwargs)
         return [texts] if isinstance(texts, str) else texts
 
@@ -125,6 +128,8 @@ class TokenConversions:
                 shown = text_of(at)[slice(*offsets[at])]
                 if stripping[index].normalized:
                     shown = normalize(shown, self._normalizer_options)
+                    # A Chinese character beside it is not shown, only the space between.
+                    shown = re.search(f" *{re.escape(tokens[at])} *", shown).group()
                 tokens[at] = shown
         return tokens
 

@@ -51,6 +51,7 @@ class Kernels:
         word_limit: a word of more characters is unknown.
         markers: private characters that become words of their own; their ids follow the
             vocabulary's, from `top` on.
+        searched: see `tfkit.text.normalizer.replacements`.
         patient: whether the second kernel itself takes words of `word_limit` characters of any
             size; otherwise they have `word_limit` bytes, unless `patient_model` is passed to it.
 
@@ -68,6 +69,7 @@ class Kernels:
         prefix: str,
         word_limit: int,
         markers: Sequence[str] = (),
+        searched: bool = False,
         patient: bool = False,
     ):
         self._unknown_id = vocabulary.ids[unknown]
@@ -86,7 +88,13 @@ class Kernels:
         continues = np.array([text.startswith(prefix) for text in spelled])
         lengths = np.array([len(text) for text in spelled], np.int32)
         with tf.init_scope():
+<<<<<<< HEAD
             self._normalizer = tf.constant(normalizer_model(options, len(markers)))
+=======
+            self._normalizer = tensorflow_text.FastBertNormalizer(
+                model_buffer=tf.constant(normalizer_model(options, len(markers), searched=searched))
+            )
+>>>>>>> 3a6f6fd (Added tokens of normalised text: searched among the reference's own spaces; empty batches of ids)
             self._model = tf.constant(model)
             self.starts_word = tf.constant(~continues)
             self._characters = tf.constant(lengths - len(prefix) * continues)

@@ -51,12 +51,16 @@ def words_of_their_own(options: NormalizerOptions) -> frozenset[int]:
     return table.punctuation | (table.chinese if options.chinese_chars else frozenset())
 
 
-def replacements(options: NormalizerOptions, markers: int = 0) -> dict[int, str]:
+def replacements(
+    options: NormalizerOptions, markers: int = 0, *, searched: bool = False
+) -> dict[int, str]:
     """Code points that normalisation changes -> what they become.
 
     Args:
         options: the options of `BertNormalizer`.
         markers: how many private code points from `MARKER_FIRST` on to make words of their own.
+        searched: the result is searched for added tokens, so its spaces are to be those of the
+            reference: Chinese characters have theirs, private code points have none.
 
     Example:
 
@@ -67,7 +71,7 @@ def replacements(options: NormalizerOptions, markers: int = 0) -> dict[int, str]
     table = unicode_table()
     swap = substitutes(options.chinese_chars)
     lower = table.lowercase if options.lowercase else {}
-    split = words_of_their_own(options)
+    split = frozenset() if searched else words_of_their_own(options)
 
     def spell(text: str) -> str:
         if not lower.keys().isdisjoint(map(ord, text)):
@@ -88,13 +92,13 @@ def replacements(options: NormalizerOptions, markers: int = 0) -> dict[int, str]
             changed[point] = spell(chr(point))
     if options.chinese_chars:
         # A compatibility ideograph is set apart before it is decomposed.
-        for point in table.chinese & changed.keys():
-            if (text := changed[point].strip(" ")) != chr(point):
+        for point in table.chinese if searched else table.chinese & changed.keys():
+            if (text := changed.get(point, chr(point)).strip(" ")) != chr(point) or searched:
                 changed[point] = set_apart(text)
     changed.update((point, "") for point in table.removed)
     changed.update((point, " ") for point in table.space)
     for point in range(MARKER_FIRST, MARKER_FIRST + markers):
-        changed[point] = set_apart(chr(point))
+        changed[point] = chr(point) if searched else set_apart(chr(point))
     return changed
 
 

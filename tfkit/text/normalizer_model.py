@@ -36,15 +36,17 @@ _IS_VALUE = 1 << 31  # bit of a trie unit
 
 
 @functools.cache
-def normalizer_model(options: NormalizerOptions, markers: int = 0) -> np.ndarray:
-    """The kernel's model: a flatbuffer, as uint8; it knows the first `markers` markers."""
+def normalizer_model(
+    options: NormalizerOptions, markers: int = 0, *, searched: bool = False
+) -> np.ndarray:
+    """The kernel's model: a flatbuffer, as uint8; see `replacements` for the arguments."""
     names = {shipped: name for name, shipped in SHIPPED.items()}
-    if options in names and markers <= SHIPPED_MARKERS:
+    if options in names and markers <= SHIPPED_MARKERS and not searched:
         with np.load(FILE) as file:
             pool, trie = (file[f"{names[options]}: {part}"] for part in ("pool", "trie"))
         trie = _forget(pool, trie, range(markers, SHIPPED_MARKERS))
     else:
-        pool, trie = compile_tables(options, markers)
+        pool, trie = compile_tables(options, markers, searched=searched)
     return _flatbuffer(
         pool, trie, zero=_CHANGED, strips=options.lowercase and options.strip_accents
     )
@@ -73,9 +75,11 @@ def _flatbuffer(pool: np.ndarray, trie: np.ndarray, *, zero: int, strips: bool) 
     return np.frombuffer(bytes(builder.Output()), np.uint8)
 
 
-def compile_tables(options: NormalizerOptions, markers: int) -> tuple[np.ndarray, np.ndarray]:
+def compile_tables(
+    options: NormalizerOptions, markers: int, *, searched: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The string pool (uint8) and the trie (uint32) of the model."""
-    pool, values = _string_pool(replacements(options, markers))
+    pool, values = _string_pool(replacements(options, markers, searched=searched))
     return pool, double_array(values, dropped=_CHANGED)
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.kernels import Kernels, Pieces
 from tfkit.text.normalizer import NormalizerOptions
-from tfkit.text.rare import RareCases
+from tfkit.text.rare import RareCases, character_of
 from tfkit.text.vocabulary import Vocabulary
 from tfkit.text.white_space import WhiteSpace
 
@@ -60,6 +60,7 @@ class WordPieces:
             prefix=prefix,
             word_limit=word_limit,
             markers=self._rare.markers,
+            searched=self._rare.always,
         )
         ids = np.concatenate([np.arange(self._kernels.top), [*(token.id for token in added), 0]])
         with tf.init_scope():
@@ -111,18 +112,17 @@ class WordPieces:
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
         marked, characters = self._rare.before(text)
         normal, origin = self._kernels.normalize_with_offsets(marked)
-        pieces = self._patiently(self._rare.after(normal))
+        split = self._rare.after(normal)
+        pieces = self._patiently(split)
         row = tf.repeat(
             tf.range(tf.size(pieces.splits) - 1), pieces.splits[1:] - pieces.splits[:-1]
         )
         number = pieces.ids - self._kernels.top  # of the added token, where not negative
         # First and last byte.
-        starts, ends = self._rare.undo_after(number, row, pieces.starts, pieces.ends - 1)
+        at = self._rare.undo_after(split, row, tf.stack([pieces.starts, pieces.ends - 1]))
         first_byte = tf.gather(tf.cast(origin.row_splits, tf.int32), row)
-        byte = tf.gather(
-            tf.cast(origin.flat_values, tf.int32), tf.stack([starts, ends]) + first_byte
-        )
-        starts, ends = tf.unstack(tf.gather(characters, _characters(marked, row, byte)))
+        byte = tf.gather(tf.cast(origin.flat_values, tf.int32), at + first_byte)
+        starts, ends = tf.unstack(tf.gather(characters, character_of(marked, row, byte)))
         starts, ends = self._rare.undo_before(number, row, starts, ends)
         if self._white_space.any:
             starts, ends = self._white_space.take(text, number, row, starts, ends)
@@ -130,19 +130,3 @@ class WordPieces:
         before = tf.gather(tf.concat([[0], word], 0), tf.gather(pieces.splits, row))
         ids = tf.gather(self._id_of, pieces.ids)
         return Pieces(ids, pieces.splits, starts, ends + 1, word - before - 1)
-
-
-def _characters(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
-    """Which character each byte position belongs to, counted over all texts.
-
-    `row` says which text a position is in.
-    """
-    sizes = tf.strings.length(text)
-    base = tf.cumsum(sizes, exclusive=True)
-    _, offsets = tf.strings.unicode_decode_with_offsets(text, "UTF-8")
-    splits = tf.cast(offsets.row_splits, tf.int32)
-    text_of = tf.repeat(tf.range(tf.size(sizes)), splits[1:] - splits[:-1])
-    begins = tf.cast(offsets.flat_values, tf.int32) + tf.gather(base, text_of)
-    at = tf.reshape(byte + tf.gather(base, row), [-1])
-    index = tf.searchsorted(begins, at, side="right") - 1
-    return tf.reshape(index, tf.shape(byte))

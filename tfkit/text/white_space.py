@@ -3,8 +3,8 @@
 Such a token is found, and the text around it is split, as if it had neither: white space gives no
 tokens. So this is about offsets only, and it counts as `tokenizers` does (`added_vocabulary.rs`):
 what one token took, the next one does not get, and tokens found in the text as it is written come
-first. One thing differs: that a Chinese character beside a token of the normalised text is set
-apart by spaces, which the token takes.
+first. In normalised text, Chinese characters are between spaces that have their offsets: a token
+that takes such a space shares the character's.
 """
 
 from __future__ import annotations
@@ -45,19 +45,31 @@ class WhiteSpace:
         base, limit = tf.gather(edges, row), tf.gather(edges[1:], row)
         begin, end = first + base, last + 1 + base
         same_row = tf.equal(row[1:], row[:-1])
+        chinese = unicode_table().ranges("chinese") if self._options.chinese_chars else []
+        chinese = _within(codes.flat_values, chinese)
+        written = tf.constant([*(not token.normalized for token in self._added), False])
+        written = tf.gather(written, tf.where(number < 0, len(self._added), number))
         for normalized, spaces, through in self._passes():
             space = _within(codes.flat_values, spaces)
             solid = _indices(~(space | _within(codes.flat_values, through)))
             space = _indices(space)
             next_one = tf.concat([tf.where(same_row, begin[1:], limit[:-1]), limit[-1:]], 0)
-            after = _value_at(solid, tf.searchsorted(solid, end), limit)
-            after = tf.searchsorted(space, tf.minimum(after, next_one)) - 1
+            beyond = _value_at(solid, tf.searchsorted(solid, end), limit)
+            after = tf.searchsorted(space, tf.minimum(beyond, next_one)) - 1
             after = tf.maximum(_value_at(space, after, end - 1) + 1, end)
+            if normalized:
+                shared = (beyond == next_one) & (beyond < limit) & _at(chinese, beyond)
+                shared &= ~tf.concat([written[1:], [False]], 0)[: tf.size(row)]
+                after = tf.where(shared, beyond + 1, after)
             end = tf.where(self._is("rstrip", normalized, number), after, end)
             one_before = tf.concat([base[:1], tf.where(same_row, end[:-1], base[1:])], 0)
-            before = _value_at(solid, tf.searchsorted(solid, begin) - 1, base - 1) + 1
-            before = tf.searchsorted(space, tf.maximum(before, one_before))
+            beyond = _value_at(solid, tf.searchsorted(solid, begin) - 1, base - 1)
+            before = tf.searchsorted(space, tf.maximum(beyond + 1, one_before))
             before = tf.minimum(_value_at(space, before, begin), begin)
+            if normalized:
+                shared = (beyond + 1 == one_before) & (beyond >= base) & _at(chinese, beyond)
+                shared &= tf.concat([[False], number[:-1] < 0], 0)[: tf.size(row)]
+                before = tf.where(shared, beyond, before)
             begin = tf.where(self._is("lstrip", normalized, number), before, begin)
         return begin - base, end - 1 - base
 
@@ -77,6 +89,11 @@ def _within(codes: tf.Tensor, ranges: list[tuple[int, int]]) -> tf.Tensor:
     bounds = [bound for first, last in sorted(ranges) for bound in (first, last + 1)]
     place = tf.searchsorted(tf.constant(bounds, tf.int32), codes, side="right")
     return tf.equal(place % 2, 1)
+
+
+def _at(mask: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """`mask[index]`, False where the index is outside."""
+    return _value_at(tf.cast(mask, tf.int32), index, tf.zeros_like(index)) > 0
 
 
 def _indices(mask: tf.Tensor) -> tf.Tensor:
