@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.text import ops
-from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.normalizer import MARKERS_MAX, NormalizerOptions
 from tfkit.text.normalizer_model import normalizer_model
 from tfkit.text.spellings import UNREACHABLE, spellings
 from tfkit.text.vocabulary import Vocabulary
@@ -87,14 +87,10 @@ class Kernels:
         self._limit_at = _position(model, _LIMIT_FIELD)
         continues = np.array([text.startswith(prefix) for text in spelled])
         lengths = np.array([len(text) for text in spelled], np.int32)
+        # A text that is searched has none but these markers: one model does for any number.
+        known = MARKERS_MAX if searched else len(markers)
         with tf.init_scope():
-<<<<<<< HEAD
-            self._normalizer = tf.constant(normalizer_model(options, len(markers)))
-=======
-            self._normalizer = tensorflow_text.FastBertNormalizer(
-                model_buffer=tf.constant(normalizer_model(options, len(markers), searched=searched))
-            )
->>>>>>> 3a6f6fd (Added tokens of normalised text: searched among the reference's own spaces; empty batches of ids)
+            self._normalizer = tf.constant(normalizer_model(options, known, searched=searched))
             self._model = tf.constant(model)
             self.starts_word = tf.constant(~continues)
             self._characters = tf.constant(lengths - len(prefix) * continues)
