@@ -12,7 +12,8 @@ from tfkit.models.distilbert import TFDistilBertForSequenceClassification
 from tfkit.models.habits import PIPELINE, drop_habits
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
-from tfkit.runtimes import PRECISIONS, Tokenize, batches, runtime
+from tfkit.runtimes import PRECISIONS, Tokenize, batches
+from tfkit.runtimes import runtime as choose
 from tfkit.text.auto import AutoTokenizer
 
 TASKS = ("text-classification", "sentiment-analysis")
@@ -29,7 +30,13 @@ BLOCK = 1024  # texts that are tokenised at once, and among which those of one l
 
 
 def pipeline(
-    task: str | None = None, model=None, tokenizer=None, *, precision: str | None = None, **options
+    task: str | None = None,
+    model=None,
+    tokenizer=None,
+    *,
+    precision: str | None = None,
+    runtime: str | None = None,
+    **options,
 ) -> TextClassificationPipeline:
     """Hugging Face's entry point to a ready classifier.
 
@@ -37,7 +44,7 @@ def pipeline(
         task: one of `TASKS`; may be left out when `model` is given.
         model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
         tokenizer: likewise; by default the one beside the model.
-        precision: what to answer in, see `TextClassificationPipeline`.
+        precision, runtime: what to answer in, see `TextClassificationPipeline`.
         **options: `batch_size`, `top_k`, `max_length`, `function_to_apply`, `return_all_scores`,
             and what `from_pretrained` takes. Keywords of Transformers that change nothing here,
             such as `device`, are taken too.
@@ -65,7 +72,9 @@ def pipeline(
         )
     if isinstance(tokenizer, (str, os.PathLike)):
         tokenizer = AutoTokenizer.from_pretrained(tokenizer, **options)
-    return TextClassificationPipeline(model, tokenizer, precision=precision, **calls)
+    return TextClassificationPipeline(
+        model, tokenizer, precision=precision, runtime=runtime, **calls
+    )
 
 
 class TextClassificationPipeline:
@@ -86,6 +95,9 @@ class TextClassificationPipeline:
             `mobile`). It is converted when it is first used, which takes some seconds at full
             size, and kept in the user's cache (`~/.cache/tfkit`). A copy keeps the weights that
             the model had then.
+        runtime: which library computes: "tensorflow", or "litert", which has "float32" and "int8".
+            By default TensorFlow where it has the precision. In float32 LiteRT is the faster for a
+            single short text, from a copy that it converts, keeps and holds as it does for int8.
 
     Example:
 
@@ -111,15 +123,16 @@ class TextClassificationPipeline:
         function_to_apply: str | None = None,
         return_all_scores: bool = False,
         precision: str | None = None,
+        runtime: str | None = None,
     ):
         self.model, self.tokenizer = model, tokenizer
         self.batch_size, self.top_k = batch_size, None if return_all_scores else top_k
         self.function_to_apply = function_to_apply
         self.max_length = token_limit(model, tokenizer, max_length)
-        self.precision = precision
+        self.precision, self.runtime = precision, runtime
         self._tokenizers: dict[tuple, Tokenize] = {}
-        self._runtimes: dict[str | None, object] = {}
-        self._runtime(precision)
+        self._runtimes: dict[tuple, object] = {}
+        self._runtime(precision, runtime)
 
     def __call__(
         self,
@@ -162,6 +175,7 @@ class TextClassificationPipeline:
         max_length: int | None = None,
         function_to_apply: str | None = None,
         precision: str | None = None,
+        runtime: str | None = None,
     ) -> np.ndarray:
         """Scores of every class, float32 `[B,C]`, in the order of `texts`.
 
@@ -172,7 +186,7 @@ class TextClassificationPipeline:
         batch_size = self.batch_size if batch_size is None else batch_size
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        answering = self._runtime(precision or self.precision)
+        answering = self._runtime(precision or self.precision, runtime or self.runtime)
         rows = [_parts(text) for text in texts]
         logits = np.empty((len(rows), config.num_labels), np.float32)
         for parts in (1, 2):
@@ -193,10 +207,10 @@ class TextClassificationPipeline:
             self._tokenizers[key] = Tokenize(self.tokenizer, limit, pairs=parts == 2)
         return self._tokenizers[key]
 
-    def _runtime(self, precision: str | None):
-        if precision not in self._runtimes:
-            self._runtimes[precision] = runtime(self.model, precision)
-        return self._runtimes[precision]
+    def _runtime(self, *choice: str | None):
+        if choice not in self._runtimes:
+            self._runtimes[choice] = choose(self.model, *choice)
+        return self._runtimes[choice]
 
     def _config(self, function: str | None):
         if function is None:

@@ -40,15 +40,16 @@ class Contestant:
     tolerance: float = 1e-4
 
 
-TFKIT = "tfkit"
+TFKIT, LITERT = "tfkit", "tfkit LiteRT"
 TORCH = "Transformers torch"
 TENSORFLOW = "Transformers TensorFlow"
 ONNX, ONNX_INT8 = "ONNX Runtime", "ONNX Runtime int8"
 KERAS_HUB = "KerasHub"
 
-# Of tfkit: float32, and what answers in less. The first must be there.
+# Of tfkit: float32, in TensorFlow and in LiteRT, and what answers in less. The first must be there.
 OURS = (
     Contestant(TFKIT, "tfkit", "tfkit", batches=(32, 256), trains=True, tokenises=True),
+    Contestant(LITERT, "tfkit", "tfkit", {"runtime": "litert"}, batches=(32, 256)),
     *(
         Contestant(
             f"{TFKIT} {precision}",

@@ -96,6 +96,20 @@ def test_the_argument_of_the_constructor_is_that_of_a_call(classify, precision):
     assert made.model.dtype_policy.name == choice.PRECISIONS[precision]
 
 
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS, TEXTS[:1], ["" for _ in range(3)]])
+def test_float32_in_litert_is_the_keras_model_to_rounding(classify, texts):
+    scores = classify.scores(texts, precision="float32", runtime="litert")
+    np.testing.assert_allclose(scores, keras_scores(texts), atol=2e-6)
+    assert not np.array_equal(scores, classify.scores(texts, precision="int8"))
+
+
+def test_the_runtime_of_the_constructor_is_that_of_a_call(classify):
+    made = pipeline(model=small_model(), runtime="litert")
+    expected = classify.scores(TEXTS, runtime="litert")
+    np.testing.assert_array_equal(made.scores(TEXTS), expected)
+    assert isinstance(made._runtime(None, "litert"), packed.Packed)
+
+
 @pytest.mark.parametrize("activation", ["relu", "gelu_new", "silu"])
 def test_any_model_converts(tiny_config, activation):
     config = tiny_config.replace(activation=activation)
@@ -109,9 +123,9 @@ def test_any_model_converts(tiny_config, activation):
 def test_the_converted_file_is_kept_until_the_weights_change(classify, cache, monkeypatch):
     classify.scores(["good"], precision="int8")
     made = []
-    monkeypatch.setattr(packed, "convert", lambda model: made.append(model) or convert(model))
+    monkeypatch.setattr(packed, "convert", lambda *args: made.append(args) or convert(*args))
     model = TFAutoModelForSequenceClassification.from_pretrained(small_model())
-    packed.Packed(model)
+    packed.Packed(model, "int8")
     assert not made and len(list(cache.iterdir())) >= 1
     model.head.classifier.bias.assign([9.0, -9.0])
     changed = pipeline(model=model, tokenizer=classify.tokenizer, precision="int8")
@@ -123,20 +137,27 @@ def test_of_kept_files_the_last_few_stay(tiny_model, cache, monkeypatch):
     monkeypatch.setattr(stored, "_MOST", 2)
     for value in range(4):
         tiny_model.head.classifier.bias.assign([value] * 4)
-        assert stored.stored(tiny_model, lambda model, value=value: b"%d" % value) == b"%d" % value
+        assert (
+            stored.stored(tiny_model, "int8", lambda *_, value=value: b"%d" % value)
+            == b"%d" % value
+        )
     assert len(list((cache / "few" / "tfkit").iterdir())) == 2
-    assert stored.stored(tiny_model, None) == b"3"
+    assert stored.stored(tiny_model, "int8", None) == b"3"
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tiny_model, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert stored.stored(tiny_model, lambda model: b"content") == b"content"
+    assert stored.stored(tiny_model, "int8", lambda *_: b"content") == b"content"
 
 
 def test_bad_requests_are_one_clear_error(classify, monkeypatch):
     with pytest.raises(ValueError, match="one of float32, bfloat16, int8. Received: 'int4'"):
         pipeline(model=small_model(), precision="int4")
+    with pytest.raises(ValueError, match="'tensorflow' has: float32 or bfloat16. Received: 'int8'"):
+        pipeline(model=small_model(), precision="int8", runtime="tensorflow")
+    with pytest.raises(ValueError, match="one of tensorflow, litert. Received: 'onnx'"):
+        pipeline(model=small_model(), runtime="onnx")
     quantised = TFAutoModelForSequenceClassification.from_pretrained(small_model())
     quantised.quantize("int8")
     with pytest.raises(ValueError, match="Received one that Keras has quantised"):

@@ -30,6 +30,11 @@ def add_arguments(parser) -> None:
         choices=["float32", "bfloat16", "int8"],
         help="what to answer in (as the model is); int8 needs the extra `mobile`",
     )
+    parser.add_argument(
+        "--runtime",
+        choices=["tensorflow", "litert"],
+        help="what computes (tensorflow, for int8 litert); litert needs the extra `mobile`",
+    )
     add_columns(parser)
     parser.add_argument("--batch-size", type=int, help="texts a batch at most (what tokens allow)")
     add_max_length(parser, "tokens after which a text is cut (the model's limit)")
@@ -53,13 +58,13 @@ def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
 
     A file is read once before, so that what is wrong in it is said before any answer.
     """
-    from tfkit import data
-
     if options.input and options.texts:
         raise ValueError("Expected texts or --input FILE. Received both.")
     if options.text_pair_column and not options.input:
         raise ValueError("--text-pair-column names a column of --input FILE. Received no file.")
     if options.input:
+        from tfkit import data
+
         stream = data.stream(options.input, **{**columns(options), "label": None})
         return len(stream), ([_row(*texts) for texts in zip(*part)] for part in stream.chunks())
     lines = options.texts or (line.rstrip("\r\n") for line in sys.stdin)
@@ -83,6 +88,7 @@ def _pipeline(options):
         "text-classification",
         model=options.model or small_model(),
         precision=options.precision,
+        runtime=options.runtime,
         batch_size=options.batch_size,
         max_length=options.max_length,
     )
@@ -92,7 +98,7 @@ def _pipeline(options):
 def _server(options):
     from tfkit import export
 
-    own = ("model", "precision", "max_length", "text_pair_column")
+    own = ("model", "precision", "runtime", "max_length", "text_pair_column")
     if any(getattr(options, name) for name in own) or options.top_k != 1:
         raise ValueError("--server answers with the best label of its own model: drop the rest.")
     size = {} if options.batch_size is None else {"batch_size": options.batch_size}

@@ -1,4 +1,4 @@
-"""int8 weights and dynamic int8 activations, in LiteRT's XNNPACK."""
+"""Encoder and head in LiteRT's XNNPACK, in float32 or in int8."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from tfkit.runtimes.stored import stored
 
 
 class Packed:
-    """Answers with an int8 copy of the model's encoder and head, made here.
+    """Answers with a copy of the model's encoder and head, made here.
 
     A batch is one row of tokens, without padding: texts lie end to end, and attention is masked
     to each token's own text. The interpreter takes rows of any length without packing its weights
-    again, so that one copy of them does for all.
+    again, so that one copy of them does for all. TensorFlow packs weights at every product, which
+    for one short text is as much work as the product.
 
     Embeddings are looked up in the Keras model, in float32. What changes in the model later does
     not change this copy.
 
     Args:
         model: a `TFDistilBertForSequenceClassification` in float32.
+        precision: "float32" or "int8": of the copy's weights, and of what is multiplied with them.
         threads: of the interpreter; by default as many as this process may run on.
 
     Raises:
@@ -35,23 +37,24 @@ class Packed:
     # attention grows with the square.
     tokens = 128
 
-    def __init__(self, model, threads: int | None = None):
+    def __init__(self, model, precision: str, threads: int | None = None):
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
             raise ImportError(
-                "precision='int8' runs in LiteRT, which is not installed. Install tfkit with its "
-                "extra `mobile`, or `pip install ai-edge-litert`."
+                "precision='int8' and runtime='litert' run in LiteRT, which is not installed. "
+                "Install tfkit with its extra `mobile`, or `pip install ai-edge-litert`."
             ) from None
         if any(getattr(layer, "quantization_mode", None) for layer in model._flatten_layers()):
             raise ValueError(
-                "Expected a model with float weights, to quantise them for LiteRT. Received one "
+                "Expected a model with float weights, to convert them for LiteRT. Received one "
                 "that Keras has quantised. Load the model without quantising it."
             )
         embeddings = model.distilbert.embeddings
         self._words = _shared_array(embeddings.word_embeddings.embeddings)
         self._positions = _shared_array(embeddings.position_embeddings.embeddings)
-        self._content = stored(model, convert)  # has to outlive the interpreter that reads it
+        # It has to outlive the interpreter, which reads it.
+        self._content = stored(model, precision, convert)
         self._interpreter = Interpreter(
             model_content=self._content, num_threads=threads or processors()
         )

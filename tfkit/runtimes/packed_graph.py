@@ -1,4 +1,4 @@
-"""Encoder and head for texts laid end to end, as a LiteRT file with int8 weights."""
+"""Encoder and head for texts laid end to end, as a LiteRT file."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def row_bias(lengths: np.ndarray) -> np.ndarray:
     return np.where(text[:, None] == text, np.float32(0), np.float32(_FAR))[None, None]
 
 
-def convert(model) -> bytes:
+def convert(model, precision: str) -> bytes:
     """The file: `x` `[N,D]`, the sums of embeddings, `bias` `[1,1,N,N]` and `firsts` int32 `[B]` ->
     `logits` `[B,C]`.
 
-    Weights are int8, a scale an output channel; activations are quantised as they come, a scale a
-    token. The last block computes the first tokens alone.
+    In "int8", weights have a scale an output channel, and activations are quantised as they come,
+    a scale a token; "float32" changes nothing. The last block computes the first tokens alone.
     """
 
     def classify(x, bias, firsts):
@@ -72,5 +72,6 @@ def convert(model) -> bytes:
     ]
     function = tf.function(classify, input_signature=signature).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], weights_only(model))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return converter.convert()

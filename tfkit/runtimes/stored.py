@@ -16,27 +16,27 @@ from tfkit import __version__
 from tfkit.files import staged
 
 _MOST = 8  # files that are kept
-_SUFFIX = ".int8.tflite"
 
 
-def stored(model, convert: Callable[..., bytes]) -> bytes:
-    """What `convert(model)` gives, from the user's cache where it is there.
+def stored(model, precision: str, convert: Callable[..., bytes]) -> bytes:
+    """What `convert(model, precision)` gives, from the user's cache where it is there.
 
     A file's name is a digest of weights, config and the versions of tfkit and TensorFlow. It lies
-    in `tfkit` of `$XDG_CACHE_HOME`, by default `~/.cache`; the last few used stay. Where nothing
-    can be written there, nothing is kept.
+    in `tfkit` of `$XDG_CACHE_HOME`, by default `~/.cache`; of each precision the last few used
+    stay. Where nothing can be written there, nothing is kept.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfkit"
-    path = folder / f"{_digest(model)}{_SUFFIX}"
+    suffix = f".{precision}.tflite"
+    path = folder / f"{_digest(model)}{suffix}"
     with contextlib.suppress(OSError):
         content = path.read_bytes()
         os.utime(path)
         return content
-    content = convert(model)
+    content = convert(model, precision)
     with contextlib.suppress(OSError):
         with staged(folder) as stage:
             (stage / path.name).write_bytes(content)
-        kept = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime)
+        kept = sorted(folder.glob(f"*{suffix}"), key=lambda file: file.stat().st_mtime)
         for file in kept[:-_MOST]:
             file.unlink()
     return content
