@@ -19,7 +19,7 @@ def epochs(seed=3):
 
 
 def taken(dataset, count):
-    return [(int(step), labels.numpy().tolist()) for step, (_, labels) in dataset.take(count)]
+    return [labels.numpy().tolist() for _, labels in dataset.take(count)]
 
 
 def test_a_run_can_begin_at_any_batch():
@@ -30,7 +30,7 @@ def test_a_run_can_begin_at_any_batch():
 
 def test_every_pass_has_every_row_once_in_another_order():
     steps = epochs().steps
-    labels = [row for _, rows in taken(epochs().dataset(), 2 * steps) for row in rows]
+    labels = [row for rows in taken(epochs().dataset(), 2 * steps) for row in rows]
     first, second = labels[:23], labels[23:]
     assert sorted(first) == sorted(second) == list(range(23))
     assert first != second
@@ -44,23 +44,26 @@ def test_shares_add_up_to_the_batch(replicas):
     alone = [
         iter(epochs().dataset(replicas=replicas, mine=range(r, r + 1))) for r in range(replicas)
     ]
-    for step, (_, labels) in whole:
+    for _, labels in whole:
         parts = [next(shares) for _ in range(replicas)]
-        assert [int(part_step) for part_step, _ in parts] == [int(step)] * replicas
-        assert len({len(part_labels) for _, (_, part_labels, _) in parts}) == 1
+        assert len({len(part_labels) for _, part_labels, _ in parts}) == 1
         rows, mean = [], 0.0
-        for (_, (features, part_labels, weights)), own in zip(parts, alone):
+        for (features, part_labels, weights), own in zip(parts, alone):
             real = weights.numpy() > 0
             rows += part_labels.numpy()[real].tolist()
             mean += np.mean(weights * np.square(part_labels)) / replicas
-            np.testing.assert_array_equal(next(own)[1][0]["input_ids"], features["input_ids"])
+            np.testing.assert_array_equal(next(own)[0]["input_ids"], features["input_ids"])
         assert rows == labels.numpy().tolist()
         assert mean == pytest.approx(np.mean(np.square(labels)))
 
 
 def test_tokens_can_be_changed_on_the_way():
-    def change(step, features):
-        return {**features, "input_ids": features["input_ids"] * 0 + 1}
+    def change(number, features):
+        return {"number": number, **features}
 
-    ((_, (features, _)),) = epochs().dataset(change=change).take(1)
-    assert set(features["input_ids"].numpy().ravel()) == {1}
+    def numbers(**options):
+        taken = epochs().dataset(5, change=change, **options).take(2)
+        return [int(features["number"]) for features, *_ in taken]
+
+    assert numbers() == [5, 6]
+    assert numbers(replicas=2, mine=range(1, 2)) == [11, 13]

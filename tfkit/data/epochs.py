@@ -36,10 +36,10 @@ class Epochs:
         >>> epochs = Epochs(read([("a", 0), ("a a", 1), ("", 0)]), tokenizer, batch_size=2)
         >>> epochs.steps
         2
-        >>> for step, (features, labels) in epochs.dataset(first_step=3).take(2):
-        ...     print(int(step), labels.numpy().tolist())
-        3 [0]
-        4 [0, 1]
+        >>> for features, labels in epochs.dataset(first_step=3).take(2):
+        ...     print(labels.numpy().tolist())
+        [0]
+        [0, 1]
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Epochs:
             first_step: batches to leave out, counted from the beginning of the first pass.
             replicas: into how many shares a batch is cut.
             mine: which of them are given, one element each.
-            change: a function `(step, features) -> features`, for random changes of the tokens.
+            change: a function `(number, features) -> features`, for random changes of the tokens;
+                the number counts all shares of all batches from the beginning of the first pass.
 
-        Returns: elements `(step, batch)`, where a batch is `(features, targets)`, or features alone
-            where there are no labels. With several replicas it is `(features, targets, weights)`:
-            all shares of a batch are of one size, rows that fill up the last one weigh 0, and the
-            others so that the mean over the replicas of `sum(weights · losses) / rows` is the mean
-            loss of the whole batch.
+        Returns: `(features, targets)`, or features alone where there are no labels. With several
+            replicas `(features, targets, weights)`: all shares of a batch are of one size, rows
+            that fill up the last one weigh 0, and the others so that the mean over the replicas
+            of `sum(weights · losses) / rows` is the mean loss of the whole batch.
         """
         first_epoch, skipped = divmod(first_step, self.steps)
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
@@ -95,15 +95,15 @@ class Epochs:
                 lambda step, rows: _shares(step, rows, replicas, mine.start, mine.stop)
             )
 
-        def encode(step, rows, weights=None):
+        def encode(number, rows, weights=None):
             batch = self._encode(rows)
             features, *targets = batch if isinstance(batch, tuple) else (batch,)
             if change is not None:
-                features = change(step, features)
+                features = change(number, features)
             batch = (features, *targets)
             if weights is not None:
                 batch = (*batch, weights)
-            return step, batch if len(batch) > 1 else features
+            return batch if len(batch) > 1 else features
 
         return elements.map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
@@ -122,5 +122,5 @@ def _shares(step, rows, replicas: int, start: int, stop: int) -> tf.data.Dataset
     full = tf.cast(replicas * size, tf.float32) / tf.cast(count, tf.float32)
     weights = tf.where(places < count, full, 0.0)
     shares = [tf.reshape(column, (replicas, size))[start:stop] for column in (filled, weights)]
-    steps = tf.repeat(step, stop - start)
-    return tf.data.Dataset.from_tensor_slices((steps, *shares))
+    numbers = step * replicas + tf.range(start, stop, dtype=tf.int64)
+    return tf.data.Dataset.from_tensor_slices((numbers, *shares))

@@ -162,7 +162,9 @@ class TrainableModel(keras.Model):
         losses = self.head_loss(y, main)
         if sample_weight is not None:
             losses = losses * ops.cast(ops.reshape(sample_weight, (-1,)), losses.dtype)
-        return sum(self.losses, ops.mean(losses))
+        # As Keras' losses: replicas' gradients are summed, so each has its share of the mean.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return sum(self.losses, ops.mean(losses) / replicas)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Metrics of the main output."""

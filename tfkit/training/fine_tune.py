@@ -1,16 +1,26 @@
-"""`fine_tune`: the usual recipe, as one call over `model.fit`."""
+"""`fine_tune`: the usual recipe, as one call."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tfkit.data.epochs import Epochs
 from tfkit.data.examples import Examples
-from tfkit.data.pipeline import dataset
 from tfkit.models.inputs import token_limit
+from tfkit.training import objectives
+from tfkit.training.best import KeepBest
+from tfkit.training.checkpointing import Checkpoints, stateful
+from tfkit.training.class_weights import class_weights
+from tfkit.training.layer_rates import freeze, layer_rates
+from tfkit.training.loop import Loop
 from tfkit.training.optimizer import adamw
+from tfkit.training.recipe import Recipe
+from tfkit.training.token_dropout import token_dropout
 
 
 def fine_tune(
@@ -19,44 +29,38 @@ def fine_tune(
     train: Examples,
     validation: Examples | None = None,
     *,
-    epochs: int | None = None,
-    batch_size: int = 32,
-    learning_rate: float | None = None,
-    warmup: float = 0.1,
-    weight_decay: float = 0.01,
-    max_length: int | None = None,
-    label_smoothing: float = 0.0,
-    token_dropout: float = 0.0,
-    seed: int | None = None,
-    jit_compile: bool = False,
+    recipe: Recipe | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    checkpoints: Checkpoints | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: str | int = "auto",
+    **changes,
 ) -> keras.callbacks.History:
     """Trains a classifier on raw texts; with `validation`, ends with the best epoch's weights.
 
     Args:
         model: a `TFDistilBertForSequenceClassification` with one label for each of `train.names`.
+            Its `problem_type`, or that of `train`, says what it is trained for. Afterwards it is
+            compiled, and layers that the recipe froze stay frozen.
         tokenizer: its tokenizer.
         train: what `tfkit.data.read` gives.
         validation: likewise, read with `names=train.names`.
-        epochs: passes over `train`; None takes `default_epochs`.
-        batch_size: B.
-        learning_rate: at its peak; None takes `default_learning_rate(model.config.dim)`.
-        warmup: share of all steps in which the rate rises.
-        weight_decay: of AdamW; biases and LayerNorms are left out.
-        max_length: tokens after which a text is cut; None takes what model and tokenizer allow.
-        label_smoothing: share of the target spread over all classes.
-        token_dropout: share of tokens that training hides behind [MASK], others in every pass;
-            it keeps a model without pre-training from learning its texts by heart.
-        seed: sets Python's, NumPy's and TensorFlow's generators (`keras.utils.set_random_seed`).
-        jit_compile: compile the step with XLA: long runs of a small model gain, short ones lose.
+        recipe: the hyper-parameters; None takes `Recipe()`.
+        strategy: of `tf.distribute`, in whose scope the model was made; see
+            `tfkit.training.strategies`.
+        checkpoints: where the training is written as it goes, and goes on from.
         callbacks: further Keras callbacks.
         verbose: as in `model.fit`.
+        **changes: fields of `Recipe`, in place of those of `recipe`.
 
-    Returns: the Keras `History`, with `loss`, `accuracy` and, with validation, `val_…` per epoch.
+    Returns: the Keras `History`, with `loss` and the figures of `tfkit.training.objectives` by
+        epoch, those of the validation as `val_…`; its attribute `recipe` is the recipe with every
+        default and the seed filled in.
 
     Raises:
-        ValueError: there are no labels, or their number is not the model's.
+        ValueError: there are no labels, their number is not the model's, the recipe does not fit,
+            or the checkpoints are of another training.
+        TypeError: a change is no field of the recipe.
 
     Example:
 
@@ -67,130 +71,138 @@ def fine_tune(
         >>> history = fine_tune(
         ...     TFDistilBertForSequenceClassification(config), DistilBertTokenizer(words),
         ...     data.read([("good", "pos"), ("bad", "neg")]), epochs=1, max_length=8, verbose=0)
-        >>> sorted(history.history)
-        ['accuracy', 'loss']
+        >>> sorted(history.history), history.recipe.learning_rate
+        (['accuracy', 'loss', 'macro_f1'], 0.047030...)
     """
+    recipe = Recipe(**changes) if recipe is None else recipe.replace(**changes)
     for examples in (train, validation):
         if examples is not None:
             _check_labels(model, examples)
-    dim = model.config.dim
-    epochs = default_epochs(len(train), dim) if epochs is None else epochs
-    learning_rate = default_learning_rate(dim) if learning_rate is None else learning_rate
-    if seed is not None:
-        keras.utils.set_random_seed(seed)
+    kind = train.problem_type
+    recipe = recipe.settled(examples=len(train), dim=model.config.dim)
+    monitor = objectives.monitored(kind, recipe.monitor)
+    loss = _loss(recipe, train)
+    strategy = strategy or tf.distribute.get_strategy()
+    _check_strategy(model, strategy)
+    _choose_layers(model, recipe)
+    _seed(model, recipe.seed)
+
     options = {
-        "batch_size": batch_size,
-        "max_length": token_limit(model, tokenizer, max_length),
+        "batch_size": recipe.batch_size,
+        "max_length": token_limit(model, tokenizer, recipe.max_length),
     }
     # XLA compiles a step for each shape: leave out the smaller last batches, other rows every pass.
-    batches = dataset(
-        train, tokenizer, shuffle=True, seed=seed, drop_remainder=jit_compile, **options
+    batches = Epochs(
+        train,
+        tokenizer,
+        shuffle=True,
+        seed=recipe.seed,
+        drop_remainder=recipe.jit_compile,
+        **options,
     )
-    if token_dropout:
-        batches = batches.map(_hide_tokens(tokenizer, token_dropout, seed))
-    checks = None if validation is None else dataset(validation, tokenizer, **options)
-    model.compile(
-        adamw(
-            learning_rate=learning_rate,
-            steps=epochs * int(batches.cardinality()),
-            warmup=warmup,
-            weight_decay=weight_decay,
-        ),
-        loss=_loss(model.config.num_labels, label_smoothing),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        jit_compile=jit_compile,
-    )
+    checks = None if validation is None else Epochs(validation, tokenizer, **options)
+    change = None
+    if recipe.token_dropout:
+        change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
+
+    updates = -(-batches.steps // recipe.gradient_accumulation_steps)
+    with strategy.scope():
+        optimizer = adamw(
+            learning_rate=recipe.learning_rate,
+            steps=recipe.epochs * updates,
+            warmup=recipe.warmup,
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=recipe.max_grad_norm,
+            rates=None if recipe.layer_decay == 1 else layer_rates(model, recipe.layer_decay),
+        )
+        optimizer.build(model.trainable_variables)
+    metrics = objectives.figures(kind, model.config.num_labels)
+    model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
+    loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
     if checks is not None:
-        callbacks = [KeepBest(), *callbacks]
-    return model.fit(
+        callbacks = [KeepBest(monitor, patience=recipe.patience), *callbacks]
+    first_step = 0
+    if checkpoints is not None:
+        checkpoints.track(
+            {
+                "model": model.variables,
+                "optimizer": model.optimizer.variables,
+                "figures": [v for metric in (loop.loss, *metrics) for v in metric.variables],
+            },
+            stateful([loop.history, *callbacks]),
+            identity=_identity(recipe, model, tokenizer, train, validation, loop),
+            aligned=recipe.gradient_accumulation_steps,
+        )
+        first_step, callbacks = checkpoints.first_step, [*callbacks, checkpoints]
+    history = loop.run(
         batches,
-        validation_data=checks,
-        epochs=epochs,
-        callbacks=list(callbacks),
-        shuffle=False,  # `dataset` has done it
+        checks,
+        epochs=recipe.epochs,
+        first_step=first_step,
+        change=change,
+        callbacks=callbacks,
         verbose=verbose,
     )
+    history.recipe = recipe
+    return history
 
 
-class KeepBest(keras.callbacks.Callback):
-    """Ends training with the weights of the epoch of highest `val_accuracy`.
-
-    Of epochs with equal accuracy, which a small validation set has often, the one of lowest
-    `val_loss` counts: `keras.callbacks.EarlyStopping` would take the first.
-    """
-
-    def on_train_begin(self, logs=None):
-        self._best, self._weights = None, None
-
-    def on_epoch_end(self, epoch, logs=None):
-        figures = (logs["val_accuracy"], -logs["val_loss"])
-        if self._best is None or figures > self._best:
-            self._best, self._weights = figures, self.model.get_weights()
-
-    def on_train_end(self, logs=None):
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
+def _loss(recipe: Recipe, train: Examples):
+    weights = recipe.class_weights
+    return objectives.loss(
+        train.problem_type,
+        len(train.names),
+        label_smoothing=recipe.label_smoothing,
+        weights=None if weights is None else class_weights(train, weights),
+    )
 
 
-def default_learning_rate(dim: int) -> float:
-    """5e-5 at the width of DistilBERT base (Devlin et al. 2019, appendix A.3), more for narrower
-    models: 7.3e-4 at D = 128.
-
-    Example:
-
-        >>> default_learning_rate(768)
-        5e-05
-    """
-    return 5e-5 * (768 / dim) ** 1.5
+def _choose_layers(model, recipe: Recipe) -> None:
+    if recipe.lora_rank is not None:
+        model.enable_lora(recipe.lora_rank)
+    freeze(model, recipe.frozen_layers)
 
 
-def default_epochs(examples: int, dim: int) -> int:
-    """3 passes for a model as wide as DistilBERT base, as BERT is fine-tuned.
-
-    A narrow model knows less and learns longer: it sees 200,000 texts, in 3 to 30 passes.
-
-    Example:
-
-        >>> default_epochs(10_000, dim=768), default_epochs(10_000, dim=128)
-        (3, 20)
-    """
-    return 3 if dim >= 512 else min(30, max(3, round(200_000 / examples)))
+def _seed(model, seed: int) -> None:
+    """Dropout begins anew from `seed`, however the model was made."""
+    keras.utils.set_random_seed(seed)
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "seed_generator")]
+    states = np.random.SeedSequence(seed).generate_state(len(layers))
+    for layer, state in zip(layers, states):
+        if layer.seed_generator is not None:
+            layer.seed_generator.state.assign([state, 0])
 
 
-def _hide_tokens(tokenizer, share: float, seed: int | None):
-    """A map over batches that puts [MASK] in place of a share of the words' tokens."""
-    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
-    generator = tf.random.Generator.from_seed(seed) if seed is not None else None
-    generator = generator or tf.random.Generator.from_non_deterministic_state()
+def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
+    """What a training has in common with one that it goes on with."""
+    digests = {
+        "config": model.config.to_json_string(),
+        "vocabulary": tokenizer.get_vocab(),
+        "training texts": vars(train),
+        "validation texts": validation and vars(validation),
+    }
+    return {
+        **recipe.to_dict(),
+        "replicas": loop.strategy.num_replicas_in_sync,
+        **{
+            name: hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+            for name, value in digests.items()
+        },
+    }
 
-    def hide(features, labels):
-        ids = features["input_ids"]
-        is_word = tf.reduce_all(ids[..., None] != special, axis=-1)
-        hidden = is_word & (generator.uniform(tf.shape(ids)) < share)
-        ids = tf.where(hidden, tokenizer.mask_token_id, ids)
-        return {**features, "input_ids": ids}, labels
 
-    return hide
-
-
-def _loss(num_labels: int, label_smoothing: float):
-    """None leaves the loss to the head."""
-    if not label_smoothing:
-        return None
-
-    def smoothed(labels, logits):
-        targets = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), num_labels)
-        return keras.losses.categorical_crossentropy(
-            targets, logits, from_logits=True, label_smoothing=label_smoothing
+def _check_strategy(model, strategy: tf.distribute.Strategy) -> None:
+    if model.distribute_strategy is not strategy:
+        raise ValueError(
+            f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
+            "or load it under `with strategy.scope():`."
         )
-
-    return smoothed
 
 
 def _check_labels(model, examples: Examples) -> None:
     if examples.labels is None:
         raise ValueError("Expected examples with labels to train on. Received texts alone.")
-    if len(examples.names) < 2:
+    if len(examples.names) < 2 and examples.problem_type == "single_label_classification":
         raise ValueError(
             f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
         )
@@ -199,4 +211,10 @@ def _check_labels(model, examples: Examples) -> None:
             f"Expected examples of {model.config.num_labels} classes, the model's `num_labels`. "
             f"Received {len(examples.names)}: {', '.join(examples.names[:5])}, …. Build or load "
             "the model with `id2label=examples.id2label`."
+        )
+    if model.config.problem_type not in (None, examples.problem_type):
+        raise ValueError(
+            f"Expected examples of a {model.config.problem_type}, the model's `problem_type`. "
+            f"Received {examples!r}. Build or load the model with `problem_type="
+            f"{examples.problem_type!r}`."
         )

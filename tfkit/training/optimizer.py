@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import keras
 from keras import ops
 
 from tfkit.training.fused_adamw import AdamW
+from tfkit.training.rated_adamw import RatedAdamW
 
 
 @keras.saving.register_keras_serializable(package="tfkit")
@@ -41,7 +44,8 @@ def adamw(
     warmup: float = 0.1,
     weight_decay: float = 0.01,
     global_clipnorm: float | None = 1.0,
-) -> AdamW:
+    rates: Mapping[str, float] | None = None,
+) -> keras.optimizers.AdamW:
     """`AdamW` with warm-up, linear decay, gradient clipping; biases and LayerNorms do not decay.
 
     Args:
@@ -50,6 +54,8 @@ def adamw(
         warmup: share of `steps` in which the rate rises.
         weight_decay: decoupled, per step, times the learning rate.
         global_clipnorm: largest norm of all gradients together; None does not clip.
+        rates: factors of the learning rate by the paths of variables, as of `layer_rates`; 1 for
+            those left out. With them it is a `RatedAdamW`.
 
     Example:
 
@@ -60,6 +66,10 @@ def adamw(
     schedule = WarmupLinearDecay(
         peak=learning_rate, steps=steps, warmup_steps=round(warmup * steps)
     )
-    optimizer = AdamW(schedule, weight_decay=weight_decay, global_clipnorm=global_clipnorm)
+    options = {"weight_decay": weight_decay, "global_clipnorm": global_clipnorm}
+    if rates is None:
+        optimizer = AdamW(schedule, **options)
+    else:
+        optimizer = RatedAdamW(schedule, rates=rates, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

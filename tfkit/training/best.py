@@ -1,0 +1,60 @@
+"""`KeepBest`: the best epoch's weights, and an end to training that no longer helps."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from tfkit.training.objectives import ERRORS
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Ends training with the weights of the best epoch; with `patience`, soon after it.
+
+    Of epochs with equal figures, which a small validation set has often, the one of lowest
+    `val_loss` counts: `keras.callbacks.EarlyStopping` would take the first.
+
+    Args:
+        monitor: a figure of Keras' logs. Less is better for losses and errors, more for others.
+        patience: epochs without a better figure after which training ends; None never does.
+
+    Example:
+
+        >>> callbacks = [KeepBest("val_macro_f1", patience=3)]  # of any `model.fit`
+    """
+
+    def __init__(self, monitor: str = "val_accuracy", *, patience: int | None = None):
+        super().__init__()
+        self.monitor, self.patience = monitor, patience
+        self._sign = -1.0 if monitor.removeprefix("val_") in ERRORS else 1.0
+
+    def on_train_begin(self, logs=None):
+        self.best_epoch = self._best = self._weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor not in (logs or {}):
+            raise ValueError(
+                f"Expected '{self.monitor}' among the figures of an epoch, to choose the best by. "
+                f"Received: {', '.join(logs or {})}. Train with validation data that gives it."
+            )
+        figures = [self._sign * logs[self.monitor], -logs.get("val_loss", 0.0)]
+        if self._best is None or figures > self._best:
+            self.best_epoch, self._best = epoch, figures
+            self._weights = self.model.get_weights()
+        elif self.patience is not None and epoch - self.best_epoch >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
+
+    # === For `Checkpoints` ===
+
+    def get_state(self) -> tuple[dict, list[np.ndarray]]:
+        """What a resumed training needs to know, as JSON values and arrays."""
+        return {"epoch": self.best_epoch, "figures": self._best}, list(self._weights or [])
+
+    def set_state(self, values: dict, arrays: list[np.ndarray]) -> None:
+        """Takes back what `get_state` gave."""
+        self.best_epoch, self._best = values["epoch"], values["figures"]
+        self._weights = arrays or None

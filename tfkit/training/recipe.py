@@ -1,0 +1,200 @@
+"""`Recipe`: the hyper-parameters of a training, stored beside the weights that it made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfkit.files import staged
+from tfkit.hub import read_json
+
+FILE = "training_recipe.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is fine-tuned.
+
+    Args:
+        epochs: passes over the texts; None takes `default_epochs`.
+        batch_size: B, of all replicas together.
+        gradient_accumulation_steps: batches whose gradients make one update, weighed by their
+            rows, so that K batches of B rows do what one of K·B does.
+        learning_rate: at its peak; None takes `default_learning_rate`.
+        warmup: share of all updates in which the rate rises.
+        weight_decay: of AdamW; biases and LayerNorms are left out.
+        max_grad_norm: largest norm of all gradients together; None does not clip.
+        layer_decay: the rate of each block, times this, is that of the block below it; the head
+            has the full rate. Source: Howard and Ruder 2018 (https://arxiv.org/abs/1801.06146),
+            section 3.2.
+        frozen_layers: how many blocks, from the lowest, stay as they are; with one or more the
+            embeddings stay too. The number of all blocks leaves the head alone to be trained.
+        lora_rank: train low-rank updates of the attention's projections, and the head, in place
+            of the weights.
+        max_length: tokens after which a text is cut; None takes what model and tokenizer allow.
+        label_smoothing: share of the target spread over all classes.
+        class_weights: what an error with a text of a class costs: "balanced" for the inverse of
+            its share of texts, or a weight for each name (1 for those left out).
+        token_dropout: share of tokens that training hides behind [MASK], others in every pass;
+            it keeps a model without pre-training from learning its texts by heart.
+        monitor: the figure of the validation set by which the best epoch is chosen, such as
+            "accuracy", "macro_f1" or "loss"; None takes that of the problem type, see
+            `tfkit.training.objectives`.
+        patience: epochs without a better figure after which training ends; None never does.
+        seed: decides the order of rows, dropout and hidden tokens; None draws one from Python's
+            `random`, which `keras.utils.set_random_seed` seeds.
+        jit_compile: compile the step with XLA: long runs of a small model gain, short ones lose.
+
+    Raises:
+        ValueError: a value is out of range; the message says what was expected.
+        TypeError: there is no such field.
+
+    Example:
+
+        >>> recipe = Recipe(epochs=2, class_weights={"spam": 3})
+        >>> recipe.replace(epochs=3).epochs, recipe.batch_size
+        (3, 32)
+    """
+
+    epochs: int | None = None
+    batch_size: int = 32
+    gradient_accumulation_steps: int = 1
+    learning_rate: float | None = None
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    max_grad_norm: float | None = 1.0
+    layer_decay: float = 1.0
+    frozen_layers: int = 0
+    lora_rank: int | None = None
+    max_length: int | None = None
+    label_smoothing: float = 0.0
+    class_weights: str | Mapping[str, float] | None = None
+    token_dropout: float = 0.0
+    monitor: str | None = None
+    patience: int | None = None
+    seed: int | None = None
+    jit_compile: bool = False
+
+    def __post_init__(self):
+        for name, (fits, expected) in _RULES.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if isinstance(value, (bool, str)) or not fits(value):
+                raise ValueError(f"`{name}` must be {expected}; received {value!r}.")
+        weights = self.class_weights
+        if isinstance(weights, Mapping):
+            if not all(isinstance(w, (int, float)) and w >= 0 for w in weights.values()):
+                raise ValueError(
+                    f"`class_weights` must be numbers from 0; received {dict(weights)!r}."
+                )
+        elif weights not in (None, "balanced"):
+            raise ValueError(
+                "`class_weights` must be 'balanced' or a weight for each name of a class; "
+                f"received {weights!r}."
+            )
+
+    def replace(self, **changes) -> Recipe:
+        """A copy with `changes`."""
+        return dataclasses.replace(self, **changes)
+
+    def settled(self, *, examples: int, dim: int) -> Recipe:
+        """With a value in place of each None that stands for a default or a draw.
+
+        Args:
+            examples: how many there are to train on.
+            dim: D of the model.
+        """
+        return self.replace(
+            epochs=default_epochs(examples, dim) if self.epochs is None else self.epochs,
+            learning_rate=(
+                default_learning_rate(dim) if self.learning_rate is None else self.learning_rate
+            ),
+            seed=random.randrange(2**31) if self.seed is None else self.seed,
+        )
+
+    def to_dict(self) -> dict:
+        """Plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Writes training_recipe.json into `folder`; Transformers does not look at it."""
+        with staged(folder) as stage:
+            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+            (stage / FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike) -> Recipe:
+        """Reads what `save_pretrained` wrote.
+
+        Raises:
+            FileNotFoundError: the folder has no training_recipe.json.
+            ValueError: it holds something else.
+        """
+        path = Path(folder).expanduser() / FILE
+        if not path.exists():
+            raise FileNotFoundError(f"'{folder}' has no {FILE}. `tfkit train` writes one.")
+        try:
+            return cls(**read_json(path))
+        except TypeError as error:
+            raise ValueError(f"{path}: {error}.") from None
+
+
+def default_learning_rate(dim: int) -> float:
+    """5e-5 at the width of DistilBERT base (Devlin et al. 2019, appendix A.3), more for narrower
+    models: 7.3e-4 at D = 128.
+
+    Example:
+
+        >>> default_learning_rate(768)
+        5e-05
+    """
+    return 5e-5 * (768 / dim) ** 1.5
+
+
+def default_epochs(examples: int, dim: int) -> int:
+    """3 passes for a model as wide as DistilBERT base, as BERT is fine-tuned.
+
+    A narrow model knows less and learns longer: it sees 200,000 texts, in 3 to 30 passes.
+
+    Example:
+
+        >>> default_epochs(10_000, dim=768), default_epochs(10_000, dim=128)
+        (3, 20)
+    """
+    return 3 if dim >= 512 else min(30, max(3, round(200_000 / examples)))
+
+
+def _count(value) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
+def _share(value) -> bool:
+    return 0 <= value < 1
+
+
+_COUNT, _SHARE = "a whole number from 1", "a share from 0 up to, not including, 1"
+_RULES = {
+    "epochs": (_count, _COUNT),
+    "batch_size": (_count, _COUNT),
+    "gradient_accumulation_steps": (_count, _COUNT),
+    "learning_rate": (lambda value: value > 0, "a number above 0"),
+    "warmup": (lambda value: 0 <= value <= 1, "a share from 0 to 1"),
+    "weight_decay": (lambda value: value >= 0, "a number from 0"),
+    "max_grad_norm": (lambda value: value > 0, "a number above 0, or None"),
+    "layer_decay": (lambda value: 0 < value <= 1, "a number above 0, at most 1"),
+    "frozen_layers": (lambda value: isinstance(value, int) and value >= 0, "a whole number from 0"),
+    "lora_rank": (_count, _COUNT),
+    "label_smoothing": (_share, _SHARE),
+    "token_dropout": (_share, _SHARE),
+    "patience": (_count, _COUNT),
+    "seed": (
+        lambda value: isinstance(value, int) and 0 <= value < 2**31,
+        "a whole number from 0 to 2,147,483,647",
+    ),
+}
+_OPTIONAL = ("epochs", "learning_rate", "max_grad_norm", "lora_rank", "patience", "seed")
