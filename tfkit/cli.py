@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda said, *_: print(f"tfkit: note: {said}", file=sys.stderr)
-            quiet_tensorflow()
+            alone = getattr(options, "strategy", None) != "multi-worker"
+            quiet_tensorflow(look_for_devices=alone)
             options.run(options)
     except KeyboardInterrupt:
         print(f"tfkit {options.command}: interrupted", file=sys.stderr)

@@ -7,8 +7,10 @@ import sys
 import tempfile
 
 
-def quiet_tensorflow() -> None:
+def quiet_tensorflow(*, look_for_devices: bool = True) -> None:
     """Imports TensorFlow and looks for its devices, keeping back what its C++ libraries log.
+
+    Workers of a cluster must know each other before anything looks for devices.
 
     If that fails, what they wrote is shown. Later messages below an error are kept back too,
     unless the user has set TF_CPP_MIN_LOG_LEVEL.
@@ -21,7 +23,8 @@ def quiet_tensorflow() -> None:
         try:
             import tensorflow as tf
 
-            tf.config.list_logical_devices()
+            if look_for_devices:
+                tf.config.list_logical_devices()
         except BaseException:
             kept.seek(0)
             os.write(screen, kept.read())

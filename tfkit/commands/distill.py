@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from tfkit.commands import train
+from tfkit.commands.starting_model import dropouts, starting_model
 
 HELP = "train a small model on what a larger one answers"
 
@@ -46,12 +47,14 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     """Trains a student, and saves it with its tokenizer."""
+    if options.dev_share is None and any(name.endswith(".npy") for name in options.teacher):
+        options.dev_share = 0.0  # the logits are those of all rows
     train.run(options, start=_student, learn=functools.partial(_learn, options))
 
 
 def _student(options, examples):
     if options.student_layers is None:
-        return train.starting_model(options, examples)
+        return starting_model(options, examples)
     import keras
 
     from tfkit.training import student_of
@@ -68,7 +71,7 @@ def _student(options, examples):
             "--student-layers needs one --teacher, a DistilBERT. Received: "
             f"{' '.join(options.teacher)}."
         )
-    rates = {} if options.dropout is None else train.dropouts(options.dropout)
+    rates = {} if options.dropout is None else dropouts(options.dropout)
     return student_of(teacher, options.student_layers, **rates), tokenizer
 
 

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from pathlib import Path
 
-from tfkit.commands.shared import add_batches, add_columns, add_model, columns, model_and_tokenizer
+from tfkit.commands.shared import add_columns, add_max_length, add_model, columns
+from tfkit.commands.starting_model import POLICIES, starting_model
+from tfkit.config_rules import PROBLEM_TYPES
 
-HELP = "fine-tune a classifier on a CSV, TSV or JSON lines file"
+HELP = "fine-tune a classifier on a file of labelled texts"
+
+# Texts, with fewer of which none are held out unless asked for.
+_FEWEST = 100
+
+# Fields of `Recipe` -> how argparse reads them, and their line of help. The defaults are Recipe's.
+_RECIPE = {
+    "epochs": (int, "passes over the texts (3; 3 to 30 for models of width < 512)"),
+    "batch_size": (int, "texts a batch, of all replicas together (32)"),
+    "learning_rate": (float, "at its peak (5e-5, more for narrower models)"),
+    "warmup": (float, "share of updates in which the rate rises"),
+    "weight_decay": (float, ""),
+    "max_grad_norm": (float, "largest norm of all gradients"),
+    "gradient_accumulation_steps": (int, "batches that make one update"),
+    "label_smoothing": (float, "share of the target spread over all classes"),
+    "class_weights": (str, '"balanced", or NAME=WEIGHT,…: what an error with a class costs'),
+    "token_dropout": (float, "share of tokens hidden"),
+    "layer_decay": (float, "learning rate of a block in parts of that above it"),
+    "frozen_layers": (int, "blocks, from the lowest, that stay as they are"),
+    "lora_rank": (int, "train low-rank updates in place of the weights"),
+    "monitor": (str, "figure that chooses the epoch (accuracy; micro_f1; rmse)"),
+    "patience": (int, "epochs without a better figure after which to stop"),
+    "seed": (int, "makes the run repeatable"),
+}
 
 
 def add_arguments(parser) -> None:
     """The arguments of the command."""
     parser.add_argument("train", metavar="FILE", help="labelled texts to train on")
-    parser.add_argument(
-        "--validation", metavar="FILE", help="labelled texts to choose the epoch by"
-    )
-    parser.add_argument(
-        "--output", required=True, metavar="DIR", help="folder for the trained model"
-    )
+    parser.add_argument("--output", required=True, metavar="DIR", help="for the trained model")
     parser.add_argument("--overwrite", action="store_true", help="replace a model in --output")
     add_model(parser)
     add_columns(parser)
@@ -26,23 +48,42 @@ def add_arguments(parser) -> None:
         metavar="A,B,…",
         help="names of the classes 0, 1, …, where the file has numbers",
     )
-    add_batches(parser)
+    parser.add_argument(
+        "--problem-type",
+        choices=PROBLEM_TYPES,
+        help="what a label is (one class, or by lists in JSON several); several are a|b in CSV",
+    )
+    group = parser.add_argument_group("the texts that choose the epoch")
+    group.add_argument("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
+    group.add_argument(
+        "--dev-share",
+        type=float,
+        metavar="SHARE",
+        help="of FILE, without --validation; 0 keeps the last epoch (0.1)",
+    )
     group = parser.add_argument_group("recipe")
-    group.add_argument(
-        "--epochs", type=int, help="passes over the texts (3; 3 to 30 for models of width < 512)"
-    )
-    group.add_argument(
-        "--learning-rate", type=float, help="at its peak (5e-5, more for narrower models)"
-    )
-    group.add_argument("--warmup", type=float, default=0.1, help="share of steps (%(default)s)")
-    group.add_argument("--weight-decay", type=float, default=0.01, help="(%(default)s)")
-    group.add_argument("--label-smoothing", type=float, default=0.0, help="(%(default)s)")
-    group.add_argument(
-        "--token-dropout", type=float, default=0.0, help="share of tokens hidden (%(default)s)"
-    )
+    add_max_length(group, "tokens after which a text is cut (the model's limit)")
+    for name, (kind, text) in _RECIPE.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
+    group.add_argument("--recipe", metavar="DIR", help="take that of a model trained before")
     group.add_argument("--dropout", type=float, help="every dropout rate (the model's own)")
-    group.add_argument("--seed", type=int, help="makes the run repeatable")
     group.add_argument("--jit", action="store_true", help="compile the training step with XLA")
+    group.add_argument(
+        "--mixed-precision", choices=POLICIES, default="float32", help="of activations"
+    )
+    group = parser.add_argument_group("long runs")
+    group.add_argument(
+        "--checkpoint-every", type=int, default=500, metavar="N", help="batches (%(default)s)"
+    )
+    group.add_argument("--keep", type=int, default=2, help="checkpoints that stay (%(default)s)")
+    group.add_argument("--resume", action="store_true", help="go on with a run that was killed")
+    group.add_argument(
+        "--log", action="append", default=[], metavar="FILE", help="figures as .csv or .jsonl"
+    )
+    group.add_argument("--tensorboard", metavar="DIR", help="figures for TensorBoard")
+    group.add_argument(
+        "--strategy", default="one", help="one, mirrored or multi-worker (%(default)s)"
+    )
     group = parser.add_argument_group("a new model in place of a trained one")
     group.add_argument("--from-scratch", action="store_true", help="learn vocabulary and weights")
     group.add_argument("--vocab-size", type=int, default=8000, help="word pieces (%(default)s)")
@@ -53,7 +94,7 @@ def add_arguments(parser) -> None:
 
 
 def run(options, *, start=None, learn=None) -> None:
-    """Fine-tunes a model, or trains a new one, and saves it with its tokenizer.
+    """Fine-tunes a model, or trains a new one, and saves it with its tokenizer and recipe.
 
     Args:
         options: what was parsed.
@@ -62,8 +103,7 @@ def run(options, *, start=None, learn=None) -> None:
     """
     import keras
 
-    from tfkit import data
-    from tfkit.training import evaluate, fine_tune
+    from tfkit import training
 
     output = Path(options.output)
     if (output / "config.json").exists() and not options.overwrite:
@@ -72,72 +112,101 @@ def run(options, *, start=None, learn=None) -> None:
         )
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"--output must be a folder. '{output}' is a file.")
-    names = options.labels.split(",") if options.labels else None
-    named = columns(options)
-    examples = data.read(options.train, names=names, **named)
-    validation = None
-    if options.validation:
-        validation = data.read(options.validation, names=examples.names, **named)
-    print(f"Training on {examples!r}")
-    if options.seed is not None:
-        keras.utils.set_random_seed(options.seed)  # for new weights
-    model, tokenizer = (start or starting_model)(options, examples)
-    (learn or fine_tune)(
+    strategy = training.named_strategy(options.strategy)
+    writes = training.is_chief(strategy)
+    say = print if writes else lambda *_, **__: None
+    checkpoints = training.Checkpoints(
+        output / "checkpoints",
+        every=options.checkpoint_every,
+        keep=options.keep,
+        resume=options.resume,
+        writes=writes,
+    )
+    recipe = _recipe(options, checkpoints)
+    examples, validation = _examples(options)
+    say(f"Training on {examples!r}")
+    keras.utils.set_random_seed(recipe.seed)  # for new weights
+    with strategy.scope():
+        model, tokenizer = (start or starting_model)(options, examples)
+    if checkpoints.first_step:
+        say(f"Going on after {checkpoints.first_step:,} batches, {checkpoints.epoch} epochs")
+    history = (learn or training.fine_tune)(
         model,
         tokenizer,
         examples,
         validation,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        warmup=options.warmup,
-        weight_decay=options.weight_decay,
-        label_smoothing=options.label_smoothing,
-        token_dropout=options.token_dropout,
-        max_length=options.max_length,
-        seed=options.seed,
-        jit_compile=options.jit,
+        recipe=recipe,
+        strategy=strategy,
+        checkpoints=checkpoints,
+        callbacks=_logs(options) if writes else (),
+        verbose=_verbosity() if writes else 0,
     )
+    if not writes:
+        return
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
-    if validation is not None:
-        print(evaluate(model, tokenizer, validation, max_length=options.max_length))
-    print(f"Saved the model and its tokenizer in {output}")
+    history.recipe.save_pretrained(output)
+    if validation is not None and options.strategy != "multi-worker":
+        print(training.evaluate(model, tokenizer, validation, max_length=recipe.max_length))
+    checkpoints.clear()
+    print(f"Saved the model, its tokenizer and its recipe in {output}")
 
 
-def starting_model(options, examples):
-    """The model to train and its tokenizer: new ones, or those of --model."""
-    return (_new if options.from_scratch else _loaded)(options, examples)
+def _recipe(options, checkpoints):
+    """What the options say; a run that goes on has the seed that it drew before."""
+    from tfkit.training import Recipe
+
+    said = {name: getattr(options, name) for name in (*_RECIPE, "max_length")}
+    said = {name: value for name, value in said.items() if value is not None}
+    if "class_weights" in said:
+        said["class_weights"] = _class_weights(said["class_weights"])
+    if options.jit:
+        said["jit_compile"] = True
+    recipe = Recipe.from_pretrained(options.recipe) if options.recipe else Recipe()
+    recipe = recipe.replace(**said)
+    if recipe.seed is None:
+        recipe = recipe.replace(seed=checkpoints.identity.get("seed", random.randrange(2**31)))
+    return recipe
 
 
-def _loaded(options, examples):
-    rates = {} if options.dropout is None else dropouts(options.dropout)
-    return model_and_tokenizer(
-        options.model, id2label=examples.id2label, ignore_mismatched_sizes=True, **rates
-    )
+def _class_weights(text: str):
+    if "=" not in text:
+        return text
+    try:
+        pairs = (part.rpartition("=") for part in text.split(","))
+        return {name: float(weight) for name, _, weight in pairs}
+    except ValueError:
+        raise ValueError(
+            f"--class-weights must be 'balanced' or NAME=WEIGHT,…; received {text!r}."
+        ) from None
 
 
-def _new(options, examples):
-    from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
-    from tfkit.text.learn import learn_vocabulary
+def _examples(options):
+    from tfkit import data
 
-    print(f"Learning a vocabulary of at most {options.vocab_size} pieces", flush=True)
-    longest = options.max_length or 128
-    vocabulary = learn_vocabulary(examples.texts, options.vocab_size)
-    tokenizer = DistilBertTokenizer(vocabulary, model_max_length=longest)
-    config = DistilBertConfig(
-        vocab_size=len(vocabulary),
-        max_position_embeddings=longest,
-        n_layers=options.n_layers,
-        n_heads=options.n_heads,
-        dim=options.dim,
-        hidden_dim=options.hidden_dim or 4 * options.dim,
-        id2label=examples.id2label,
-        **dropouts(0.1 if options.dropout is None else options.dropout),
-    )
-    return TFDistilBertForSequenceClassification(config), tokenizer
+    names = options.labels.split(",") if options.labels else None
+    named = {**columns(options), "problem_type": options.problem_type}
+    examples = data.read(options.train, names=names, **named)
+    if options.validation:
+        named["problem_type"] = examples.problem_type
+        return examples, data.read(options.validation, names=examples.names, **named)
+    share = options.dev_share
+    if share == 0 or (share is None and len(examples) < _FEWEST):
+        return examples, None
+    return data.split(examples, share=0.1 if share is None else share)
 
 
-def dropouts(rate: float) -> dict[str, float]:
-    """Every rate of a config."""
-    return {"dropout": rate, "attention_dropout": rate, "seq_classif_dropout": rate}
+def _logs(options) -> list:
+    import keras
+
+    from tfkit.training import Log
+
+    logs = [Log(path, every=100) for path in options.log]
+    if options.tensorboard:
+        logs.append(keras.callbacks.TensorBoard(options.tensorboard, update_freq=100))
+    return logs
+
+
+def _verbosity() -> int:
+    """A bar on a terminal, elsewhere a line an epoch."""
+    return 1 if sys.stdout.isatty() else 2

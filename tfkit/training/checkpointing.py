@@ -79,6 +79,14 @@ class Checkpoints(keras.callbacks.Callback):
         """Whole epochs that were trained before."""
         return self._state["epoch"]
 
+    @property
+    def identity(self) -> dict:
+        """What the training to go on with was given: its recipe and more; empty if there is none.
+
+        `track` says what of it must be equal.
+        """
+        return self._state.get("identity", {})
+
     def files(self) -> list[Path]:
         """The checkpoints that there are, the newest last."""
         found = self.directory.glob("step-*.safetensors")

@@ -1,0 +1,241 @@
+"""The parts of the recipe, each by what it does to a tiny model."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tfkit import (
+    DistilBertConfig,
+    DistilBertTokenizer,
+    TFDistilBertForSequenceClassification,
+    data,
+)
+from tfkit.training import F1, KeepBest, Log, Recipe, class_weights, fine_tune, objectives
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a"]
+TOKENIZER = DistilBertTokenizer(WORDS, model_max_length=8)
+TRAIN = data.read([("good film", "pos"), ("a bad film", "neg"), ("bad", "neg"), ("a", "pos")] * 4)
+
+
+def new_model(examples=TRAIN):
+    keras.utils.set_random_seed(0)
+    config = DistilBertConfig(
+        vocab_size=9, dim=16, n_heads=2, n_layers=2, hidden_dim=16, **examples.model_options
+    )
+    return TFDistilBertForSequenceClassification(config)
+
+
+def train(model, examples=TRAIN, validation=None, **changes):
+    recipe = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-2, "seed": 1, **changes}
+    return fine_tune(model, TOKENIZER, examples, validation, verbose=0, **recipe)
+
+
+def changed(model, before):
+    return {
+        weight.path.split("/", 1)[1]
+        for weight, old in zip(model.weights, before)
+        if not np.array_equal(weight.numpy(), old)
+    }
+
+
+# === What learns ===
+
+
+def test_frozen_layers_stay_and_the_others_learn():
+    model = new_model()
+    before = model.get_weights()
+    train(model, frozen_layers=1)
+    paths = changed(model, before)
+    assert paths and not any("embeddings" in path or "layer_0" in path for path in paths)
+    assert any("layer_1" in path for path in paths) and any("head" in path for path in paths)
+
+
+def test_lora_trains_the_updates_and_saves_as_any_model(tmp_path):
+    model = new_model()
+    kernel = model.distilbert.transformer.layer[0].ffn.lin1.kernel.numpy()
+    train(model, lora_rank=2)
+    np.testing.assert_array_equal(model.distilbert.transformer.layer[0].ffn.lin1.kernel, kernel)
+    model.save_pretrained(tmp_path)
+    again = TFDistilBertForSequenceClassification.from_pretrained(tmp_path)
+    batch = TOKENIZER(["a good film"], return_tensors="tf")
+    np.testing.assert_allclose(again(batch).logits, model(batch).logits, atol=1e-5)
+
+
+def test_lower_layers_move_less_by_their_rate():
+    """Adam's first step is as large as the rate, whatever the gradient."""
+    model = new_model()
+    blocks = model.distilbert.transformer.layer
+    weights = [
+        model.head.pre_classifier.kernel,
+        blocks[1].ffn.lin1.kernel,
+        blocks[0].ffn.lin1.kernel,
+    ]
+    before = [weight.numpy() for weight in weights]
+    train(model, batch_size=16, layer_decay=0.5, warmup=0.0, weight_decay=0.0)
+    steps = [np.abs(w.numpy() - old).max() for w, old in zip(weights, before)]
+    np.testing.assert_allclose(steps, [1e-2, 5e-3, 2.5e-3], rtol=0.02)
+
+
+# === What for ===
+
+
+def test_several_labels_a_text():
+    rows = [("good film", ["good", "film"]), ("bad film", ["film"]), ("a", []), ("good", ["good"])]
+    examples = data.read(rows * 4)
+    model = new_model(examples)
+    history = train(model, examples, examples, epochs=40).history
+    assert max(history["val_micro_f1"]) == 1.0
+    logits = model(TOKENIZER(["good film", "a"], return_tensors="tf")).logits
+    assert (np.asarray(logits) > 0).tolist() == [[True, True], [False, False]]
+
+
+def test_numbers_to_predict():
+    rows = [("good film", 3.0), ("bad film", -1.0), ("a film", 1.0)]
+    examples = data.read(rows * 4, problem_type="regression")
+    model = new_model(examples)
+    history = train(model, examples, examples, epochs=60).history
+    assert min(history["val_rmse"]) < 0.5
+    with pytest.raises(ValueError, match="A regression has none"):
+        train(model, examples, class_weights="balanced")
+
+
+def test_pairs_of_texts():
+    rows = [("good", "film", "x"), ("film", "good", "y")] * 4
+    examples = data.read(rows, text_pair="pair")
+    history = train(new_model(examples), examples, examples, epochs=2).history
+    assert len(history["val_accuracy"]) == 2
+
+
+def test_class_weights_make_a_rare_class_heard():
+    """One text of two classes, 9 to 1: the best answer is these shares, or, balanced, halves."""
+    rows = data.read([("a", "usual")] * 18 + [("a", "rare")] * 2)
+    share = {}
+    for weights in (None, "balanced"):
+        model = new_model(rows)
+        train(model, rows, epochs=40, batch_size=20, class_weights=weights)
+        logits = model(TOKENIZER(["a"], return_tensors="tf")).logits
+        share[weights] = float(keras.ops.softmax(logits)[0, rows.label2id["rare"]])
+    assert share[None] == pytest.approx(0.1, abs=0.05)
+    assert share["balanced"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_losses_by_hand():
+    log = math.log
+    smooth = objectives.loss("single_label_classification", 2, label_smoothing=0.2)
+    logits = keras.ops.array([[0.0, log(3.0)]])  # probabilities 1/4, 3/4
+    assert float(smooth([1], logits)[0]) == pytest.approx(-0.9 * log(0.75) - 0.1 * log(0.25))
+    weighed = objectives.loss("single_label_classification", 2, weights={0: 1.0, 1: 5.0})
+    assert float(weighed([1], logits)[0]) == pytest.approx(-5 * log(0.75))
+    several = objectives.loss("multi_label_classification", 2, weights={0: 1.0, 1: 5.0})
+    both = several(keras.ops.array([[0.0, 1.0]]), logits)
+    assert float(both[0]) == pytest.approx((-log(0.5) - 5 * log(0.75)) / 2)
+
+
+def test_f1_as_scikit_learn_counts_it():
+    """`f1_score` of scikit-learn 1.7 by hand: classes 0 and 1 have 2/3 and 1/2, class 2 no text."""
+    macro, micro = F1(num_labels=3), F1(num_labels=3, average="micro")
+    labels, answers = [0, 0, 1, 1], [0, 0, 0, 1]
+    logits = np.eye(3)[[0, 2, 1, 2]]
+    macro.update_state(labels, np.eye(3)[answers])
+    assert float(macro.result()) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    micro.update_state(labels, logits)
+    assert float(micro.result()) == pytest.approx(2 / 4)
+    several = F1(num_labels=2, multi_label=True)
+    several.update_state([[1.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [-1.0, 1.0]])
+    assert float(several.result()) == pytest.approx(2 / 3)
+
+
+# === Which epoch ===
+
+
+def test_training_ends_when_it_no_longer_helps():
+    history = train(new_model(), TRAIN, TRAIN, epochs=30, learning_rate=1e-9, patience=2).history
+    assert len(history["loss"]) <= 5
+
+
+def test_errors_are_better_when_small_and_ties_go_to_the_lower_loss():
+    class Model:
+        stop_training, weights = False, None
+
+        def get_weights(self):
+            return [self.weights]
+
+    for monitor, figures, best in (
+        ("val_rmse", [2.0, 1.0, 3.0], 1),
+        ("val_accuracy", [0.5, 0.7, 0.7], 2),
+    ):
+        keep, model = KeepBest(monitor), Model()
+        keep.set_model(model)
+        keep.on_train_begin()
+        for epoch, figure in enumerate(figures):
+            keep.on_epoch_end(epoch, {monitor: figure, "val_loss": 1.0 - 0.1 * epoch})
+        assert keep.best_epoch == best
+    with pytest.raises(ValueError, match="Expected 'val_accuracy' among the figures"):
+        keep.on_epoch_end(3, {"loss": 1.0})
+
+
+# === The recipe itself ===
+
+
+def test_a_recipe_is_stored_and_read(tmp_path):
+    recipe = train(new_model(), class_weights={"pos": 2.0}).recipe
+    recipe.save_pretrained(tmp_path)
+    assert Recipe.from_pretrained(tmp_path) == recipe
+    assert (recipe.learning_rate, recipe.seed) == (1e-2, 1)
+    (tmp_path / "training_recipe.json").write_text('{"epoch": 3}')
+    with pytest.raises(ValueError, match="training_recipe.json.*'epoch'"):
+        Recipe.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match="has no training_recipe.json"):
+        Recipe.from_pretrained(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"epochs": 0}, "`epochs` must be a whole number from 1; received 0"),
+        ({"batch_size": 2.5}, "`batch_size` must be a whole number"),
+        ({"learning_rate": -1.0}, "`learning_rate` must be a number above 0"),
+        ({"label_smoothing": 1.0}, "`label_smoothing` must be a share"),
+        ({"class_weights": "unbalanced"}, "`class_weights` must be 'balanced' or"),
+        ({"class_weights": {"x": -1}}, "must be numbers from 0"),
+        ({"class_weights": {"x": 1}}, "names 'x', which is no class of the examples: neg, pos"),
+        ({"frozen_layers": 3}, "`frozen_layers` must be at most 2"),
+        ({"monitor": "f1"}, "`monitor` must be one of accuracy, macro_f1, loss"),
+        ({"seed": -1}, "`seed` must be a whole number from 0"),
+    ],
+)
+def test_a_bad_field_is_one_clear_error(changes, said):
+    with pytest.raises(ValueError, match=said):
+        train(new_model(), **changes)
+
+
+def test_a_strange_field_is_named():
+    with pytest.raises(TypeError, match="learn_rate"):
+        train(new_model(), learn_rate=1.0)
+
+
+# === Logs ===
+
+
+def test_logs_have_a_row_an_epoch_and_in_json_lines_some_between(tmp_path):
+    fine_tune(
+        new_model(), TOKENIZER, TRAIN, TRAIN, epochs=2, batch_size=4, seed=1, verbose=0,
+        callbacks=[Log(tmp_path / "a.csv"), Log(tmp_path / "a.jsonl", every=3)],
+    )  # fmt: skip
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert lines[0].startswith("epoch,step,seconds,learning_rate,") and len(lines) == 3
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [3, 4, 7, 8]
+    assert "val_accuracy" in rows[1] and "val_accuracy" not in rows[0]
+    with pytest.raises(ValueError, match=r"ends in .csv or .jsonl. Received: 'a.txt'"):
+        Log("a.txt")
+
+
+def test_counts_of_balanced_weights():
+    rows = data.read([("a", ["x"]), ("b", ["x", "y"]), ("c", []), ("d", ["x"])])
+    assert class_weights(rows, "balanced") == {0: pytest.approx(1 / 3), 1: 3.0}
