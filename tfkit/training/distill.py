@@ -71,7 +71,7 @@ def distill(
         ...     TFDistilBertForSequenceClassification(config), DistilBertTokenizer(words),
         ...     train, augment=Augmentation(copies=2), epochs=1, max_length=8, verbose=0)
         >>> sorted(history.history)
-        ['accuracy', 'loss']
+        ['accuracy', 'loss', 'macro_f1']
     """
     _check_numbers(temperature, hard_weight, soft_weight, hidden_weight)
     if train.labels is None:
