@@ -64,7 +64,9 @@ class AdamW(keras.optimizers.AdamW):
 
     def _is_plain(self, variables) -> bool:
         unusual = self.amsgrad or self.use_ema or self.gradient_accumulation_steps
-        if unusual or tf.executing_eagerly() or tf.distribute.has_strategy():
+        # Made in a strategy's scope, it may be applied outside, to variables of every replica.
+        alone = self._distribution_strategy.num_replicas_in_sync == 1
+        if unusual or tf.executing_eagerly() or tf.distribute.has_strategy() or not alone:
             return False
         return all(
             isinstance(variable, tf.Variable)

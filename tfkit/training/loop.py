@@ -122,7 +122,7 @@ class Loop:
     def _train(self, batch):
         (loss, y, y_pred), gradients = self._on_replicas(self._gradients, batch)
         if self._sums is None:
-            self._apply(gradients)
+            self.model.optimizer.apply(gradients, self._weights)
         else:
             rows = tf.cast(tf.shape(y)[0], tf.float32)
             self._rows.assign_add(rows)
@@ -131,13 +131,9 @@ class Loop:
         return self._count(loss, y, y_pred)
 
     def _apply_sums(self):
-        self._apply([total / self._rows for total in self._sums])
+        self.model.optimizer.apply([total / self._rows for total in self._sums], self._weights)
         for total in (*self._sums, self._rows):
             total.assign(tf.zeros_like(total))
-
-    def _apply(self, gradients) -> None:
-        with self.strategy.scope():  # in which the optimizer updates every replica's variables
-            self.model.optimizer.apply(gradients, self._weights)
 
     def _test(self, batch):
         return self._count(*self._on_replicas(self._answers, batch))
