@@ -202,10 +202,16 @@ class Loop:
         """The whole batch's loss, labels and answers, of every replica's share."""
         if self._replicas == 1:
             return loss, y, y_pred
-        gather = tf.distribute.get_replica_context().all_gather
-        y, y_pred, weights = tf.nest.map_structure(
-            lambda tensor: gather(tensor, axis=0), (y, dict(y_pred), weights)
-        )
+        context = tf.distribute.get_replica_context()
+
+        def gather(tensor):
+            with tf.device(
+                tf.nest.flatten(context.devices)[0]
+            ):  # several workers gather only what has a device
+                tensor = tf.identity(tensor)
+            return context.all_gather(tensor, axis=0)
+
+        y, y_pred, weights = tf.nest.map_structure(gather, (y, dict(y_pred), weights))
         real = weights > 0  # the rows that fill up the last share weigh nothing
         y, y_pred = tf.nest.map_structure(lambda tensor: tensor[real], (y, y_pred))
         return self._sum(loss), y, y_pred
