@@ -64,7 +64,9 @@ def test_texts_without_labels_teach_too():
     labelled = data.read([("a film", "pos"), ("film a", "neg")])
     student = new_model()
     unlabelled = data.read([text for text, _ in ROWS], label=None)
-    distill(Teacher(), student, TOKENIZER, labelled, unlabelled=unlabelled, **QUICK)
+    # Two labels of six texts contradict the teacher: it takes longer to see what it means.
+    longer = {**QUICK, "epochs": 60}
+    distill(Teacher(), student, TOKENIZER, labelled, unlabelled=unlabelled, **longer)
     assert evaluate(student, TOKENIZER, TRAIN).accuracy == 1.0
 
 
