@@ -204,10 +204,12 @@ class Loop:
             return loss, y, y_pred
         context = tf.distribute.get_replica_context()
 
+        devices = self.strategy.extended.worker_devices  # of this process
+        number = tf.get_static_value(context.replica_id_in_sync_group)
+        device = devices[number % len(devices)]
+
         def gather(tensor):
-            with tf.device(
-                tf.nest.flatten(context.devices)[0]
-            ):  # several workers gather only what has a device
+            with tf.device(device):  # several workers gather only what has a device
                 tensor = tf.identity(tensor)
             return context.all_gather(tensor, axis=0)
 
