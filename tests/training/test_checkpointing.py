@@ -70,6 +70,7 @@ def test_a_finished_training_is_finished(uninterrupted):
     assert_equal(model.get_weights(), expected)
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_moments(uninterrupted, tmp_path):
     expected, _, _ = uninterrupted
     command = [sys.executable, "-m", "tests.training.killed", str(tmp_path)]

@@ -47,14 +47,17 @@ def assert_same(path, expected):
             np.testing.assert_allclose(mine[name], theirs[name], rtol=2e-4, atol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_devices_are_as_one(trained):
     assert_same(trained / "mirrored.npz", trained / "one.npz")
 
 
+@pytest.mark.slow
 def test_two_devices_add_up_batches_as_one(trained):
     assert_same(trained / "mirrored-summed.npz", trained / "one-summed.npz")
 
 
+@pytest.mark.slow
 def test_two_workers_are_as_one_and_the_chief_alone_writes(trained):
     ports = []
     for _ in range(2):
