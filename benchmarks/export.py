@@ -30,7 +30,7 @@ from tfkit import (
 )
 from tfkit.export.served import ServedModel
 
-TOKENS, BATCH, REPEATS = 128, 32, 6
+TOKENS, BATCH, REPEATS, LITE_REPEATS = 128, 32, 6, 25
 # What is measured -> the options of `saved_model`.
 SERVED = {
     "tfkit": {},
@@ -38,17 +38,6 @@ SERVED = {
     "tfkit, batching in the graph": {"batching": export.Batching()},
 }
 TEXTS = [text for text in export.samples.SAMPLE_TEXTS if 0 < len(text) < 100]
-
-
-def seconds(run, repeats: int = REPEATS) -> float:
-    """The median of several runs, after one to warm up."""
-    run()
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
 
 
 def row(*cells) -> None:
@@ -136,39 +125,60 @@ def clients(process: ServedModel) -> None:
         list(pool.map(lambda text: process.run("text", {"text": [text]}), texts))
 
 
-def lite(model, tokenizer, folder: Path) -> None:
-    """The `.tflite` files, ours and Keras'."""
-    row("TFLite, 128 tokens", "MB", "ms, 1 thread", "ms, 2 threads", "largest difference")
-    row("---", "---", "---", "---", "---")
-    for form in ("ids", "text", "mediapipe"):
+def lite(model, tokenizer, folder: Path, forms: list[str]) -> None:
+    """The `.tflite` files, ours and Keras'; those that the folder holds already are only timed."""
+    row("TFLite, 128 tokens", "MB", "largest difference")
+    row("---", "---", "---")
+    files = {}
+    for form in forms:
         for quantization in (None, "float16", "dynamic_int8"):
-            report = export.tflite(
-                model,
-                tokenizer,
-                folder / "ours.tflite",
-                form=form,
-                quantization=quantization,
-                max_length=TOKENS,
-            )
-            row(
-                f"{form}, {quantization or 'float32'}",
-                f"{report.bytes / 1e6:.1f}",
-                *(f"{1000 * value:.0f}" for value in report.latency.values()),
-                f"{report.largest_difference:.1e}",
-            )
-    specs = {name: tf.TensorSpec([1, TOKENS], tf.int32, name=name) for name in INPUTS}
-    path = folder / "keras.tflite"
-    model.export(str(path), format="litert", input_signature=[specs], verbose=False)
-    latency = []
+            name = f"{form}, {quantization or 'float32'}"
+            files[name] = folder / f"{form}-{quantization}.tflite"
+            if not files[name].exists():
+                options = {"form": form, "quantization": quantization, "max_length": TOKENS}
+                report = export.tflite(model, tokenizer, files[name], **options)
+                row(name, f"{report.bytes / 1e6:.1f}", f"{report.largest_difference:.1e}")
+    files["Keras `model.export`, float32"] = path = folder / KERAS
+    if not path.exists():
+        model.padding_free = False  # its operators are none of LiteRT's
+        specs = {name: tf.TensorSpec([1, TOKENS], tf.int32, name=name) for name in INPUTS}
+        model.export(str(path), format="litert", input_signature=[specs], verbose=False)
+    print()
+    latency(files)
+
+
+def latency(files: dict[str, Path]) -> None:
+    """Milliseconds for a text; all files take turns."""
+    runs = {}
     for threads in (1, 2):
-        interpreter = Interpreter(str(path), num_threads=threads)
-        interpreter.allocate_tensors()
-        for detail in interpreter.get_input_details():
-            interpreter.set_tensor(detail["index"], np.ones(detail["shape"], detail["dtype"]))
-        latency.append(f"{1000 * seconds(interpreter.invoke):.0f}")
-    row("Keras model.export, float32", f"{size(path) / 1e6:.1f}", *latency, "")
+        for name, path in files.items():
+            runs[name, threads] = _once(path, threads)
+    taken = {key: [] for key in runs}
+    for _ in range(1 + LITE_REPEATS):
+        for key, run in runs.items():
+            start = time.perf_counter()
+            run()
+            taken[key].append(time.perf_counter() - start)
+    row("TFLite, 128 tokens", "MB", "ms, 1 thread", "ms, 2 threads")
+    row("---", "---", "---", "---")
+    for name, path in files.items():
+        cells = [f"{1000 * statistics.median(taken[name, threads][1:]):.1f}" for threads in (1, 2)]
+        row(name, f"{size(path) / 1e6:.1f}", *cells)
 
 
+def _once(path: Path, threads: int):
+    """A function that runs the file once, on a text that is cut at 128 tokens."""
+    if path.name == KERAS:
+        run = Interpreter(str(path), num_threads=threads).get_signature_runner()
+        details = run.get_input_details()
+        inputs = {name: np.ones(value["shape"], value["dtype"]) for name, value in details.items()}
+        return lambda: run(**inputs)
+    classifier = export.Classifier(path, threads=threads)
+    inputs = classifier.inputs(" ".join(["a film"] * TOKENS))
+    return lambda: classifier.run(inputs)
+
+
+KERAS = "keras.tflite"
 INPUTS = ("input_ids", "attention_mask")
 
 
@@ -177,6 +187,8 @@ def main() -> None:
     parser.add_argument("--model", help="a checkpoint with its tokenizer")
     parser.add_argument("--vocabulary", help="a vocab.txt, for a full-size model")
     parser.add_argument("--only", choices=["served", "lite"])
+    parser.add_argument("--forms", nargs="+", default=["ids", "text", "mediapipe"])
+    parser.add_argument("--folder", help="where files stay; .tflite files in it are not made again")
     options = parser.parse_args()
     if options.model:
         model = TFDistilBertForSequenceClassification.from_pretrained(options.model)
@@ -187,10 +199,12 @@ def main() -> None:
         model = TFDistilBertForSequenceClassification(config)
     else:
         parser.error("give --model or --vocabulary")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, run in (("served", served), ("lite", lite)):
-            if options.only in (None, name):
-                run(model, tokenizer, Path(folder))
+    with contextlib.ExitStack() as stack:
+        folder = Path(options.folder or stack.enter_context(tempfile.TemporaryDirectory()))
+        if options.only != "lite":
+            served(model, tokenizer, folder)
+        if options.only != "served":
+            lite(model, tokenizer, folder, options.forms)
 
 
 if __name__ == "__main__":
