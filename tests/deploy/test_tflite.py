@@ -137,6 +137,7 @@ def test_a_label_that_is_no_line_is_refused(tokenizer, tmp_path, label):
     model = classifier(id2label={0: "good", 1: label})
     with pytest.raises(ValueError, match="one line each.* for class 1"):
         ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_that_cannot_be_a_file_is_refused(model, tokenizer, tmp_path):
@@ -145,6 +146,7 @@ def test_a_path_that_cannot_be_a_file_is_refused(model, tokenizer, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match="is a file"):
         ids_file(model, tokenizer, tmp_path / "file" / "m.tflite", max_length=24)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
