@@ -49,6 +49,7 @@ def write_stand_ins(folder: Path) -> None:
                 writer = csv.writer(file, dialect, lineterminator="\n")
                 writer.writerow(_COLUMNS)
                 writer.writerows([[row[place] for place in _COLUMNS.values()] for row in rows])
+    (folder / "texts.txt").write_text("a good film\nnot worth it\n", encoding="utf-8")
     words = sorted({word for text, _ in rows for word in text.split()})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     config = DistilBertConfig(

@@ -156,6 +156,19 @@ def test_export(trained, capsys, form):
     assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
+def test_export_of_a_smaller_model(trained, tmp_path):
+    (tmp_path / "texts.txt").write_text("good\n")
+    sizes = {}
+    for name, options in {
+        "whole": "",
+        "pruned": f"--prune-vocabulary {tmp_path}/texts.txt",
+    }.items():
+        command = f"export --model {trained}/model --format tflite --form ids --max-length 16"
+        assert main(f"{command} --output {tmp_path}/{name}.tflite {options}".split()) == 0
+        sizes[name] = (tmp_path / f"{name}.tflite").stat().st_size
+    assert sizes["pruned"] < sizes["whole"]
+
+
 @pytest.mark.parametrize("command", ["evaluate", "predict --input"])
 def test_bad_rows_are_left_out_where_asked(trained, tmp_path, capsys, command):
     (tmp_path / "a.csv").write_text("text;label\ngood;pos\nbroken\nbad;neg\n")
@@ -230,6 +243,10 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
         ("predict good --server http://127.0.0.1:9/v1/models/x", "127.0.0.1:9"),
         ("predict good --server http://x/y --model z", "drop the rest"),
         ("export --model {0}/model --format tflite --output {0}/x.tflite --max-length 99", "16"),
+        (
+            "export --model {0}/model --format tflite --output {0}/x.tflite --keep-layers 0,7",
+            "`keep` must name some of the layers",
+        ),
     ],
 )
 def test_a_bad_command_is_one_line(trained, capsys, command, said):

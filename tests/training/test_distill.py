@@ -158,7 +158,7 @@ def test_a_student_takes_every_other_layer():
     np.testing.assert_array_equal(whole(ids).logits, teacher(ids).logits)
     with pytest.raises(ValueError, match="1 to 3 layers .* received n_layers=4"):
         student_of(teacher, n_layers=4)
-    with pytest.raises(ValueError, match="has the teacher's shapes"):
+    with pytest.raises(ValueError, match="keeps their shapes"):
         student_of(teacher, dim=8)
 
 

@@ -19,9 +19,20 @@ def add_arguments(parser) -> None:
     parser.add_argument("--output", required=True, metavar="PATH", help="folder, or .tflite file")
     parser.add_argument(
         "--max-length",
-        type=_lengths,
+        type=_one_or_several,
         metavar="T",
         help="tokens after which a text is cut; 32,64,128 for a signature each (--form ids)",
+    )
+    parser.add_argument(
+        "--prune-vocabulary",
+        metavar="FILE",
+        help="leave out the pieces that these texts, one a line, do not use",
+    )
+    parser.add_argument(
+        "--keep-layers",
+        type=_whole_numbers,
+        metavar="0,2,4",
+        help="leave out the other layers",
     )
     group = parser.add_argument_group("with --format serving")
     group.add_argument("--version", type=int, help="number of the version (the next one)")
@@ -80,17 +91,30 @@ def run(options) -> None:
     if odd:
         raise ValueError(f"--{odd[0]} does not go with --format {options.format}.")
     if "texts" in given:
-        given["texts"] = Path(given["texts"]).read_text(encoding="utf-8").splitlines()
+        given["texts"] = _lines(given["texts"])
     if "batching" in given:
         given["batching"] = export.Batching(max_batch_size=given["batching"])
+    if options.keep_layers:
+        model = export.drop_layers(model, options.keep_layers)
+    if options.prune_vocabulary:
+        texts = _lines(options.prune_vocabulary)
+        model, tokenizer = export.prune_vocabulary(model, tokenizer, texts)
     print(write(model, tokenizer, options.output, **given))
 
 
-def _lengths(text: str) -> int | list[int]:
+def _lines(file: str) -> list[str]:
+    return Path(file).read_text(encoding="utf-8").splitlines()
+
+
+def _one_or_several(text: str) -> int | list[int]:
+    numbers = _whole_numbers(text)
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _whole_numbers(text: str) -> list[int]:
     try:
-        lengths = [int(part) for part in text.split(",")]
+        return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected a whole number, or several with commas; received {text!r}"
         ) from None
-    return lengths[0] if len(lengths) == 1 else lengths

@@ -4,6 +4,7 @@
     print(export.saved_model(model, tokenizer, "served/reviews"))      # for TF Serving
     print(export.tflite(model, tokenizer, "reviews.tflite"))           # for LiteRT
     export.verify("served/reviews")                                    # as a server loads it
+    smaller = export.prune_vocabulary(model, tokenizer, texts)         # less to carry
     export.Classifier("reviews.tflite", tokenizer=tokenizer)(["What a good day."])
 
 `tfkit.export` itself is imported when it is first used; it needs TensorFlow throughout.
@@ -18,6 +19,7 @@ from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TF
 from tfkit.export.saved_model import saved_model
 from tfkit.export.tflite import tflite
 from tfkit.export.verify import verify
+from tfkit.models.smaller import drop_layers, prune_vocabulary
 
 __all__ = [
     "Batching",
@@ -28,6 +30,8 @@ __all__ = [
     "ServingReport",
     "TFLiteReport",
     "ask",
+    "drop_layers",
+    "prune_vocabulary",
     "saved_model",
     "tflite",
     "verify",

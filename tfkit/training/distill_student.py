@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfkit.models.smaller import drop_layers
+
 
 def student_of(teacher, n_layers: int | None = None, **changes):
     """A model like `teacher` with fewer layers, whose weights are copies of the teacher's.
 
     Embeddings, the head and every other layer are copied: of twelve layers the first, third,
-    fifth, eighth, tenth and last.
+    fifth, eighth, tenth and last. `tfkit.models.smaller.drop_layers` takes layers of your choice.
 
     Args:
         teacher: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.
@@ -20,7 +22,8 @@ def student_of(teacher, n_layers: int | None = None, **changes):
     Returns: a new model of the teacher's class.
 
     Raises:
-        ValueError: the teacher has fewer layers, or a change is one of shapes.
+        ValueError: the teacher has fewer layers, a change is one of shapes, or the teacher is
+            quantised or has LoRA.
 
     Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 3, "Student
     initialization"; the layers are those of `scripts/extract_distilbert.py` in Hugging Face's
@@ -41,25 +44,7 @@ def student_of(teacher, n_layers: int | None = None, **changes):
             f"A student takes 1 to {layers} layers from a teacher of {layers}; "
             f"received n_layers={n_layers}."
         )
-    student = type(teacher)(teacher.config.replace(n_layers=n_layers, **changes))
-    kept = spread(layers, n_layers)
-    pairs = [
-        (teacher.distilbert.embeddings, student.distilbert.embeddings),
-        *zip(
-            [teacher.distilbert.transformer.layer[place] for place in kept],
-            student.distilbert.transformer.layer,
-        ),
-        *zip(_heads(teacher), _heads(student)),
-    ]
-    for theirs, ours in pairs:
-        values = theirs.get_weights()
-        if [value.shape for value in values] != [weight.shape for weight in ours.weights]:
-            raise ValueError(
-                "A student that starts from its teacher's weights has the teacher's shapes. "
-                f"Received other ones in {changes}. Build a new model instead."
-            )
-        ours.set_weights(values)
-    return student
+    return drop_layers(teacher, spread(layers, n_layers), **changes)
 
 
 def spread(layers: int, n_layers: int) -> list[int]:
@@ -71,7 +56,3 @@ def spread(layers: int, n_layers: int) -> list[int]:
         ([0, 2, 4, 7, 9, 11], [0, 2, 5], [0])
     """
     return np.linspace(0, layers - 1, n_layers).round().astype(int).tolist()
-
-
-def _heads(model):
-    return [layer for layer in model.layers if layer is not model.distilbert]

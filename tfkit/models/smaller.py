@@ -1,0 +1,128 @@
+"""A smaller model out of a trained one: fewer rows of embeddings, fewer layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfkit.text.prune import prune_tokenizer
+
+
+def prune_vocabulary(model, tokenizer, texts: Sequence[str]):
+    """Model and tokenizer without the pieces that `texts` do not use.
+
+    The texts get the same pieces, under new ids, and the model answers them as before. Special and
+    added tokens stay, and every piece of one character: other texts are put together from what
+    is left, in more pieces than before, so that they may get other answers.
+
+    Args:
+        model: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.
+        tokenizer: its tokenizer.
+        texts: what the model will meet: the texts that it was trained on, say. Pairs count too.
+
+    Returns: a new model of the same class, whose word embeddings are `[V,D]` with the V kept rows
+        of the old ones, and its tokenizer. Save both.
+
+    Raises:
+        ValueError: `texts` is no list of texts, or holds no word; the tokenizer has ids that the
+            model lacks; the model is quantised or has LoRA.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertModel
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "big", "small", "##er", "a"]
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model, tokenizer = TFDistilBertModel(config), DistilBertTokenizer(words)
+        >>> model, tokenizer = prune_vocabulary(model, tokenizer, ["smaller"])
+        >>> model.config.vocab_size, tokenizer.tokenize("smaller")
+        (8, ['small', '##er'])
+    """
+    _demand_plain_weights(model)
+    rows = model.config.vocab_size
+    top = max(tokenizer.get_vocab().values())
+    if top >= rows:
+        raise ValueError(
+            f"Expected the tokenizer of the model, whose ids end at {rows - 1}. Received one with "
+            f"the id {top}. Call `model.resize_token_embeddings` before, or take the other one."
+        )
+    named = {
+        key: value
+        for key, value in model.config.to_dict().items()
+        if key.endswith("_token_id") and isinstance(value, int) and 0 <= value < rows
+    }
+    tokenizer, kept = prune_tokenizer(tokenizer, texts, also=named.values())
+    named = {key: int(np.searchsorted(kept, value)) for key, value in named.items()}
+    smaller = _like(model, vocab_size=len(kept), **named)
+    table = model.get_input_embeddings().embeddings
+    for target, source in zip(smaller.weights, model.weights, strict=True):
+        value = np.asarray(source)
+        target.assign(value[kept] if source is table else value)
+    return smaller, tokenizer
+
+
+def drop_layers(model, keep: Sequence[int], **changes):
+    """The model with some of its layers.
+
+    What is left answers otherwise than the whole: train it again, or let it learn from the whole
+    with `tfkit.training.distill`.
+
+    Args:
+        model: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.
+        keep: which layers, from 0 on, in ascending order.
+        **changes: config keys that differ from the model's and change no shape, such as `dropout`.
+
+    Returns: a new model of the same class and dtype, whose weights are copies.
+
+    Raises:
+        ValueError: no such layers; a change is one of shapes; the model is quantised or has LoRA.
+
+    Source: Sajjad et al. 2020 (https://arxiv.org/abs/2004.03844), section 3, compares which layers
+    to drop.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, TFDistilBertModel
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=6, hidden_dim=16)
+        >>> drop_layers(TFDistilBertModel(config), keep=(0, 2, 4)).config.n_layers
+        3
+    """
+    _demand_plain_weights(model)
+    layers, keep = model.config.n_layers, list(keep)
+    if not keep or keep != sorted({*keep} & {*range(layers)}):
+        raise ValueError(
+            f"`keep` must name some of the layers 0 to {layers - 1}, in ascending order; received "
+            f"{keep}."
+        )
+    smaller = _like(model, n_layers=len(keep), **changes)
+    blocks = model.distilbert.transformer.layer
+    pairs = [
+        (model.distilbert.embeddings, smaller.distilbert.embeddings),
+        *zip([blocks[place] for place in keep], smaller.distilbert.transformer.layer),
+        *zip(_heads(model), _heads(smaller)),
+    ]
+    for theirs, ours in pairs:
+        if [weight.shape for weight in theirs.weights] != [weight.shape for weight in ours.weights]:
+            raise ValueError(
+                f"A model that keeps its layers keeps their shapes. Received other ones in "
+                f"{changes}. Build a new model instead."
+            )
+        ours.set_weights(theirs.get_weights())
+    return smaller
+
+
+def _like(model, **changes):
+    return type(model)(model.config.replace(**changes), dtype=model.dtype_policy)
+
+
+def _heads(model) -> list:
+    return [layer for layer in model.layers if layer is not model.distilbert]
+
+
+def _demand_plain_weights(model) -> None:
+    for layer in model._flatten_layers():
+        if layer.quantization_mode or getattr(layer, "lora_enabled", False):
+            raise ValueError(
+                "Expected a model with plain weights to make smaller. These are quantised or have "
+                "LoRA. Save the model and load it again, which merges them, or call this before."
+            )
