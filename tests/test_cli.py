@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.deploy import small
+from tfkit import DistilBertTokenizer, lite
 from tfkit.cli import main
 
 ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
@@ -156,17 +158,17 @@ def test_export(trained, capsys, form):
     assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
-def test_export_of_a_smaller_model(trained, tmp_path):
+def test_export_of_a_smaller_model(tmp_path):
     (tmp_path / "texts.txt").write_text("good\n")
-    sizes = {}
-    for name, options in {
-        "whole": "",
-        "pruned": f"--prune-vocabulary {tmp_path}/texts.txt",
-    }.items():
-        command = f"export --model {trained}/model --format tflite --form ids --max-length 16"
-        assert main(f"{command} --output {tmp_path}/{name}.tflite {options}".split()) == 0
-        sizes[name] = (tmp_path / f"{name}.tflite").stat().st_size
-    assert sizes["pruned"] < sizes["whole"]
+    small.classifier().save_pretrained(tmp_path / "model")
+    DistilBertTokenizer(small.VOCABULARY).save_pretrained(tmp_path / "model")
+    command = f"export --model {tmp_path}/model --format tflite --form ids --max-length 16"
+    whole, pruned = tmp_path / "whole.tflite", tmp_path / "pruned.tflite"
+    assert main(f"{command} --output {whole}".split()) == 0
+    options = f"--prune-vocabulary {tmp_path}/texts.txt"
+    assert main(f"{command} --output {pruned} {options}".split()) == 0
+    assert lite.Classifier(pruned)("good") == lite.Classifier(whole)("good")
+    assert pruned.stat().st_size < whole.stat().st_size
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict --input"])
