@@ -21,7 +21,14 @@ def stand_ins(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# What the Korean pages run, the English ones and the notebooks run as well.
+RUN = [
+    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if ".ko." in page.name else [])
+    for page in PAGES
+]
+
+
+@pytest.mark.parametrize("page", RUN)
 def test_the_code_of_a_page_runs(page, stand_ins, tmp_path, monkeypatch):
     folder = shutil.copytree(stand_ins, tmp_path / page.stem)
     monkeypatch.chdir(folder)

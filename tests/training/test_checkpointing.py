@@ -43,7 +43,14 @@ def assert_equal(weights, expected):
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("every, batches", [(2, 5), (2, 17), (3, 12)])
+@pytest.mark.parametrize(
+    "every, batches",
+    [
+        pytest.param(2, 5, marks=pytest.mark.slow),
+        (2, 17),
+        pytest.param(3, 12, marks=pytest.mark.slow),
+    ],
+)
 def test_a_crash_at_any_batch_changes_nothing(uninterrupted, tmp_path, every, batches):
     """Within an epoch, in the second, and where an update of two batches would be cut."""
     expected, history, folder = uninterrupted

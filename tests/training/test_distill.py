@@ -60,6 +60,7 @@ def test_the_teacher_is_believed_where_the_labels_are_wrong():
         assert evaluate(student, TOKENIZER, TRAIN).accuracy == accuracy
 
 
+@pytest.mark.slow
 def test_texts_without_labels_teach_too():
     labelled = data.read([("a film", "pos"), ("film a", "neg")])
     student = new_model()

@@ -32,7 +32,7 @@ class AdamW(keras.optimizers.AdamW):
         >>> optimizer = AdamW(learning_rate=0.1, weight_decay=0.0)
         >>> optimizer.build([weight])
         >>> tf.function(optimizer.apply)([tf.constant([2.0, 0.0])])
-        >>> weight.numpy().round(4).tolist()
+        >>> [round(float(value), 4) for value in weight.numpy()]
         [0.9, -1.0]
     """
 
