@@ -9,18 +9,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tests.training.tiny import TOKENIZER, rows
 from tfkit import (
     DistilBertConfig,
-    DistilBertTokenizer,
     TFDistilBertForSequenceClassification,
     data,
 )
 from tfkit.training import Checkpoints, Log, fine_tune
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(20)]
-TOKENIZER = DistilBertTokenizer(WORDS, model_max_length=12)
-RNG = np.random.default_rng(0)
-ROWS = [(" ".join(RNG.choice(WORDS[5:], 1 + i % 9)), "xyz"[i % 3]) for i in range(42)]
+ROWS = rows(42)
 TRAIN, DEV = data.read(ROWS[:30]), data.read(ROWS[30:])
 RECIPE = {
     "epochs": 4,
@@ -39,7 +36,7 @@ def train(folder: Path, *, resume=True, every=2, callbacks=(), **changes):
     """Trains a new model, from the newest checkpoint in `folder` on; gives it and its history."""
     keras.utils.set_random_seed(3)
     config = DistilBertConfig(
-        vocab_size=len(WORDS), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=0.2,
+        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=0.2,
         id2label=TRAIN.id2label,
     )  # fmt: skip
     model = TFDistilBertForSequenceClassification(config)

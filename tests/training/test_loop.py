@@ -6,26 +6,23 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.tiny import TOKENIZER, rows
 from tfkit import (
     DistilBertConfig,
-    DistilBertTokenizer,
     TFDistilBertForSequenceClassification,
     data,
 )
 from tfkit.data.epochs import Epochs
 from tfkit.training import Loop
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(20)]
-TOKENIZER = DistilBertTokenizer(WORDS, model_max_length=12)
-RNG = np.random.default_rng(0)
-ROWS = [(" ".join(RNG.choice(WORDS[5:], 1 + i % 9)), "xyz"[i % 3]) for i in range(22)]
+ROWS = rows(22)
 EXAMPLES = data.read(ROWS)
 
 
 def new_model(optimizer=None, dropout=0.0):
     keras.utils.set_random_seed(1)
     config = DistilBertConfig(
-        vocab_size=len(WORDS), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=dropout,
+        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=dropout,
         attention_dropout=dropout, seq_classif_dropout=dropout, id2label=EXAMPLES.id2label,
     )  # fmt: skip
     model = TFDistilBertForSequenceClassification(config)

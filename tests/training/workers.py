@@ -9,26 +9,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tests.training.tiny import TOKENIZER, rows
 from tfkit import (
     DistilBertConfig,
-    DistilBertTokenizer,
     TFDistilBertForSequenceClassification,
     data,
 )
 from tfkit.training import Checkpoints, fine_tune, is_chief, named_strategy
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(20)]
-TOKENIZER = DistilBertTokenizer(WORDS, model_max_length=12)
-RNG = np.random.default_rng(0)
 # 21 rows in batches of 4 and 8: the last ones are odd, and one has a single row.
-ROWS = [(" ".join(RNG.choice(WORDS[5:], 1 + i % 9)), "xyz"[i % 3]) for i in range(36)]
+ROWS = rows(36)
 TRAIN, DEV = data.read(ROWS[:21]), data.read(ROWS[21:])
 
 
 def train(strategy, checkpoints=None, **changes):
     keras.utils.set_random_seed(3)
     config = DistilBertConfig(
-        vocab_size=len(WORDS), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=0.0,
+        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=0.0,
         attention_dropout=0.0, seq_classif_dropout=0.0, id2label=TRAIN.id2label,
     )  # fmt: skip
     with strategy.scope():

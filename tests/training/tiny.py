@@ -1,0 +1,18 @@
+"""A tokenizer of twenty words, and rows of three classes: what the tests of training share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfkit import DistilBertTokenizer
+
+_WORDS = [f"w{i}" for i in range(20)]
+TOKENIZER = DistilBertTokenizer(
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_WORDS], model_max_length=12
+)
+
+
+def rows(count: int) -> list[tuple[str, str]]:
+    """Texts of one to nine words with their labels, the same ones in every process."""
+    generator = np.random.default_rng(0)
+    return [(" ".join(generator.choice(_WORDS, 1 + i % 9)), "xyz"[i % 3]) for i in range(count)]
