@@ -12,7 +12,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
-from tfkit.training import Augmentation, distill, evaluate, student_of
+from tfkit.training import Augmentation, distill, evaluate, student_of, teacher_logits
 from tfkit.training.distill_loss import Distiller, TaughtExamples
 from tfkit.training.distill_student import spread
 
@@ -92,6 +92,19 @@ def test_pairs_stay_pairs():
     assert evaluate(student, TOKENIZER, pairs).accuracy == 1.0
     with pytest.raises(ValueError, match="Expected `unlabelled` to be pairs as `train` is"):
         distill(teacher, student, TOKENIZER, pairs, unlabelled=TRAIN, **QUICK)
+
+
+def test_classes_are_weighed_by_the_labels_alone():
+    """Three to one, balanced: as likely as not, whatever the teacher says of other texts."""
+    train = data.read([("a", "neg")] * 3 + [("a", "pos")], names=TRAIN.names)
+    others = data.read(["good", "good good", "good film", "a good"], label=None)
+    for class_weights, odds in ((None, -np.log(3)), ("balanced", 0.0)):
+        student = new_model()
+        options = {**QUICK, "batch_size": 8, "class_weights": class_weights}
+        hard = {"hard_weight": 1.0, "soft_weight": 0.0}
+        distill(Teacher(), student, TOKENIZER, train, unlabelled=others, **hard, **options)
+        negative, positive = teacher_logits(student, train[:1], TOKENIZER)[0]
+        assert positive - negative == pytest.approx(odds, abs=0.2)
 
 
 def test_the_loss_is_the_sum_of_its_parts_and_plain_on_plain_labels():

@@ -48,7 +48,8 @@ def distill(
         unlabelled: further texts, whose labels, if any, are not looked at.
         augment: makes further texts of all those; see `Augmentation`.
         **recipe: of `fine_tune`, such as `epochs`, `learning_rate` and `seed`. None as `epochs`
-            counts further texts like others.
+            counts further texts like others; `class_weights` and `label_smoothing` change what is
+            lost against labels alone, and "balanced" counts labels alone.
 
     Returns: the Keras `History`. Figures compare with labels, and with the teacher's answers where
         there are none.

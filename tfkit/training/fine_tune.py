@@ -149,11 +149,12 @@ def fine_tune(
 
 def _loss(recipe: Recipe, train: Examples):
     weights = recipe.class_weights
+    labelled = train[: getattr(train, "labelled", None)]  # what a teacher answers is no label
     return objectives.loss(
         train.problem_type,
         len(train.names),
         label_smoothing=recipe.label_smoothing,
-        weights=None if weights is None else class_weights(train, weights),
+        weights=None if weights is None else class_weights(labelled, weights),
     )
 
 
