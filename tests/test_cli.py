@@ -66,6 +66,20 @@ def test_data(trained, capsys):
     assert json.loads(capsys.readouterr().out)["duplicates"] == 12
 
 
+def test_data_lists_bad_rows_and_takes_numbers(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text,label\ngood,1.5\nbroken\nbad,\n")
+    assert main(["data", f"{tmp_path}/a.csv", "--problem-type", "regression"]) == 0
+    said = capsys.readouterr().out
+    assert "Numbers from 1.5 to 1.5" in said
+    assert re.search(r"Bad rows: 2.*--skip-bad-rows.*\n  line 3 of .*\n  line 4 of ", said)
+
+
+def test_messages_name_options(trained, capsys):
+    missing = f"{trained}/reviews.csv --label-column stars"
+    for command in (f"train {missing} --output {trained}/new", f"data {missing}"):
+        assert_one_line(command.split(), capsys, "column of the labels with --label-column")
+
+
 def test_explain(trained, capsys):
     pytest.importorskip("matplotlib")
     model = ["--model", f"{trained}/model"]
@@ -177,7 +191,7 @@ def test_bad_rows_are_left_out_where_asked(trained, tmp_path, capsys, command):
     arguments = f"{command} {tmp_path}/a.csv --model {trained}/model --skip-bad-rows".split()
     assert main(arguments) == 0
     assert re.search("note: left out 1 of 3 rows. line 3 of .*2 columns", capsys.readouterr().err)
-    assert_one_line(arguments[:-1], capsys, "line 3 of .* skip_bad_rows=True")
+    assert_one_line(arguments[:-1], capsys, "line 3 of .* --skip-bad-rows leaves")
 
 
 BAD_FILES = {
@@ -238,8 +252,8 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
         ),
         ("verify {0}/none", "none"),
         ("predict good --text-pair-column b --model {0}/model", "Received no file"),
-        ("predict good --max-length 99 --model {0}/model", "`max_length` must be.*received 99"),
-        ("predict good --batch-size 0 --model {0}/model", "`batch_size` must be at least 1"),
+        ("predict good --max-length 99 --model {0}/model", "--max-length must be.*received 99"),
+        ("predict good --batch-size 0 --model {0}/model", "--batch-size must be at least 1"),
         ("predict good --server http://x/y --max-length 9", "drop the rest"),
         ("predict good --server ftp://x", "Expected a server's address"),
         ("predict good --server http://127.0.0.1:9/v1/models/x", "127.0.0.1:9"),

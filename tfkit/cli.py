@@ -8,6 +8,7 @@ import sys
 import warnings
 
 from tfkit import __version__, commands
+from tfkit.commands.wording import in_options
 from tfkit.console import quiet_tensorflow
 
 DESCRIPTION = """\
@@ -28,11 +29,16 @@ DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; bad input is one line on standard error and a non-zero exit code."""
     options = _parser().parse_args(arguments)
+
+    def note(said, *_) -> None:
+        print(f"tfkit: note: {in_options(str(said), options.parser)}", file=sys.stderr)
+
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda said, *_: print(f"tfkit: note: {said}", file=sys.stderr)
-            alone = getattr(options, "strategy", None) != "multi-worker"
-            quiet_tensorflow(look_for_devices=alone)
+            warnings.showwarning = note
+            if options.command != "data":  # which answers at once, without TensorFlow
+                alone = getattr(options, "strategy", None) != "multi-worker"
+                quiet_tensorflow(look_for_devices=alone)
             options.run(options)
     except KeyboardInterrupt:
         print(f"tfkit {options.command}: interrupted", file=sys.stderr)
@@ -43,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.traceback:
             raise
-        line = " ".join(str(error).split()) or type(error).__name__
+        said = in_options(str(error), options.parser)
+        line = " ".join(said.split()) or type(error).__name__
         print(f"tfkit {options.command}: error: {line}", file=sys.stderr)
         return 1
     return 0
@@ -59,5 +66,5 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.command(name)
         sub = subparsers.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(run=command.run, parser=sub)
     return parser

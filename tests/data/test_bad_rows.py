@@ -22,7 +22,7 @@ BAD = {
         b'text,label\ngood,pos\nno, quotes,pos\n"open,neg\nlost,neg\n"b"c,neg\ncaf\xe9,neg\n'
         b"n\0l,neg\nnone,\nbad,neg\n",
         {3: "expected 2 columns", 4: "a quote that opens", 6: "a quote", 7: "byte 0xe9", 8: "NUL",
-         9: "expected a label"},
+         9: "the label is empty"},
         ("good", "lost", "bad"),
     ),
     "a.tsv": (

@@ -188,7 +188,7 @@ BROKEN = {
     "quote and more": ("a.csv", b'text,label\n"x" y,1\n', "line 2 of .*not closed"),
     "bad json": ("a.jsonl", b'{"text": "a", "label": 1}\n{"text"', "line 2 of .*not valid JSON"),
     "json list": ("a.jsonl", b'["a", 1]', r"expected a JSON object .* Received: \[\"a\", 1\]"),
-    "empty label": ("a.csv", b"text,label\nx, \n", "line 2 of .*expected a label.*Received: ' '"),
+    "empty label": ("a.csv", b"text,label\nx, \n", "line 2 of .*the label is empty"),
     "null label": ("a.jsonl", b'{"text": "a", "label": null}', "expected a label.*None"),
     "float label": ("a.jsonl", b'{"text": "a", "label": 0.5}', "expected a label.*0.5"),
     "null text": ("a.jsonl", b'{"text": null, "label": 1}', "line 1 of .*expected a text.*None"),

@@ -175,3 +175,20 @@ def test_all_splits_at_once_are_one_clear_error(named_dataset):
         read(splits)
     with pytest.raises(ValueError, match="The dataset has no column 'stars'.*text, label"):
         read(named_dataset, label="stars")
+
+
+# === JSON arrays ===
+
+
+def test_a_json_array_is_read_as_json_lines_are(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('\n[{"text": "good", "label": "pos"},\n {"text": "bad", "label": "neg"}]')
+    assert read(path) == EXPECTED
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert read(tmp_path / "a.json.gz") == EXPECTED
+    path.write_text('[{"text": "good", "label": "pos"}, "bad"]')
+    with pytest.raises(ValueError, match="row 1 of .*expected a JSON object.*'bad'"):
+        read(path)
+    path.write_text('[{"text": "good", "label": "pos"},\n{"text"')
+    with pytest.raises(ValueError, match="not a whole JSON array: .* at line 2, column 8"):
+        read(path)

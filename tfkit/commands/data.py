@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 
-from tfkit.commands.shared import add_columns, columns
+from tfkit.commands.shared import add_columns, add_problem_type, columns
+from tfkit.commands.wording import in_options
 
 HELP = "what is in a file: balance of classes, lengths, duplicates, contradicting labels"
+
+_SHOWN = 20
 
 
 def add_arguments(parser) -> None:
@@ -17,6 +21,7 @@ def add_arguments(parser) -> None:
     )
     add_columns(parser)
     parser.add_argument("--no-labels", action="store_true", help="the file has texts alone")
+    add_problem_type(parser, "what a label is (one class, or by lists in JSON several)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -24,15 +29,30 @@ def run(options) -> None:
     """Prints what is in a file and what is odd about it."""
     from tfkit import data
 
-    named = columns(options)
+    named = {**columns(options), "problem_type": options.problem_type, "skip_bad_rows": True}
     if options.no_labels:
         named["label"] = None
-    examples = data.read(options.data, **named)
-    other = None
-    if options.validation:
-        other = data.read(options.validation, names=examples.names, **named)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is printed says it in full
+        examples = data.read(options.data, **named)
+        other = None
+        if options.validation:
+            named["problem_type"] = examples.problem_type
+            other = data.read(options.validation, names=examples.names or None, **named)
     found = data.describe(examples, other)
     if options.json:
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:
         print(found)
+        for rows in (examples.skipped, other.skipped if other else ()):
+            _print_bad(rows, options.parser)
+
+
+def _print_bad(rows, parser) -> None:
+    if not rows:
+        return
+    print(f"Bad rows: {len(rows):,}; `tfkit train --skip-bad-rows` leaves them out:")
+    for row in rows[:_SHOWN]:
+        print(f"  {in_options(str(row), parser)}")
+    if len(rows) > _SHOWN:
+        print(f"  and {len(rows) - _SHOWN:,} more")

@@ -6,7 +6,15 @@ import json
 import sys
 from pathlib import Path
 
-from tfkit.commands.shared import add_batches, add_columns, add_model, columns, model_and_tokenizer
+from tfkit.commands.shared import (
+    add_batches,
+    add_columns,
+    add_model,
+    add_problem_type,
+    columns,
+    model_and_tokenizer,
+    named_kind,
+)
 from tfkit.shipped import small_model
 
 HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of all there is to say"
@@ -18,6 +26,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--data", metavar="FILE", dest="data_option", help="the same, by name")
     add_model(parser)
     add_columns(parser)
+    add_problem_type(parser, "what a label is, where the model's config does not say")
     add_batches(parser)
     parser.add_argument(
         "--tflite", metavar="FILE", help="score an exported file: it needs no --model"
@@ -36,13 +45,13 @@ def run(options) -> None:
         raise ValueError(
             "Expected one file of labelled texts: tfkit evaluate FILE, or --data FILE."
         )
-    file, known = options.data or options.data_option, {}
+    file, known = options.data or options.data_option, named_kind(options)
     if options.model or not options.tflite:
-        model, tokenizer = model_and_tokenizer(options.model)
+        model, tokenizer = model_and_tokenizer(options.model, **known)
         known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
     if options.tflite:
         classify = export.Classifier(options.tflite)
-        known = known or {"names": dict(enumerate(classify.labels))}
+        known.setdefault("names", dict(enumerate(classify.labels)))
     examples = data.read(file, **known, **columns(options))
     if options.tflite:
         if examples.text_pairs is not None:

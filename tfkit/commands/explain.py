@@ -6,7 +6,13 @@ import json
 import os
 import sys
 
-from tfkit.commands.shared import add_max_length, add_model, model_and_tokenizer
+from tfkit.commands.shared import (
+    add_max_length,
+    add_model,
+    add_problem_type,
+    model_and_tokenizer,
+    named_kind,
+)
 
 HELP = "which words decided, in the terminal and as a page; attention maps as a plot"
 
@@ -16,6 +22,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("text", metavar="TEXT")
     parser.add_argument("--text-pair", metavar="TEXT", help="the second text, for a model of pairs")
     add_model(parser)
+    add_problem_type(parser, "what the model's labels are, where its config does not say")
     parser.add_argument("--target", metavar="LABEL", help="the label to explain (the answer)")
     parser.add_argument(
         "--baseline", metavar="TOKEN", help="the token that stands for no word ([MASK])"
@@ -40,7 +47,7 @@ def run(options) -> None:
 
     if options.layer is not None and not options.attention:
         raise ValueError("--layer goes with --attention FILE.")
-    model, tokenizer = model_and_tokenizer(options.model)
+    model, tokenizer = model_and_tokenizer(options.model, **named_kind(options))
     why = explain(
         model,
         tokenizer,

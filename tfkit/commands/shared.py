@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tfkit.config_rules import PROBLEM_TYPES
+from tfkit.data.sources import FORMATS
 from tfkit.shipped import small_model
 
 
@@ -20,11 +22,22 @@ def add_columns(parser) -> None:
     group.add_argument("--text-column", default="text", metavar="NAME", help="(%(default)s)")
     group.add_argument("--label-column", default="label", metavar="NAME", help="(%(default)s)")
     group.add_argument("--text-pair-column", metavar="NAME", help="second texts, for pairs")
+    group.add_argument("--file-format", choices=FORMATS, help="(by the end of the file's name)")
     group.add_argument("--encoding", default="utf-8", help="of the file (%(default)s)")
     group.add_argument("--delimiter", metavar="C", help="between columns of CSV (by the header)")
     group.add_argument(
         "--skip-bad-rows", action="store_true", help="leave out what cannot be read, and say so"
     )
+
+
+def add_problem_type(parser, usage_help: str) -> None:
+    """`--problem-type`."""
+    parser.add_argument("--problem-type", choices=PROBLEM_TYPES, help=usage_help)
+
+
+def named_kind(options) -> dict:
+    """What `--problem-type` says of a model, as its config takes it."""
+    return {} if options.problem_type is None else {"problem_type": options.problem_type}
 
 
 def add_batches(parser) -> None:
@@ -44,6 +57,7 @@ def columns(options) -> dict:
         "text": options.text_column,
         "label": options.label_column,
         "text_pair": options.text_pair_column,
+        "format": options.file_format,
         "encoding": options.encoding,
         "delimiter": options.delimiter,
         "skip_bad_rows": options.skip_bad_rows,

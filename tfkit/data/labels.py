@@ -23,6 +23,8 @@ def clean_label(value) -> str:
         return sys.intern(value.strip())  # one object per label, however many rows have it
     if isinstance(value, numbers.Integral):
         return sys.intern(str(int(value)))
+    if isinstance(value, str):
+        raise ValueError("the label is empty")
     remedy = '. Pass problem_type="regression" to predict numbers' * isinstance(value, float)
     raise ValueError(
         f"expected a label that is a string or a whole number. Received: {value!r}{remedy}"

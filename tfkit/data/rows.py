@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfkit.data.text_files import numbered_lines, problem_of
+from tfkit.data.text_files import numbered_lines, problem_of, read_text
 
 Row = tuple[int, "dict | str"]
 
@@ -92,6 +92,22 @@ def jsonl_rows(path: Path, *, encoding: str = "utf-8", lenient: bool = False) ->
             yield number, problem_of(line) or _json_object(line)
 
 
+def json_rows(path: Path, *, encoding: str = "utf-8") -> Iterator[Row]:
+    """One JSON array of objects, numbered from 0. It is held whole while its rows are read."""
+    text = read_text(path, encoding)
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path} is not a whole JSON array: {error.msg} at line {error.lineno}, column "
+            f"{error.colno}. JSON lines, an object a line, can be read past such a place."
+        ) from None
+    except RecursionError:
+        raise ValueError(f"{path} is JSON too deeply nested to read.") from None
+    for number, row in enumerate(rows):
+        yield number, row if isinstance(row, dict) else _no_object(repr(row))
+
+
 def _json_object(line: str) -> dict | str:
     try:
         row = json.loads(line)
@@ -99,12 +115,14 @@ def _json_object(line: str) -> dict | str:
         return f"it is not valid JSON: {error.msg} at column {error.colno}"
     except RecursionError:
         return "it is JSON too deeply nested to read"
-    if not isinstance(row, dict):
-        return (
-            'expected a JSON object such as {"text": "…", "label": "…"}. '
-            f"Received: {line[:40].strip()}"
-        )
-    return row
+    return row if isinstance(row, dict) else _no_object(line)
+
+
+def _no_object(received: str) -> str:
+    return (
+        'expected a JSON object such as {"text": "…", "label": "…"}. '
+        f"Received: {received[:40].strip()}"
+    )
 
 
 class _Lines:

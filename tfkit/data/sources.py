@@ -8,10 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tfkit.data.parquet import parquet_rows
-from tfkit.data.rows import Row, csv_rows, jsonl_rows, tsv_rows
-from tfkit.data.text_files import data_suffix, read_text
+from tfkit.data.rows import Row, csv_rows, json_rows, jsonl_rows, tsv_rows
+from tfkit.data.text_files import data_suffix, is_json_array, read_text
 
-_FORMATS = {"csv": csv_rows, "tsv": tsv_rows, "jsonl": jsonl_rows, "parquet": parquet_rows}
+_READERS = {
+    "csv": csv_rows,
+    "tsv": tsv_rows,
+    "jsonl": jsonl_rows,
+    "json": json_rows,
+    "parquet": parquet_rows,
+}
+FORMATS = tuple(_READERS)
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -92,26 +99,29 @@ def _file(
     lenient: bool,
 ) -> Source:
     found = format or _SUFFIXES.get(data_suffix(path))
-    if found not in _FORMATS:
+    if found not in FORMATS:
         raise ValueError(
             f"Expected a file that ends in {', '.join(_SUFFIXES)} (.gz, .bz2 or .xz may follow), a "
             f"folder with a folder of .txt files for each class, or `format` as one of "
-            f"{', '.join(_FORMATS)}. Received: '{path}', format={format!r}."
+            f"{', '.join(FORMATS)}. Received: '{path}', format={format!r}."
         )
+    if found == "jsonl" and is_json_array(path, encoding):
+        found = "json"
     if delimiter is not None and found != "csv":
         raise ValueError(f"`delimiter` is for CSV. Received: delimiter={delimiter!r} with {found}.")
     if delimiter is not None and len(delimiter) != 1:
         raise ValueError(f"`delimiter` must be one character. Received: {delimiter!r}.")
     options = {
         "csv": {"encoding": encoding, "delimiter": delimiter, "lenient": lenient},
+        "json": {"encoding": encoding},
         "parquet": {"columns": list(columns.values())},
     }.get(found, {"encoding": encoding, "lenient": lenient})
-    rows = _FORMATS[found]
+    rows = _READERS[found]
     return Source(
         name=str(path),
         rows=lambda: rows(path, **options),
-        place=f"{'row' if found == 'parquet' else 'line'} {{}} of {path}".format,
-        same_columns=found != "jsonl",
+        place=f"{'row' if found in ('json', 'parquet') else 'line'} {{}} of {path}".format,
+        same_columns=found not in ("json", "jsonl"),
     )
 
 

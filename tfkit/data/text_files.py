@@ -35,7 +35,7 @@ def data_suffix(path: Path) -> str:
 
 
 def numbered_lines(
-    path: Path, encoding: str, *, newline: str, lenient: bool
+    path: Path, encoding: str, *, newline: str | None, lenient: bool
 ) -> Iterator[tuple[int, str]]:
     """Decoded lines with their line ends, numbered from 1.
 
@@ -78,12 +78,16 @@ def read_text(path: Path, encoding: str) -> str:
     """A whole file as one text.
 
     Raises:
-        ValueError: the file is not in that encoding.
+        ValueError: the file is not in that encoding, or is damaged.
     """
-    try:
-        return path.read_text(encoding=_codec(encoding))
-    except UnicodeDecodeError:
-        raise ValueError(_undecodable(path, encoding)) from None
+    return "".join(line for _, line in numbered_lines(path, encoding, newline=None, lenient=False))
+
+
+def is_json_array(path: Path, encoding: str) -> bool:
+    """Whether a file begins as one array of objects, not with an object a line."""
+    with _open(path) as file:
+        text = io.TextIOWrapper(file, _codec(encoding), errors="replace")
+        return re.match(r"\s*\[\s*\{", text.read(1024)) is not None
 
 
 def _open(path: Path):
