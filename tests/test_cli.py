@@ -194,6 +194,13 @@ def test_bad_rows_are_left_out_where_asked(trained, tmp_path, capsys, command):
     assert_one_line(arguments[:-1], capsys, "line 3 of .* --skip-bad-rows leaves")
 
 
+def test_a_training_that_did_not_end_is_not_begun_anew_unasked(trained, tmp_path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-000000500.safetensors").touch()
+    command = f"train {trained}/reviews.csv --output {tmp_path}"
+    assert_one_line(command.split(), capsys, "did not end.*--resume.*--overwrite")
+
+
 BAD_FILES = {
     "a missing column": (b"review,label\ngood,pos\n", "no column 'text'.*review, label"),
     "an empty file": (b"", "empty|no rows"),
@@ -245,6 +252,7 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
         ("train {0}/reviews.csv --output {0}/model", "holds a model already.*--overwrite"),
         ("train {0}/reviews.csv --output {0}/reviews.csv", "is a file"),
         ("predict good --model {0}/none", "not a folder|neither a folder"),
+        ("train {0}/reviews.csv --stream --output {0}/new", "--stream holds no texts out"),
         ("predict good --input {0}/reviews.csv --model {0}/model", "Received both"),
         (
             "export --model {0}/model --format tflite --output {0}/x.tflite --version 2",

@@ -82,11 +82,19 @@ def test_bad_rows_are_found_before_training(table):
         file.write("broken\ngood,7\nbad,7\n")
     with pytest.raises(ValueError, match="line 2502 .*2 columns.*skip_bad_rows=True"):
         stream(table)
-    with pytest.warns(UserWarning, match="left out 2 of 2,502"):
+    with pytest.warns(UserWarning, match="left out 3 of 2,503"):
         rows = stream(table, names=["0", "1", "2"], skip_bad_rows=True)
     assert [row.line for row in rows.skipped] == [2502, 2503]
     assert "'7' is not among the 3 known: 0, 1, 2 (and of 1 more rows)" in rows.skipped[1].reason
     assert len(rows) == len(flat(rows.dataset(TOKENIZER))[0]) == 2500
+
+
+def test_the_list_of_bad_rows_is_bounded(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\ngood,x\nbad,y\n" + "broken\n" * 1200)
+    with pytest.warns(UserWarning, match="left out 1,200 of 1,202 rows.*And 1,197 more"):
+        rows = stream(path, skip_bad_rows=True)
+    assert len(rows) == 2 and len(rows.skipped) == 1000
 
 
 def test_what_can_be_read_once_only_is_refused():

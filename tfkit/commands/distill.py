@@ -47,6 +47,11 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     """Trains a student, and saves it with its tokenizer."""
+    if options.stream:
+        raise ValueError(
+            "--stream does not go with distillation, whose teacher answers all texts before the "
+            "training: leave it out."
+        )
     if options.dev_share is None and any(name.endswith(".npy") for name in options.teacher):
         options.dev_share = 0.0  # the logits are those of all rows
     train.run(options, start=_student, learn=functools.partial(_learn, options))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
+
 from tfkit.commands.shared import model_and_tokenizer
 
 POLICIES = {"float32": None, "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 # Share of tokens that a vocabulary does not know, above which it is of another language.
 _FOREIGN = 0.1
 _PROBE = 2000
+# Texts to learn a vocabulary from, which are in memory.
+_LEARN_FROM = 200_000
 
 
 def starting_model(options, examples):
@@ -22,15 +27,19 @@ def starting_model(options, examples):
     if options.from_scratch:
         return _new(options, examples)
     rates = {} if options.dropout is None else dropouts(options.dropout)
-    model, tokenizer = model_and_tokenizer(
-        options.model,
-        **examples.model_options,
-        ignore_mismatched_sizes=True,
-        dtype=POLICIES[options.mixed_precision],
-        **rates,
-    )
-    unknown = _unknown_share(tokenizer, examples.texts[:_PROBE])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*New weights, to be trained")  # they will be
+        model, tokenizer = model_and_tokenizer(
+            options.model,
+            **examples.model_options,
+            ignore_mismatched_sizes=True,
+            dtype=POLICIES[options.mixed_precision],
+            **rates,
+        )
+    unknown = _unknown_share(tokenizer, itertools.islice(examples.texts, _PROBE))
     if unknown <= _FOREIGN:
+        name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
+        print(f"Beginning with {name}")
         return model, tokenizer
     if options.model is None:
         print(
@@ -58,8 +67,8 @@ def _new(options, examples):
 
     print(f"Learning a vocabulary of at most {options.vocab_size} pieces", flush=True)
     longest = options.max_length or 128
-    texts = [*examples.texts, *(examples.text_pairs or ())]
-    vocabulary = learn_vocabulary(texts, options.vocab_size)
+    texts = itertools.chain(examples.texts, examples.text_pairs or ())
+    vocabulary = learn_vocabulary(itertools.islice(texts, _LEARN_FROM), options.vocab_size)
     tokenizer = DistilBertTokenizer(vocabulary, model_max_length=longest)
     config = DistilBertConfig(
         vocab_size=len(vocabulary),

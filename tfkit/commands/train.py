@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 
-from tfkit.commands.shared import add_columns, add_max_length, add_model, columns
+from tfkit.commands.shared import (
+    add_columns,
+    add_max_length,
+    add_model,
+    add_problem_type,
+    columns,
+)
 from tfkit.commands.starting_model import POLICIES, starting_model
-from tfkit.config_rules import PROBLEM_TYPES
 
 HELP = "fine-tune a classifier on a file of labelled texts"
 
@@ -19,6 +23,7 @@ _FEWEST = 100
 _RECIPE = {
     "epochs": (int, "passes over the texts (3; 3 to 30 for models of width < 512)"),
     "batch_size": (int, "texts a batch, of all replicas together (32)"),
+    "shuffle_buffer": (int, "with --stream, texts in memory to draw the next from (10,000)"),
     "learning_rate": (float, "at its peak (5e-5, more for narrower models)"),
     "warmup": (float, "share of updates in which the rate rises"),
     "weight_decay": (float, ""),
@@ -44,14 +49,17 @@ def add_arguments(parser) -> None:
     add_model(parser)
     add_columns(parser)
     parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="read FILE anew in every pass, and hold no more of it than --shuffle-buffer",
+    )
+    parser.add_argument(
         "--labels",
         metavar="A,B,…",
         help="names of the classes 0, 1, …, where the file has numbers",
     )
-    parser.add_argument(
-        "--problem-type",
-        choices=PROBLEM_TYPES,
-        help="what a label is (one class, or by lists in JSON several); several are a|b in CSV",
+    add_problem_type(
+        parser, "what a label is (one class, or by lists in JSON several); several are a|b in CSV"
     )
     group = parser.add_argument_group("the texts that choose the epoch")
     group.add_argument("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
@@ -122,9 +130,17 @@ def run(options, *, start=None, learn=None) -> None:
         resume=options.resume,
         writes=writes,
     )
+    if checkpoints.files() and not (options.resume or options.overwrite):
+        raise FileExistsError(
+            f"'{output}' holds the checkpoints of a training that did not end. Go on with it by "
+            "--resume, or begin anew with --overwrite."
+        )
     recipe = _recipe(options, checkpoints)
     examples, validation = _examples(options)
-    say(f"Training on {examples!r}")
+    say(f"Training on {_said(examples)}")
+    if validation is not None:
+        which = f"of {options.validation}" if options.validation else "held out of the same file"
+        say(f"{len(validation):,} texts {which} choose the best epoch")
     keras.utils.set_random_seed(recipe.seed)  # for new weights
     with strategy.scope():
         model, tokenizer = (start or starting_model)(options, examples)
@@ -139,7 +155,7 @@ def run(options, *, start=None, learn=None) -> None:
         strategy=strategy,
         checkpoints=checkpoints,
         callbacks=_logs(options) if writes else (),
-        verbose=_verbosity() if writes else 0,
+        verbose="auto" if writes else 0,
     )
     if not writes:
         return
@@ -186,7 +202,12 @@ def _examples(options):
 
     names = options.labels.split(",") if options.labels else None
     named = {**columns(options), "problem_type": options.problem_type}
-    examples = data.read(options.train, names=names, **named)
+    if options.stream and not options.validation and options.dev_share != 0:
+        raise ValueError(
+            "--stream holds no texts out. Name labelled ones with --validation, or keep the last "
+            "epoch with --dev-share 0."
+        )
+    examples = (data.stream if options.stream else data.read)(options.train, names=names, **named)
     if options.validation:
         named["problem_type"] = examples.problem_type
         return examples, data.read(options.validation, names=examples.names, **named)
@@ -194,6 +215,14 @@ def _examples(options):
     if share == 0 or (share is None and len(examples) < _FEWEST):
         return examples, None
     return data.split(examples, share=0.1 if share is None else share)
+
+
+def _said(examples) -> str:
+    names = examples.names
+    shown = f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    if examples.problem_type == "regression":
+        return f"{len(examples):,} texts with a number each: {shown}"
+    return f"{len(examples):,} texts of {len(names)} classes: {shown}"
 
 
 def _logs(options) -> list:
@@ -205,8 +234,3 @@ def _logs(options) -> list:
     if options.tensorboard:
         logs.append(keras.callbacks.TensorBoard(options.tensorboard, update_freq=100))
     return logs
-
-
-def _verbosity() -> int:
-    """A bar on a terminal, elsewhere a line an epoch."""
-    return 1 if sys.stdout.isatty() else 2

@@ -1,4 +1,4 @@
-"""Row numbers of `Examples` -> token ids and targets, in the graph."""
+"""Rows -> token ids and targets, in the graph: by their numbers in `Examples`, or by columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.data.buckets import fit_widths
-from tfkit.data.examples import Examples
+from tfkit.data.examples import Examples, check_examples
+from tfkit.data.stream import Stream
 
 _MOST_WIDTHS = 8
 _TEXTS_PER_COUNT = 1024
@@ -29,11 +30,7 @@ class RowEncoder:
     """
 
     def __init__(self, examples: Examples, tokenizer, *, batch_size: int, max_length: int | None):
-        if not isinstance(examples, Examples):
-            raise TypeError(
-                "Expected `examples` as `tfkit.data.read` gives them. "
-                f"Received: {type(examples).__name__}."
-            )
+        check_examples(examples)
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         self._pairs = examples.text_pairs is not None
@@ -79,3 +76,35 @@ class RowEncoder:
             "input_ids": tf.pad(encoded["input_ids"], padding, constant_values=self._pad_token_id),
             "attention_mask": tf.pad(encoded["attention_mask"], padding),
         }
+
+
+class ColumnEncoder:
+    """Tokenises the texts of a batch, padded to the longest of them.
+
+    Args:
+        stream: what `stream` gives.
+        tokenizer: a `DistilBertTokenizer`.
+        max_length: tokens after which a text is cut; None for `tokenizer.model_max_length`.
+
+    Attributes:
+        signature: of the columns of a batch.
+    """
+
+    def __init__(self, stream: Stream, tokenizer, *, max_length: int | None):
+        self._texts = 1 + stream.has_pairs
+        self._layer = tokenizer.as_layer(
+            max_length=max_length, padding="longest", pairs=stream.has_pairs
+        )
+        target = {
+            None: (),
+            "single_label_classification": (tf.TensorSpec([None], tf.int32),),
+            "multi_label_classification": (tf.TensorSpec([None, len(stream.names)], tf.float32),),
+            "regression": (tf.TensorSpec([None, 1], tf.float32),),
+        }[stream.problem_type]
+        self.signature = (*[tf.TensorSpec([None], tf.string)] * self._texts, *target)
+
+    def __call__(self, *columns):
+        """Texts, second texts, targets -> `(features, targets)`, or features without labels."""
+        texts, targets = columns[: self._texts], columns[self._texts :]
+        features = self._layer(texts if self._texts > 1 else texts[0])
+        return (features, *targets) if targets else features

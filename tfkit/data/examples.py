@@ -99,6 +99,25 @@ class Examples:
         return f"Examples({len(self):,} texts{pairs}{labels})"
 
     @property
+    def has_labels(self) -> bool:
+        """Whether there are labels."""
+        return self.labels is not None
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there are second texts."""
+        return self.text_pairs is not None
+
+    @property
+    def label_counts(self) -> np.ndarray | None:
+        """The rows of each class, int `[C]`; of a regression, and without labels, None."""
+        if not self.has_labels or self.problem_type == "regression":
+            return None
+        if self.problem_type == "single_label_classification":
+            return np.bincount(self.targets(), minlength=len(self.names))
+        return self.targets().sum(axis=0, dtype=np.int64)
+
+    @property
     def model_options(self) -> dict[str, Any]:
         """What a config says of such labels: `DistilBertConfig(**examples.model_options)`."""
         return {"id2label": self.id2label, "problem_type": self.problem_type}
@@ -133,3 +152,12 @@ class Examples:
     def label2id(self) -> dict[str, int]:
         """Name -> class number, as `DistilBertConfig` takes it."""
         return {name: number for number, name in enumerate(self.names)}
+
+
+def check_examples(examples) -> None:
+    """Raises TypeError for anything but `Examples`."""
+    if not isinstance(examples, Examples):
+        raise TypeError(
+            "Expected texts as `tfkit.data.read` gives them, in memory. "
+            f"Received: {type(examples).__name__}."
+        )

@@ -11,7 +11,7 @@ from tfkit.config_rules import check_problem_type
 from tfkit.data.examples import Examples
 from tfkit.data.labels import as_names, class_numbers, order_names
 from tfkit.data.sources import source_of
-from tfkit.data.table import BadRow, checked_rows, report_skipped
+from tfkit.data.table import SkippedRows, checked_rows
 
 
 def read(
@@ -36,14 +36,15 @@ def read(
 
     Args:
         source: a file with column names in its first line (CSV with quotes as in RFC 4180, TSV
-            without quoting), a file of JSON lines, a Parquet file, any text file compressed by
-            gzip, bzip2 or xz; a folder that has a folder of .txt files for each class; a
-            `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts, tuples in the
-            order (text, text_pair, label), or plain strings.
+            without quoting), a file of JSON lines or one JSON array of objects, a Parquet file, any
+            text file compressed by gzip, bzip2 or xz; a folder that has a folder of .txt files for
+            each class; a `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts,
+            tuples in the order (text, text_pair, label), or plain strings.
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
         text_pair: the column of second texts, if the task is about pairs.
-        format: "csv", "tsv", "jsonl" or "parquet"; None goes by the end of the file's name.
+        format: "csv", "tsv", "jsonl", "json" (an array) or "parquet"; None goes by the end of the
+            file's name.
         names: the classes of an earlier reading (`examples.names`) or of a model
             (`config.id2label`). A label that is not among them is an error. Labels 0, 1, … are
             taken as class numbers if no name is a number.
@@ -86,17 +87,11 @@ def read(
         delimiter=delimiter,
         lenient=skip_bad_rows,
     )
-    skipped: list[BadRow] = []
-
-    def leave_out(number: int, reason: str) -> None:
-        skipped.append(BadRow(number, source.place(number), reason))
-        if not skip_bad_rows:
-            raise ValueError(f"{skipped[0]} skip_bad_rows=True leaves such rows out.")
-
+    skipped = SkippedRows(source, lenient=skip_bad_rows)
     numbers, table = array("q"), {argument: [] for argument in columns}
     for number, row in checked_rows(source, columns, problem_type):
         if isinstance(row, str):
-            leave_out(number, row)
+            skipped.add(number, row)
             continue
         numbers.append(number)
         for argument, value in row.items():
@@ -110,14 +105,13 @@ def read(
         table["label"], names = _class_numbers(table["label"], kind, names, source.names)
         for row, value in enumerate(table["label"]):
             if isinstance(value, str):
-                leave_out(numbers[row], unknown_label(value, names))
+                skipped.add(numbers[row], unknown_label(value, names))
         if skipped:
             kept = [not isinstance(value, str) for value in table["label"]]
             table = {name: _where(kept, values) for name, values in table.items()}
-            skipped.sort()
-    report_skipped(source, skipped, len(table["text"]))
+    left_out = skipped.report(len(table["text"]))
     columns = (table["text"], table.get("text_pair"), table.get("label"))
-    return Examples(*columns, names, kind, tuple(skipped))
+    return Examples(*columns, names, kind, left_out)
 
 
 def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str, str]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
+import random
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from tfkit.config_rules import check_problem_type
 from tfkit.data.readers import columns_of, known_labels, unknown_label
 from tfkit.data.sources import Source, source_of
-from tfkit.data.table import BadRow, checked_rows, report_skipped
+from tfkit.data.table import BadRow, SkippedRows, checked_rows
 
 _ROWS_AT_ONCE = 1024
+_MOST_LISTED = 1000
 
 
 class Stream:
@@ -20,7 +26,9 @@ class Stream:
     Attributes:
         names: the name of each class.
         problem_type: what a label is; None where there are none.
-        skipped: the bad rows that are left out in every pass.
+        skipped: the first of the bad rows that are left out in every pass, a thousand at most.
+        label_counts: int `[C]`, the rows of each class; of a regression None.
+        digest: of all rows, which tells one file from another.
     """
 
     def __init__(
@@ -33,8 +41,11 @@ class Stream:
         names: tuple[str, ...],
         known: Mapping[str, int],
         skipped: tuple[BadRow, ...],
+        label_counts: np.ndarray | None,
+        digest: str,
     ):
         self.names, self.problem_type, self.skipped = names, problem_type, skipped
+        self.label_counts, self.digest = label_counts, digest
         self._source, self._columns, self._rows, self._known = source, columns, rows, known
 
     def __len__(self) -> int:
@@ -47,6 +58,31 @@ class Stream:
     def id2label(self) -> dict[int, str]:
         """Class number -> name, as `DistilBertConfig` takes it."""
         return dict(enumerate(self.names))
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What a config says of such labels, as `Examples.model_options`."""
+        return {"id2label": self.id2label, "problem_type": self.problem_type}
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are labels."""
+        return self.problem_type is not None
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there are second texts."""
+        return "text_pair" in self._columns
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """The texts, from the first: every look at this attribute reads the file anew."""
+        return (row[0] for row in self._checked())
+
+    @property
+    def text_pairs(self) -> Iterator[str] | None:
+        """The second texts, likewise, if there are any."""
+        return (row[1] for row in self._checked()) if self.has_pairs else None
 
     def dataset(
         self,
@@ -72,38 +108,48 @@ class Stream:
         """
         import tensorflow as tf
 
+        from tfkit.data.encoder import ColumnEncoder
+
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        pairs = "text_pair" in self._columns
-        layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=pairs)
-        texts = tuple(tf.TensorSpec([None], tf.string) for name in self._columns if name != "label")
-        target = {
-            None: (),
-            "single_label_classification": (tf.TensorSpec([None], tf.int32),),
-            "multi_label_classification": (tf.TensorSpec([None, len(self.names)], tf.float32),),
-            "regression": (tf.TensorSpec([None, 1], tf.float32),),
-        }[self.problem_type]
-
-        def encode(*columns):
-            features = layer(columns[: len(texts)] if pairs else columns[0])
-            return (features, columns[-1]) if target else features
-
-        rows = tf.data.Dataset.from_generator(self.chunks, output_signature=texts + target)
-        rows = rows.unbatch()
-        if shuffle:
-            rows = rows.shuffle(shuffle, seed=seed, reshuffle_each_iteration=True)
-        batches = rows.batch(batch_size).map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        encode = ColumnEncoder(self, tokenizer, max_length=max_length)
+        seeds = random.Random(seed)
+        rows = tf.data.Dataset.from_generator(
+            lambda: self.batches(batch_size, shuffle=shuffle, seed=seeds.getrandbits(63)),
+            output_signature=encode.signature,
+        )
+        batches = rows.map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         count = -(-len(self) // batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(count))
 
     def chunks(self) -> Iterator[tuple[tuple, ...]]:
-        """Rows as columns (texts, second texts of pairs, labels), some at a time.
+        """Rows as columns (texts, second texts of pairs, labels), some at a time."""
+        return self.batches(_ROWS_AT_ONCE)
 
-        What comes to TensorFlow row by row is slow.
+    def batches(
+        self, size: int, *, shuffle: int = 0, seed: int | str = 0
+    ) -> Iterator[tuple[tuple, ...]]:
+        """Rows as columns, `size` at a time, the last ones fewer.
+
+        Args:
+            size: rows at a time.
+            shuffle: how many rows to draw from at a time; 0 keeps the order.
+            seed: decides the order.
+
+        Raises:
+            ValueError: there are no longer as many rows as in the first pass.
         """
-        rows = iter(self._checked())
-        while chunk := list(itertools.islice(rows, _ROWS_AT_ONCE)):
-            yield tuple(zip(*chunk))
+        rows, count = iter(self._checked()), 0
+        if shuffle:
+            rows = _drawn(rows, shuffle, random.Random(seed))
+        while batch := list(itertools.islice(rows, size)):
+            count += len(batch)
+            yield tuple(zip(*batch))
+        if count != len(self):
+            raise ValueError(
+                f"{self._source.name} has changed: it had {len(self):,} rows, and has {count:,}. "
+                "Leave it as it is while it is read, and begin anew."
+            )
 
     def _checked(self) -> Iterator[tuple]:
         for _, row in checked_rows(self._source, self._columns, self.problem_type):
@@ -126,6 +172,17 @@ class Stream:
         return [float(number in numbers) for number in range(len(self.names))]
 
 
+def _drawn(rows: Iterator, count: int, generator: random.Random) -> Iterator:
+    """Each row at the place of one that is drawn from the `count` that are held."""
+    held = list(itertools.islice(rows, count))
+    for row in rows:
+        place = generator.randrange(count)
+        yield held[place]
+        held[place] = row
+    generator.shuffle(held)
+    yield from held
+
+
 def stream(
     source: str | os.PathLike | Mapping | Sequence,
     *,
@@ -146,6 +203,7 @@ def stream(
 
     Args:
         source: what `read` takes, if it can be read more than once: a file, a folder, a dataset.
+            A JSON array is held whole; JSON lines are not.
         text, label, text_pair, format, names, encoding, delimiter, skip_bad_rows: as in `read`.
         problem_type: as in `read`; None is one class a text.
 
@@ -156,8 +214,8 @@ def stream(
     Example:
 
         >>> rows = stream([("good", "pos"), ("bad bad", "neg"), ("bad", "neg")])
-        >>> len(rows), rows.names
-        (3, ('neg', 'pos'))
+        >>> len(rows), rows.names, rows.label_counts.tolist()
+        (3, ('neg', 'pos'), [2, 1])
         >>> from tfkit.text.tokenizer import DistilBertTokenizer
         >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
         >>> batches = rows.dataset(DistilBertTokenizer(words), batch_size=2)
@@ -174,33 +232,32 @@ def stream(
     columns = columns_of(text, text_pair, label)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     opened = source_of(source, columns, lenient=skip_bad_rows, **options)
-    skipped: list[BadRow] = []
-
-    def leave_out(number: int, reason: str) -> None:
-        skipped.append(BadRow(number, opened.place(number), reason))
-        if not skip_bad_rows:
-            raise ValueError(f"{skipped[0]} skip_bad_rows=True leaves such rows out.")
-
+    skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
+    digest = hashlib.sha256(repr((names, columns)).encode())
     rows, places = 0, {}  # the first row of each label, or set of labels, and how many there are
     for number, row in checked_rows(opened, columns, kind):
         if isinstance(row, str):
-            leave_out(number, row)
+            skipped.add(number, row)
             continue
         rows += 1
+        digest.update(repr(tuple(row.values())).encode())
         if label is not None and kind != "regression":
             places.setdefault(row["label"], [number, 0])[1] += 1
-    known, class_names = {}, (label,) if label is not None else ()
+    known, class_names, counts = {}, (label,) if label is not None else (), None
     if label is not None and kind != "regression":
         several = kind == "multi_label_classification"
         found = set(itertools.chain.from_iterable(places)) if several else set(places)
         known, class_names = known_labels(found, names, opened.names)
+        counts = np.zeros(len(class_names), np.int64)
         for value, (number, count) in places.items():
-            strange = [part for part in (value if several else [value]) if part not in known]
+            parts = value if several else [value]
+            strange = [part for part in parts if part not in known]
             if strange:
                 also = f" (and of {count - 1:,} more rows)" if count > 1 else ""
-                leave_out(number, unknown_label(strange[0], class_names) + also)
+                skipped.add(number, unknown_label(strange[0], class_names) + also, count)
                 rows -= count
-    report_skipped(opened, skipped, rows)
+            else:
+                counts[[known[part] for part in parts]] += count
     return Stream(
         opened,
         columns,
@@ -208,5 +265,7 @@ def stream(
         problem_type=None if label is None else kind,
         names=class_names,
         known=known,
-        skipped=tuple(sorted(skipped)),
+        skipped=skipped.report(rows),
+        label_counts=counts,
+        digest=digest.hexdigest()[:16],
     )

@@ -63,18 +63,51 @@ def checked_rows(
             yield number, str(error)
 
 
-def report_skipped(source: Source, skipped: list[BadRow], rows: int) -> None:
-    """Warns of rows that were left out; raises ValueError if no row is left."""
-    if not rows:
-        because = f": {len(skipped):,} were bad, the first: {skipped[0]}" if skipped else "."
-        raise ValueError(f"{source.name} has no rows{because} Expected at least one text.")
-    if skipped:
-        first = " ".join(map(str, skipped[:_SHOWN]))
-        more = f" And {len(skipped) - _SHOWN:,} more." if len(skipped) > _SHOWN else ""
-        warnings.warn(
-            f"left out {len(skipped):,} of {rows + len(skipped):,} rows. {first}{more}",
-            stacklevel=3,
-        )
+class SkippedRows:
+    """The bad rows of a reading: an error each, or, of a lenient one, a list and a warning.
+
+    Args:
+        source: what is read.
+        lenient: leave them out.
+        most: how many are listed; None lists all. All are counted.
+    """
+
+    def __init__(self, source: Source, *, lenient: bool, most: int | None = None):
+        self._source, self._lenient, self._most = source, lenient, most
+        self._rows: list[BadRow] = []
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._count)
+
+    def add(self, number: int, reason: str, rows: int = 1) -> None:
+        """A bad row, which may stand for several; unless lenient, raises ValueError."""
+        bad = BadRow(number, self._source.place(number), reason)
+        if not self._lenient:
+            raise ValueError(f"{bad} skip_bad_rows=True leaves such rows out.")
+        self._count += rows
+        if self._most is None or len(self._rows) < self._most:
+            self._rows.append(bad)
+
+    def report(self, rows: int) -> tuple[BadRow, ...]:
+        """Gives the list and warns of it; raises ValueError if no row is left.
+
+        Args:
+            rows: how many are left.
+        """
+        bad, count = sorted(self._rows), self._count
+        if not rows:
+            because = f": {count:,} were bad, the first: {bad[0]}" if bad else "."
+            raise ValueError(
+                f"{self._source.name} has no rows{because} Expected at least one text."
+            )
+        if count:
+            first = " ".join(map(str, bad[:_SHOWN]))
+            more = f" And {count - _SHOWN:,} more." if count > _SHOWN else ""
+            warnings.warn(
+                f"left out {count:,} of {rows + count:,} rows. {first}{more}", stacklevel=3
+            )
+        return tuple(bad)
 
 
 def _clean_text(value) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfkit.data.examples import Examples
+from tfkit.data.examples import Examples, check_examples
 from tfkit.data.pipeline import dataset
 from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression
@@ -80,6 +80,7 @@ def predict_logits(
     verbose: str | int = 0,
 ) -> np.ndarray:
     """Logits float `[B,C]` of the texts, in their order; arguments as in `evaluate`."""
+    check_examples(examples)
     unlabelled = Examples(examples.texts, examples.text_pairs)
     max_length = token_limit(model, tokenizer, max_length)
     batches = dataset(unlabelled, tokenizer, batch_size=batch_size, max_length=max_length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from tfkit.text.normalizer import NormalizerOptions, normalize
 
@@ -10,7 +10,7 @@ from tfkit.text.normalizer import NormalizerOptions, normalize
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def learn_vocabulary(texts: Sequence[str], size: int, *, do_lower_case: bool = True) -> list[str]:
+def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = True) -> list[str]:
     """The `size` pieces, at most, that spell `texts` best, special tokens first.
 
     Args:
@@ -33,6 +33,7 @@ def learn_vocabulary(texts: Sequence[str], size: int, *, do_lower_case: bool = T
             f"`size` must be above {len(SPECIAL_TOKENS)}, the number of special tokens; "
             f"received {size}."
         )
+    texts = list(texts)
     if not any(text.strip() for text in texts):
         raise ValueError("Expected texts with words to learn from. Received none.")
     import keras_nlp

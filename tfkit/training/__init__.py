@@ -18,18 +18,20 @@ from tfkit.training.logs import Log
 from tfkit.training.loop import Loop
 from tfkit.training.metrics import F1
 from tfkit.training.optimizer import WarmupLinearDecay, adamw
+from tfkit.training.progress import Progress
 from tfkit.training.recipe import Recipe
 from tfkit.training.strategies import is_chief, named_strategy
 
 __all__ = [
     "AdamW",
-    "F1",
     "Augmentation",
     "Checkpoints",
     "Evaluation",
+    "F1",
     "KeepBest",
     "Log",
     "Loop",
+    "Progress",
     "Recipe",
     "WarmupLinearDecay",
     "adamw",

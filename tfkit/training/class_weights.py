@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfkit.data.examples import Examples
+from tfkit.data.stream import Stream
 
 
-def class_weights(examples: Examples, weights: str | Mapping[str, float]) -> dict[int, float]:
+def class_weights(
+    examples: Examples | Stream, weights: str | Mapping[str, float]
+) -> dict[int, float]:
     """What an error with each class costs; as `class_weight` of Keras' `fit` takes it.
 
     Args:
@@ -41,11 +44,10 @@ def class_weights(examples: Examples, weights: str | Mapping[str, float]) -> dic
                 f"{', '.join(examples.names[:5])}{', …' if len(examples.names) > 5 else ''}."
             )
         return {n: float(weights.get(name, 1.0)) for n, name in enumerate(examples.names)}
-    targets, rows = examples.targets(), len(examples)
+    counts, rows = examples.label_counts, len(examples)
     if examples.problem_type == "multi_label_classification":
-        counts = np.maximum(targets.sum(axis=0, dtype=np.int64), 1)
+        counts = np.maximum(counts, 1)
         balanced = np.maximum(rows - counts, 1) / counts
     else:
-        counts = np.bincount(targets, minlength=len(examples.names))
         balanced = rows / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return {n: float(weight) for n, weight in enumerate(balanced)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from tfkit.data.examples import Examples
+from tfkit.data.examples import Examples, check_examples
 from tfkit.training.distill_augment import Augmentation
 from tfkit.training.distill_loss import Distiller, TaughtExamples
 from tfkit.training.distill_teacher import load_teacher, teacher_logits
@@ -55,7 +55,7 @@ def distill(
         there are none.
 
     Raises:
-        TypeError, ImportError: as `teacher_logits` does.
+        TypeError, ImportError: as `teacher_logits` does; or the texts are a `Stream`.
         ValueError: likewise; or a number, or the teacher's shape, does not fit.
 
     Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108), section 2.
@@ -75,6 +75,7 @@ def distill(
         ['accuracy', 'loss', 'macro_f1']
     """
     _check_numbers(temperature, hard_weight, soft_weight, hidden_weight)
+    check_examples(train)
     if train.labels is None:
         raise ValueError("Expected examples with labels to train on. Received texts alone.")
     if hidden_weight:

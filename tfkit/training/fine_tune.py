@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfkit.data.epochs import Epochs
 from tfkit.data.examples import Examples
+from tfkit.data.stream import Stream
 from tfkit.models.inputs import token_limit
 from tfkit.training import objectives
 from tfkit.training.best import KeepBest
@@ -26,8 +27,8 @@ from tfkit.training.token_dropout import token_dropout
 def fine_tune(
     model,
     tokenizer,
-    train: Examples,
-    validation: Examples | None = None,
+    train: Examples | Stream,
+    validation: Examples | Stream | None = None,
     *,
     recipe: Recipe | None = None,
     strategy: tf.distribute.Strategy | None = None,
@@ -43,7 +44,7 @@ def fine_tune(
             Its `problem_type`, or that of `train`, says what it is trained for. Afterwards it is
             compiled, and layers that the recipe froze stay frozen.
         tokenizer: its tokenizer.
-        train: what `tfkit.data.read` gives.
+        train: what `tfkit.data.read` gives, or `tfkit.data.stream`, of a file larger than memory.
         validation: likewise, read with `names=train.names`.
         recipe: the hyper-parameters; None takes `Recipe()`.
         strategy: of `tf.distribute`, in whose scope the model was made; see
@@ -96,6 +97,7 @@ def fine_tune(
         train,
         tokenizer,
         shuffle=True,
+        shuffle_buffer=recipe.shuffle_buffer,
         seed=recipe.seed,
         drop_remainder=recipe.jit_compile,
         **options,
@@ -147,9 +149,10 @@ def fine_tune(
     return history
 
 
-def _loss(recipe: Recipe, train: Examples):
+def _loss(recipe: Recipe, train: Examples | Stream):
     weights = recipe.class_weights
-    labelled = train[: getattr(train, "labelled", None)]  # what a teacher answers is no label
+    # What a teacher answers is no label.
+    labelled = train[: train.labelled] if hasattr(train, "labelled") else train
     return objectives.loss(
         train.problem_type,
         len(train.names),
@@ -179,8 +182,8 @@ def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     digests = {
         "config": model.config.to_json_string(),
         "vocabulary": tokenizer.get_vocab(),
-        "training texts": vars(train),
-        "validation texts": validation and vars(validation),
+        "training texts": _content(train),
+        "validation texts": validation and _content(validation),
     }
     return {
         **recipe.to_dict(),
@@ -192,6 +195,10 @@ def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     }
 
 
+def _content(examples: Examples | Stream):
+    return examples.digest if isinstance(examples, Stream) else vars(examples)
+
+
 def _check_strategy(model, strategy: tf.distribute.Strategy) -> None:
     if model.distribute_strategy is not strategy:
         raise ValueError(
@@ -200,8 +207,8 @@ def _check_strategy(model, strategy: tf.distribute.Strategy) -> None:
         )
 
 
-def _check_labels(model, examples: Examples) -> None:
-    if examples.labels is None:
+def _check_labels(model, examples: Examples | Stream) -> None:
+    if not examples.has_labels:
         raise ValueError("Expected examples with labels to train on. Received texts alone.")
     if len(examples.names) < 2 and examples.problem_type == "single_label_classification":
         raise ValueError(

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from tfkit.data.epochs import Epochs
+from tfkit.training.progress import Progress
 
 
 class Loop:
@@ -70,13 +71,27 @@ class Loop:
             first_step: batches that were trained on before, by an earlier run.
             change: of `Epochs.dataset`.
             callbacks: Keras callbacks.
-            verbose: as in `keras.Model.fit`.
+            verbose: 0 says nothing, 2 a line an epoch, 1 and "auto" what `Progress` chooses.
 
         Returns: figures by epoch; those of a validation begin with "val_".
+
+        Raises:
+            ValueError, OSError: the file of a `Stream` changed on the way.
         """
+        try:
+            return self._run(train, validation, epochs, first_step, change, callbacks, verbose)
+        except tf.errors.OpError:
+            for source in filter(None, (train, validation)):
+                source.raise_own_error()
+            raise
+
+    def _run(self, train, validation, epochs, first_step, change, callbacks, verbose):
+        callbacks = [self.history, *callbacks]
+        if verbose != 0:
+            live = False if verbose == 2 else None
+            callbacks.append(Progress(steps=train.steps, epochs=epochs, live=live))
         callbacks = keras.callbacks.CallbackList(
-            [self.history, *callbacks],
-            add_progbar=verbose != 0,
+            callbacks,
             model=self.model,
             epochs=epochs,
             steps=train.steps,

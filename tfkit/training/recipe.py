@@ -22,6 +22,8 @@ class Recipe:
     Args:
         epochs: passes over the texts; None takes `default_epochs`.
         batch_size: B, of all replicas together.
+        shuffle_buffer: of a `tfkit.data.Stream`, how many rows are held to draw the next from;
+            what `read` gives is shuffled as a whole.
         gradient_accumulation_steps: batches whose gradients make one update, weighed by their
             rows, so that K batches of B rows do what one of K·B does.
         learning_rate: at its peak; None takes `default_learning_rate`.
@@ -62,6 +64,7 @@ class Recipe:
 
     epochs: int | None = None
     batch_size: int = 32
+    shuffle_buffer: int = 10_000
     gradient_accumulation_steps: int = 1
     learning_rate: float | None = None
     warmup: float = 0.1
@@ -181,6 +184,7 @@ _COUNT, _SHARE = "a whole number from 1", "a share from 0 up to, not including, 
 _RULES = {
     "epochs": (_count, _COUNT),
     "batch_size": (_count, _COUNT),
+    "shuffle_buffer": (_count, _COUNT),
     "gradient_accumulation_steps": (_count, _COUNT),
     "learning_rate": (lambda value: value > 0, "a number above 0"),
     "warmup": (lambda value: 0 <= value <= 1, "a share from 0 to 1"),
