@@ -132,3 +132,17 @@ def test_a_damaged_file_is_one_clear_error(tmp_path):
     assert not tmp_path.exists()
     with pytest.raises(ValueError, match="`every` must be a whole number from 1; received 0"):
         Checkpoints(tmp_path, every=0)
+
+
+def test_a_new_training_takes_the_place_of_one_before(tmp_path):
+    """Its first files would else be taken for the oldest, and deleted."""
+    old = [tmp_path / f"step-{step:09d}.safetensors" for step in (1000, 1500)]
+    for path in old:
+        path.touch()
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    checkpoints = Checkpoints(tmp_path, every=1)
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), batch_size=1, callbacks=[checkpoints], verbose=0)
+    assert [path.name for path in checkpoints.files()] == [
+        f"step-{step:09d}.safetensors" for step in (1, 2)
+    ]

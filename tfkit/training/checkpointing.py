@@ -35,7 +35,8 @@ class Checkpoints(keras.callbacks.Callback):
         every: batches between two files; None writes after epochs alone. None is written within
             an update of several batches.
         keep: how many files stay.
-        resume: begin with the newest file, if there is one.
+        resume: begin with the newest file, if there is one. Without it the first file that is
+            written takes the place of those of an earlier training.
         writes: whether this process writes, which one of a cluster does.
 
     Raises:
@@ -64,6 +65,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.directory = Path(directory).expanduser()
         self.every, self.keep, self.writes = every, keep, writes
         files = self.files() if resume else []
+        self._stale = [] if resume else self.files()
         self._newest = files[-1] if files else None
         self._state = _state_of(self._newest) if files else {"step": 0, "epoch": 0}
         self._variables = self._parts = None
@@ -191,8 +193,10 @@ class Checkpoints(keras.callbacks.Callback):
                 raise OSError(str(error)) from error
             raise
         os.replace(stage, path)
-        for old in self.files()[: -self.keep]:
-            old.unlink()
+        for old in (*self._stale, *self.files()[: -self.keep]):
+            if old != path:
+                old.unlink(missing_ok=True)
+        self._stale = []
 
     def _restore(self) -> None:
         with safetensors.safe_open(self._newest, framework="np") as file:
