@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tfkit.data.ahead import made_ahead
 from tfkit.data.buckets import fit_widths
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.stream import Stream
@@ -34,9 +35,10 @@ class RowEncoder:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         self._pairs = examples.text_pairs is not None
-        self._layer = tokenizer.as_layer(
-            max_length=max_length, padding="longest", pairs=self._pairs
-        )
+        layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=self._pairs)
+        column = tf.TensorSpec([None], tf.string)
+        # Traced once, for the counts and for the batches.
+        self._layer = tf.function(layer, [(column, column) if self._pairs else column])
         columns = (examples.texts, examples.text_pairs) if self._pairs else (examples.texts,)
         self._columns = [tf.constant(column) for column in columns]
         self._targets = None if examples.labels is None else tf.constant(examples.targets())
@@ -61,9 +63,8 @@ class RowEncoder:
     def _token_counts(self) -> np.ndarray:
         """N of each row, by one pass of the tokenizer over all texts."""
         texts = tf.data.Dataset.from_tensor_slices(tuple(self._columns)).batch(_TEXTS_PER_COUNT)
-        counts = texts.map(
-            lambda *texts: tf.reduce_sum(self._encode(texts)["attention_mask"], axis=1),
-            tf.data.AUTOTUNE,
+        counts = made_ahead(
+            texts, lambda *texts: tf.reduce_sum(self._encode(texts)["attention_mask"], axis=1)
         )
         return np.concatenate(list(counts.as_numpy_iterator()))
 

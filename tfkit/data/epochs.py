@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfkit.data.ahead import made_ahead
 from tfkit.data.buckets import plan_batches
 from tfkit.data.encoder import ColumnEncoder, RowEncoder
 from tfkit.data.examples import Examples
@@ -106,7 +107,7 @@ class Epochs:
                 batch = (*batch, weights)
             return batch if len(batch) > 1 else features
 
-        return elements.map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        return made_ahead(elements, encode)
 
     def raise_own_error(self) -> None:
         """Raises what went wrong with the file of a `Stream`, if anything did.

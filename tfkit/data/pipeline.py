@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfkit.data.ahead import made_ahead
 from tfkit.data.buckets import plan_batches
 from tfkit.data.encoder import RowEncoder
 from tfkit.data.examples import Examples
@@ -74,4 +75,4 @@ def dataset(
         )
     else:
         rows = tf.data.Dataset.range(len(examples)).batch(batch_size, drop_remainder)
-    return rows.map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(rows, encode)

@@ -108,6 +108,7 @@ class Stream:
         """
         import tensorflow as tf
 
+        from tfkit.data.ahead import made_ahead
         from tfkit.data.encoder import ColumnEncoder
 
         if batch_size < 1:
@@ -118,7 +119,7 @@ class Stream:
             lambda: self.batches(batch_size, shuffle=shuffle, seed=seeds.getrandbits(63)),
             output_signature=encode.signature,
         )
-        batches = rows.map(encode, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        batches = made_ahead(rows, encode)
         count = -(-len(self) // batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(count))
 
