@@ -4,22 +4,23 @@ BIN := $(VENV)/bin
 TEST_EXTRAS := mobile,plots,tensorboard,parquet,test,parity
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 SOURCES := .
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lint format docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: PYTHON=$(PYTHON) (3.10 or newer), VENV=$(VENV)"
+	@echo "Variables: PYTHON=$(PYTHON) (3.10 or newer), VENV=$(VENV), TEST_PROCESSES=$(TEST_PROCESSES)"
 
 demo: $(VENV)/.demo-installed  ## Classify, fine-tune, evaluate, export and answer, on the small model
 	$(BIN)/tfkit demo
 
 test: lint  ## Run the linter and the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 test-all: lint  ## Run the slow tests too
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m "slow or not slow"
 
 lint: $(VENV)/.test-installed  ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)
