@@ -140,7 +140,6 @@ def lite(model, tokenizer, folder: Path, forms: list[str]) -> None:
                 row(name, f"{report.bytes / 1e6:.1f}", f"{report.largest_difference:.1e}")
     files["Keras `model.export`, float32"] = path = folder / KERAS
     if not path.exists():
-        model.padding_free = False  # its operators are none of LiteRT's
         specs = {name: tf.TensorSpec([1, TOKENS], tf.int32, name=name) for name in INPUTS}
         model.export(str(path), format="litert", input_signature=[specs], verbose=False)
     print()

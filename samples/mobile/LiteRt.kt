@@ -1,26 +1,34 @@
 // Android, Kotlin: a file of the form "ids" in LiteRT, for an app that has a BERT tokenizer.
 //
-// build.gradle:  implementation("com.google.ai.edge.litert:litert:1.4.0")  // org.tensorflow.lite
+// build.gradle:  implementation("com.google.ai.edge.litert:litert:2.1.0")
 // The file was written with max_length = 128; its zip archive holds vocab.txt and labels.txt.
 
-import java.io.File
-import org.tensorflow.lite.Interpreter
+import com.google.ai.edge.litert.Accelerator
+import com.google.ai.edge.litert.CompiledModel
 
-class TokenClassifier(file: File, private val labels: List<String>, private val length: Int = 128) :
+class TokenClassifier(path: String, private val labels: List<String>, private val length: Int = 128) :
     AutoCloseable {
-    private val interpreter = Interpreter(file, Interpreter.Options().setNumThreads(2))
+    private val model = CompiledModel.create(
+        path,
+        CompiledModel.Options(Accelerator.CPU).apply {
+            cpuOptions = CompiledModel.CpuOptions(numThreads = 2)
+        },
+    )
+    private val inputs = listOf("input_ids", "attention_mask")
+        .associateWith { model.createInputBuffer(it) }
+    private val outputs = mapOf("scores" to model.createOutputBuffer("scores"))
 
     /** `ids`: [CLS] … [SEP], at most `length` of them. Gives each label's score. */
     fun classify(ids: IntArray): Map<String, Float> {
         require(ids.size <= length) { "Expected at most $length ids. Received ${ids.size}." }
-        val mask = IntArray(length) { if (it < ids.size) 1 else 0 }
-        val scores = Array(1) { FloatArray(labels.size) }
-        interpreter.runSignature(
-            mapOf("input_ids" to arrayOf(ids.copyOf(length)), "attention_mask" to arrayOf(mask)),
-            mapOf("scores" to scores),
-        )
-        return labels.zip(scores[0].toList()).toMap()
+        inputs.getValue("input_ids").writeInt(ids.copyOf(length))
+        inputs.getValue("attention_mask").writeInt(IntArray(length) { if (it < ids.size) 1 else 0 })
+        model.run(inputs, outputs)
+        return labels.zip(outputs.getValue("scores").readFloat().toList()).toMap()
     }
 
-    override fun close() = interpreter.close()
+    override fun close() {
+        (inputs.values + outputs.values).forEach { it.close() }
+        model.close()
+    }
 }

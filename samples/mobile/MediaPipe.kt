@@ -4,6 +4,7 @@
 // The file goes to src/main/assets/model.tflite.
 
 import android.content.Context
+import com.google.mediapipe.tasks.components.processors.ClassifierOptions
 import com.google.mediapipe.tasks.core.BaseOptions
 import com.google.mediapipe.tasks.text.textclassifier.TextClassifier
 
@@ -12,7 +13,7 @@ class ReviewClassifier(context: Context) : AutoCloseable {
         context,
         TextClassifier.TextClassifierOptions.builder()
             .setBaseOptions(BaseOptions.builder().setModelAssetPath("model.tflite").build())
-            .setMaxResults(1)
+            .setClassifierOptions(ClassifierOptions.builder().setMaxResults(1).build())
             .build(),
     )
 

@@ -106,6 +106,9 @@ def test_vocabulary_and_labels_are_in_the_file(files):
         assert archive.read("vocab.txt").decode().split("\n")[: len(VOCABULARY)] == VOCABULARY
         assert archive.read("labels.txt").decode().splitlines() == [*LABELS.values()]
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+    with zipfile.ZipFile(files["ids"].path) as archive:  # which MediaPipe does not read
+        assert archive.read("vocab.txt").decode().split("\n")[:-1] == VOCABULARY
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
 
 
 def test_the_weights_keep_their_alignment_beside_the_metadata(files):

@@ -94,6 +94,19 @@ def test_tf_function_on_constants(tiny_model):
     np.testing.assert_allclose(outputs.logits, tiny_model(batch).logits, atol=1e-6)
 
 
+def test_keras_own_export_for_litert_runs_there(tiny_model, tmp_path):
+    """With the padding-free encoder it would need operators that LiteRT does not have."""
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    specs = {name: tf.TensorSpec((1, 5), tf.int32, name=name) for name in BATCH}
+    path = tmp_path / "model.tflite"
+    tiny_model.export(path, format="litert", input_signature=[specs], verbose=False)
+    assert tiny_model.padding_free is None
+    run = interpreter.Interpreter(str(path)).get_signature_runner()
+    row = {name: np.asarray(values[:1], np.int32) for name, values in BATCH.items()}
+    (logits,) = [value for value in run(**row).values() if value.shape == (1, 4)]
+    np.testing.assert_allclose(logits, tiny_model(row).logits, atol=1e-5)
+
+
 def test_keras_file(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

@@ -1,7 +1,7 @@
 """Text files inside a `.tflite` file: labels, vocabulary, the tokenizer's settings.
 
-They follow the model as an uncompressed zip archive, as MediaPipe wants them: a runtime does not
-see them, and any zip reader does.
+They follow the model as a zip archive, for MediaPipe an uncompressed one: a runtime does not see
+them, and any zip reader does.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ import zipfile
 VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "tokenizer_config.json"
 
 
-def with_files(content: bytes, files: dict[str, list[str]]) -> bytes:
-    """A model with text files behind it."""
+def with_files(content: bytes, files: dict[str, list[str]], *, compressed: bool = False) -> bytes:
+    """A model with text files behind it.
+
+    Args:
+        content: the model.
+        files: lines by name.
+        compressed: deflate them, which MediaPipe does not read.
+    """
     whole = io.BytesIO(content)
-    with zipfile.ZipFile(whole, "a", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(whole, "a") as archive:
         for name, lines in files.items():
             # A fixed date: the same model gives the same bytes.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, "\n".join(lines) + "\n")
+            entry.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+            archive.writestr(entry, "\n".join(lines) + "\n", compresslevel=9)
     return whole.getvalue()
 
 

@@ -60,7 +60,7 @@ class Form:
         if self.name == "mediapipe":
             content = with_metadata(content, "Text classifier")
             files[VOCABULARY] = self._pieces.lines
-        return with_files(content, files)
+        return with_files(content, files, compressed=self.name != "mediapipe")
 
     def _classify(self, ids, mask) -> dict[str, tf.Tensor]:
         batch = {"input_ids": ids, "attention_mask": mask}
