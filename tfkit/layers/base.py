@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from tfkit.layers import gradients
+
 
 class Brick(keras.layers.Layer):
     """A layer that names its constructor arguments once, in `arguments`.
@@ -50,8 +52,11 @@ class LayerNorm(keras.layers.LayerNormalization):
     Source: Ba et al. 2016 (https://arxiv.org/abs/1607.06450), equation 4.
     """
 
-    def call(self, x):
+    def call(self, x, training=None):
         x = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+        if training:
+            gamma, beta = (ops.cast(weight, x.dtype) for weight in (self.gamma, self.beta))
+            return ops.cast(gradients.layer_norm(x, gamma, beta, self.epsilon), self.compute_dtype)
         centred = x - ops.mean(x, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
         scale = ops.rsqrt(variance + self.epsilon) * self.gamma

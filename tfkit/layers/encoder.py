@@ -5,15 +5,18 @@ from __future__ import annotations
 import keras
 
 from tfkit.config_rules import ACTIVATIONS
+from tfkit.layers import gradients
 from tfkit.layers.attention import SelfAttention
 from tfkit.layers.base import Brick
 from tfkit.layers.grid import Grid
 
 
-def activation(name: str):
-    """The function that config.json's `activation` names."""
+def activate(x, name: str, training=None):
+    """The function that config.json's `activation` names, of x."""
     function, options = ACTIVATIONS[name]
-    return lambda x: getattr(keras.activations, function)(x, **options)
+    if training and (function, options) == ACTIVATIONS["gelu"]:
+        return gradients.gelu(x)
+    return getattr(keras.activations, function)(x, **options)
 
 
 class FeedForward(Brick):
@@ -26,7 +29,7 @@ class FeedForward(Brick):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.lin1 = self.dense(self.hidden_dim, "lin1", activation=activation(self.activation))
+        self.lin1 = self.dense(self.hidden_dim, "lin1")
         self.lin2 = self.dense(self.dim, "lin2")
         self.drop = self.dropout_layer(self.dropout, "drop")
 
@@ -36,7 +39,8 @@ class FeedForward(Brick):
         self.built = True
 
     def call(self, x, training=None):
-        return self.drop(self.lin2(self.lin1(x)), training=training)
+        x = activate(self.lin1(x), self.activation, training)
+        return self.drop(self.lin2(x), training=training)
 
 
 class TransformerBlock(Brick):
