@@ -211,11 +211,13 @@ def scaling(folder: Path, quick: bool, figures: dict) -> None:
     most = 2**11 if quick else 2**17
 
     def cost(worker: Worker) -> float:
-        """The best of two runs, of eight where they are short, after one to warm up."""
+        """The best of some runs; where they are long, the first is also the last."""
         worker.ask("keep", name="scaling", texts=texts)
         first = worker.ask("answer", name="scaling", batch=len(texts))
-        runs = 8 if first < 0.2 else 2
-        return min(worker.ask("answer", name="scaling", batch=len(texts)) for _ in range(runs))
+        more = 8 if first < 0.2 else 2 if first < 5 else 0
+        return min(
+            [first, *(worker.ask("answer", name="scaling", batch=len(texts)) for _ in range(more))]
+        )
 
     for tokens in SCALED_TOKENS:
         for count in SCALED_TEXTS:
