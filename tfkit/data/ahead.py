@@ -25,4 +25,5 @@ def made_ahead(elements: tf.data.Dataset, make: Callable) -> tf.data.Dataset:
     count = min(os.cpu_count() or 1, _MOST)
     options = tf.data.Options()
     options.autotune.enabled = False
+    make = tf.autograph.experimental.do_not_convert(make)
     return elements.map(make, count).prefetch(count).with_options(options)

@@ -38,7 +38,8 @@ class RowEncoder:
         layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=self._pairs)
         column = tf.TensorSpec([None], tf.string)
         # Traced once, for the counts and for the batches.
-        self._layer = tf.function(layer, [(column, column) if self._pairs else column])
+        signature = [(column, column) if self._pairs else column]
+        self._layer = tf.function(layer, signature, autograph=False)
         columns = (examples.texts, examples.text_pairs) if self._pairs else (examples.texts,)
         self._columns = [tf.constant(column) for column in columns]
         self._targets = None if examples.labels is None else tf.constant(examples.targets())

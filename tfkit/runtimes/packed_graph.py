@@ -70,7 +70,8 @@ def convert(model, precision: str) -> bytes:
         tf.TensorSpec([1, 1, None, None], tf.float32, name="bias"),
         tf.TensorSpec([None], tf.int32, name="firsts"),
     ]
-    function = tf.function(classify, input_signature=signature).get_concrete_function()
+    function = tf.function(classify, input_signature=signature, autograph=False)
+    function = function.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], weights_only(model))
     if precision == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -45,7 +45,8 @@ class Tokenize:
             return tf.boolean_mask(batch["input_ids"], real > 0), tf.reduce_sum(real, axis=1)
 
         signature = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
-        self._function = tf.function(tokens, input_signature=signature).get_concrete_function()
+        function = tf.function(tokens, input_signature=signature, autograph=False)
+        self._function = function.get_concrete_function()
 
     def __call__(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         """Texts, and the second texts of pairs, in UTF-8 -> tokens. At least one text."""

@@ -55,7 +55,7 @@ class AdamW(keras.optimizers.AdamW):
         constants = (1 - self.beta_1, 1 - self.beta_2, self.epsilon)
         constants = [tf.constant(value, tf.float32) for value in constants]
         # Made anew for each trace: a function that outlives its variables cannot be called again.
-        update = tf.function(_update, jit_compile=True)
+        update = tf.function(_update, jit_compile=True, autograph=False)
         for grad, variable in zip(grads, variables):
             place = self._get_variable_index(variable)
             m, v = self._momentums[place].value, self._velocities[place].value
