@@ -21,7 +21,7 @@ _FEWEST = 100
 
 # Fields of `Recipe` -> how argparse reads them, and their line of help. The defaults are Recipe's.
 _RECIPE = {
-    "epochs": (int, "passes over the texts (3; 3 to 30 for models of width < 512)"),
+    "epochs": (int, "passes over the texts (3, more for small files and narrow models)"),
     "batch_size": (int, "texts a batch, of all replicas together (32)"),
     "shuffle_buffer": (int, "with --stream, texts in memory to draw the next from (10,000)"),
     "learning_rate": (float, "at its peak (5e-5, more for narrower models)"),
