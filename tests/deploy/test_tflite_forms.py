@@ -62,12 +62,10 @@ def test_strings_in_labels_out_with_the_tokenizer_in_the_file(files, expected, t
         assert answer["label"][0].decode() == LABELS[scores.argmax()]
 
 
-def test_the_text_form_finds_special_tokens_written_in_texts(model, tokenizer, tmp_path):
+def test_the_text_form_finds_special_tokens_written_in_texts(files, model, tokenizer):
     texts = ["good film", "good[MASK] film [SEP]", "good [mask] film"]
-    report = export.tflite(
-        model, tokenizer, tmp_path / "m.tflite", form="text", max_length=24, texts=texts
-    )
-    assert report.agreement.largest_difference < 1e-5
+    scores = Classifier(files["text"].path).scores(texts)
+    np.testing.assert_allclose(scores, probabilities(model, tokenizer, texts), atol=1e-5)
 
 
 def mediapipe_scores(path, texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -16,6 +17,14 @@ from tfkit.export.requests import example, strings
 from tfkit.export.warmup import WARMUP_FILE, read_warmup, write_warmup
 
 
+@pytest.fixture(scope="module")
+def light(model, tokenizer, tmp_path_factory):
+    """A version of one signature, which loads fast."""
+    folder = tmp_path_factory.mktemp("light")
+    options = {"signatures": ["text"], "texts": TEXTS, "server_files": False}
+    return export.saved_model(model, tokenizer, folder, **options).path
+
+
 def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer):
     report = export.verify(everything.path.parent, model=model, tokenizer=tokenizer, texts=TEXTS)
     assert report.path == everything.path
@@ -27,14 +36,14 @@ def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer
     assert "a scalar (text)" in report.refused and "warm-up" in str(report)
 
 
-def test_another_model_is_told_apart(everything, tokenizer):
+def test_another_model_is_told_apart(light, tokenizer):
     with pytest.raises(export.ExportError, match="as the Keras model does"):
-        export.verify(everything.path, model=classifier(seed=1), tokenizer=tokenizer, texts=TEXTS)
+        export.verify(light, model=classifier(seed=1), tokenizer=tokenizer, texts=TEXTS)
 
 
-def test_a_warmup_request_that_fails_is_found(everything, tmp_path):
+def test_a_warmup_request_that_fails_is_found(light, tmp_path):
     folder = tmp_path / "1"
-    shutil.copytree(everything.path, folder)
+    shutil.copytree(light, folder)
     write_warmup(folder, [("text", {"text": np.array("scalar", dtype=object)})])
     with pytest.raises(export.ExportError, match="refused a good request: Shape of tensor"):
         export.verify(folder, texts=TEXTS)
@@ -53,9 +62,9 @@ def test_a_model_that_lets_a_scalar_through_is_found(tmp_path):
         export.verify(tmp_path, texts=TEXTS)
 
 
-def test_a_damaged_file_is_found(everything, tmp_path):
+def test_a_damaged_file_is_found(light, tmp_path):
     folder = tmp_path / "1"
-    shutil.copytree(everything.path, folder)
+    shutil.copytree(light, folder)
     data = folder / "variables" / "variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:1000])
     with pytest.raises(export.ExportError, match="that servers load"):
@@ -117,8 +126,8 @@ def test_a_folder_without_a_model_says_what_is_there(tmp_path, other_version):
 
 
 @pytest.fixture
-def other_version(everything, tmp_path):
-    return shutil.copytree(everything.path, tmp_path / "copy" / "1")
+def other_version(light, tmp_path):
+    return shutil.copytree(light, tmp_path / "copy" / "1")
 
 
 def _half(path):
@@ -136,7 +145,5 @@ def _half(path):
 )
 def test_a_version_of_which_only_a_part_was_copied_is_found(other_version, damage, message, capsys):
     damage(other_version)
-    with pytest.raises(export.ExportError, match=message):
-        export.verify(other_version)
     assert main(["verify", str(other_version)]) == 1
-    assert capsys.readouterr().err.startswith("tfkit verify: error: Expected")
+    assert re.match(f"tfkit verify: error: Expected.*{message}", capsys.readouterr().err)
