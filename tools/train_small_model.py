@@ -159,10 +159,10 @@ def naive_bayes(train, longest: int = 3, weight: float = 0.2):
 # === Student ===
 
 
-def new_student(tokenizer, id2label, teacher):
+def new_student(id2label, teacher):
     """Random weights, but for tokens' embeddings: those of a teacher, which know the words."""
     config = DistilBertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=VOCABULARY,
         max_position_embeddings=POSITIONS,
         id2label=id2label,
         **STUDENT,
@@ -207,7 +207,7 @@ def main():
     teachers["naive Bayes"] = naive_bayes(train)
 
     keras.utils.set_random_seed(options.seed)
-    student = new_student(tokenizer, train.id2label, networks[0])
+    student = new_student(train.id2label, networks[0])
     distill(
         list(teachers.values()),
         student,
