@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import types
 
-import pytest
-
-from tfkit.training import progress
 from tfkit.training.progress import Progress
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    now = types.SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: now.seconds))
-    return now
+class Clock:
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
 
 
-def run(clock, callback, seconds_per_batch):
+def run(callback, clock, seconds_per_batch):
     """Three epochs of 100 batches, each followed by a validation of 20 seconds."""
     callback.set_model(types.SimpleNamespace(stop_training=False))
     for epoch in range(3):
@@ -25,33 +23,42 @@ def run(clock, callback, seconds_per_batch):
         for batch in range(100):
             clock.seconds += seconds_per_batch
             callback.on_train_batch_end(batch, {"loss": 0.5})
-        callback.on_test_begin()
         clock.seconds += 20
-        callback.on_test_end()
         callback.on_epoch_end(epoch, {"loss": 0.25})
+    callback.close()
 
 
-def test_a_log_has_a_line_an_epoch_and_of_a_long_epoch_one_a_minute(clock, capsys):
-    run(clock, Progress(steps=100, epochs=3, live=False), seconds_per_batch=1.0)
+def test_a_log_has_a_line_an_epoch_and_of_a_long_epoch_one_a_minute(capsys):
+    clock = Clock()
+    run(Progress(steps=100, epochs=3, bar=False, clock=clock), clock, seconds_per_batch=1.0)
     assert capsys.readouterr().out.splitlines() == [
-        "Epoch 1/3   60/100  40 s left of the epoch, 4 min 00 s in all  loss 0.5000",
-        "Epoch 1/3  2 min 00 s  loss 0.2500  4 min 00 s left",
-        "Epoch 2/3   60/100  40 s left of the epoch, 3 min 00 s in all  loss 0.5000",
-        "Epoch 2/3  2 min 00 s  loss 0.2500  2 min 00 s left",
-        "Epoch 3/3   60/100  40 s left of the epoch, 1 min 00 s in all  loss 0.5000",
-        "Epoch 3/3  2 min 00 s  loss 0.2500",
+        "Epoch 1/3  60/100  0:04:00 left  loss 0.5000",
+        "Epoch 1/3  0:02:00  loss 0.2500  0:03:20 left",
+        # From here on the pace is that of 158 batches in 178 seconds, a validation among them.
+        "Epoch 2/3  60/100  0:02:38 left  loss 0.5000",
+        "Epoch 2/3  0:02:00  loss 0.2500  0:01:51 left",
+        "Epoch 3/3  60/100  0:00:47 left  loss 0.5000",
+        "Epoch 3/3  0:02:00  loss 0.2500",
     ]
 
 
-def test_a_terminal_has_one_line_an_epoch_that_is_drawn_anew(clock, capsys, monkeypatch):
+def test_a_terminal_has_a_bar_below_the_lines_of_epochs(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    run(clock, Progress(steps=100, epochs=3, live=True), seconds_per_batch=0.5)
-    said = capsys.readouterr().out
-    assert said.count("\n") == 3
-    drawn = said.split("\r")
-    assert all(len(line.rstrip("\n")) <= 119 for line in drawn)
-    half = next(line for line in drawn if line.startswith("Epoch 2/3   50/100"))
-    assert half.rstrip() == (
-        "Epoch 2/3   50/100  ━━━━━━━━━━──────────  25 s left of the epoch, 1 min 55 s in all  "
-        "loss 0.5000"
-    )
+    clock = Clock()
+    progress = Progress(steps=100, epochs=3, clock=clock)
+    run(progress, clock, seconds_per_batch=0.5)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    for epoch in "123":
+        assert f"Epoch {epoch}/3  0:01:10  loss 0.2500" in said
+    assert "/300" in said
+    assert said.rindex("\x1b[?25l") < said.rindex("\x1b[?25h")  # the cursor is there again
+
+
+def test_the_bar_goes_when_training_fails(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    progress = Progress(steps=2, epochs=1)
+    progress.on_epoch_begin(0)
+    progress.on_train_batch_end(0, {"loss": 0.5})
+    progress.close()
+    assert capsys.readouterr().out.count("\x1b[?25h") == 1

@@ -71,32 +71,32 @@ class Loop:
             first_step: batches that were trained on before, by an earlier run.
             change: of `Epochs.dataset`.
             callbacks: Keras callbacks.
-            verbose: 0 says nothing, 2 a line an epoch, 1 and "auto" what `Progress` chooses.
+            verbose: 0 says nothing, 2 a line an epoch, 1 and "auto" also a bar on a terminal.
 
         Returns: figures by epoch; those of a validation begin with "val_".
 
         Raises:
             ValueError, OSError: the file of a `Stream` changed on the way.
         """
-        try:
-            return self._run(train, validation, epochs, first_step, change, callbacks, verbose)
-        except tf.errors.OpError:
-            for source in filter(None, (train, validation)):
-                source.raise_own_error()
-            raise
-
-    def _run(self, train, validation, epochs, first_step, change, callbacks, verbose):
-        callbacks = [self.history, *callbacks]
-        if verbose != 0:
-            live = False if verbose == 2 else None
-            callbacks.append(Progress(steps=train.steps, epochs=epochs, live=live))
+        bar = False if verbose == 2 else None
+        progress = Progress(steps=train.steps, epochs=epochs, bar=bar)
         callbacks = keras.callbacks.CallbackList(
-            callbacks,
+            [self.history, *callbacks, *([progress] if verbose else [])],
             model=self.model,
             epochs=epochs,
             steps=train.steps,
             verbose=verbose,
         )
+        try:
+            return self._run(train, validation, epochs, first_step, change, callbacks)
+        except tf.errors.OpError:
+            for source in filter(None, (train, validation)):
+                source.raise_own_error()
+            raise
+        finally:
+            progress.close()
+
+    def _run(self, train, validation, epochs, first_step, change, callbacks):
         batches = iter(self._shared_out(train, first_step, change))
         checks = None if validation is None else iter(self._shared_out(validation))
         first_epoch, first_batch = divmod(first_step, train.steps)
