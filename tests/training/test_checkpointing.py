@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.training.killed import train
+from tests.training.tiny import Crash, assert_equal
 from tfkit.training import Checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,21 +27,6 @@ def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     model, history = train(folder)
     return model.get_weights(), history, folder
-
-
-class Crash(keras.callbacks.Callback):
-    def __init__(self, batches):
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.batches -= 1
-        if not self.batches:
-            raise RuntimeError("crash")
-
-
-def assert_equal(weights, expected):
-    for mine, theirs in zip(weights, expected, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize(

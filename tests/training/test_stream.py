@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.tiny import TOKENIZER, rows
+from tests.training.tiny import TOKENIZER, Crash, assert_equal, rows
 from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification, data
 from tfkit.data.epochs import Epochs
 from tfkit.training import Checkpoints, class_weights, distill, evaluate, fine_tune
@@ -42,16 +42,6 @@ def test_a_stream_trains_and_validates(table):
     assert class_weights(rows, "balanced") == class_weights(data.read(table), "balanced")
 
 
-class Crash(keras.callbacks.Callback):
-    def __init__(self, batches):
-        self.batches = batches
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.batches -= 1
-        if not self.batches:
-            raise RuntimeError("crash")
-
-
 def test_a_crash_changes_nothing(table, tmp_path):
     """In the second pass, whose order is another than that of the first."""
     options = {"shuffle_buffer": 10, "token_dropout": 0.2}
@@ -62,8 +52,7 @@ def test_a_crash_changes_nothing(table, tmp_path):
     assert 11 < resumed.first_step < 17
     model, again = train(data.stream(table), None, resumed, **options)
     assert again == history
-    for mine, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    assert_equal(model.get_weights(), expected.get_weights())
     other = tmp_path / "other.csv"
     other.write_text(table.read_text().replace("w1", "w2"))
     for file, changes, name in (
