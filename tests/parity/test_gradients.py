@@ -8,7 +8,7 @@ import tensorflow as tf
 import torch
 
 from tfkit import TFDistilBertForSequenceClassification
-from tfkit.layers.base import LayerNorm
+from tfkit.layers.base import LayerNorm, Projection
 from tfkit.layers.encoder import activate
 
 X = np.random.default_rng(0).normal(0.5, 3.0, (5, 7, 12)).astype("float32")
@@ -37,6 +37,33 @@ def test_layer_norm():
     slopes = tape.gradient(y, [x, *variables], tf.constant(UPSTREAM))
     expected = [x_theirs.grad, theirs.weight.grad, theirs.bias.grad]
     for ours, value in zip([y, *slopes], [y_theirs, *expected], strict=True):
+        close(ours, value)
+
+
+@pytest.mark.parametrize("lora_rank", [None, 2])
+def test_projection(lora_rank):
+    layer = Projection(5, activation="relu", lora_rank=lora_rank)
+    layer.build((None, 12))
+    generator = np.random.default_rng(4)
+    layer.set_weights([generator.normal(size=w.shape).astype("float32") for w in layer.weights])
+    x, theirs = X[0], torch.nn.Linear(12, 5)
+    with torch.no_grad():
+        theirs.weight.copy_(torch.tensor(layer.kernel.numpy().T))
+        theirs.bias.copy_(torch.tensor(layer.bias.numpy()))
+    ours, x_theirs = tf.constant(x), torch.tensor(x, requires_grad=True)
+    kernel = layer.lora_kernel_a if lora_rank else layer.kernel
+    with tf.GradientTape() as tape:
+        tape.watch(ours)
+        y = layer(ours, training=True)
+    y_theirs = theirs(x_theirs).relu()
+    y_theirs.backward(torch.tensor(UPSTREAM[0, :, :5]))
+    slopes = tape.gradient(
+        y, [ours, layer.bias.value, kernel.value], tf.constant(UPSTREAM[0, :, :5])
+    )
+    wide = theirs.weight.grad.T  # of kernel + alpha / rank * a b, from which a's is a product
+    if lora_rank:
+        wide = wide @ torch.tensor(layer.lora_kernel_b.numpy()).T * layer.lora_alpha / lora_rank
+    for ours, value in zip([y, *slopes], [y_theirs, x_theirs.grad, theirs.bias.grad, wide]):
         close(ours, value)
 
 

@@ -34,7 +34,7 @@ class Brick(keras.layers.Layer):
     def dense(self, units: int, name: str, **options):
         """A projection as the reference initialises it: normal kernel, zero bias."""
         options = {"dtype": self.dtype_policy, **options}
-        return keras.layers.Dense(units, name=name, kernel_initializer=self.normal(), **options)
+        return Projection(units, name=name, kernel_initializer=self.normal(), **options)
 
     def layer_norm(self, name: str):
         """LayerNorm with the epsilon of BERT."""
@@ -42,6 +42,20 @@ class Brick(keras.layers.Layer):
 
     def dropout_layer(self, rate: float, name: str):
         return keras.layers.Dropout(rate, name=name, dtype=self.dtype_policy)
+
+
+class Projection(keras.layers.Dense):
+    """Keras' layer, whose gradients are computed as fast as its output."""
+
+    def call(self, x, training=None):
+        if not training or self.quantization_mode:
+            return super().call(x, training=training)
+        weights = (ops.cast(weight, self.compute_dtype) for weight in (self.kernel, self.bias))
+        return self.activation(gradients.project(x, *weights))
+
+    def quantize(self, mode=None, type_check=False, config=None):
+        """As Keras' layer, which by itself refuses what is derived from it."""
+        return super().quantize(mode, type_check=False, config=config)
 
 
 class LayerNorm(keras.layers.LayerNormalization):
