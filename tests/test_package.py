@@ -37,7 +37,7 @@ FLOORS = [
     {"layers"},
     {"text"},
     {"config"},
-    {"config_rules", "hub", "files", "pages", "trees"},
+    {"config_rules", "hub", "files", "pages", "trees", "words"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -63,4 +63,4 @@ def test_what_reading_left_out_is_said():
 
     with pytest.warns(UserWarning):
         examples = read([("a", "x"), 5], skip_bad_rows=True)
-    assert str(describe(examples)).startswith("1 texts, 1 bad rows left out")
+    assert str(describe(examples)).startswith("1 text, 1 bad row left out")

@@ -85,7 +85,7 @@ def test_bad_rows_are_found_before_training(table):
     with pytest.warns(UserWarning, match="left out 3 of 2,503"):
         rows = stream(table, names=["0", "1", "2"], skip_bad_rows=True)
     assert [row.line for row in rows.skipped] == [2502, 2503]
-    assert "'7' is not among the 3 known: 0, 1, 2 (and of 1 more rows)" in rows.skipped[1].reason
+    assert "'7' is not among the 3 known: 0, 1, 2 (and of 1 more row)" in rows.skipped[1].reason
     assert len(rows) == len(flat(rows.dataset(TOKENIZER))[0]) == 2500
 
 

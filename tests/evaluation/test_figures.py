@@ -122,6 +122,17 @@ def test_scores_of_0_and_1_give_finite_figures():
     assert np.isfinite(sigmoids).all() and sigmoids[0, 2] == 0
 
 
+def test_of_many_classes_the_worst_and_the_best_are_printed():
+    labels = np.repeat(np.arange(39), 39)  # of 40 classes, of which the last has no text
+    right = np.tile(np.arange(39), 39) <= labels  # class n is right n + 1 times of 39
+    names = [f"class {number}" for number in range(40)]
+    examples = Examples([""] * len(labels), labels=labels.tolist(), names=names)
+    shown = str(score(examples, np.eye(40)[np.where(right, labels, 39)])).splitlines()
+    told = [line[:8].strip() for line in shown if line.startswith("class")]
+    assert told == [*names[:12], *names[33:39]]
+    assert "22 more classes; `tfkit evaluate --json`" in shown[13]
+
+
 def test_what_cannot_be_compared_is_one_clear_error():
     with pytest.raises(ValueError, match="Received texts alone"):
         score(Examples(["a"]), np.zeros((1, 2)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.data.split import same_texts
+from tfkit.words import counted
 
 _SHOWN_CLASSES, _SHOWN_CONFLICTS, _BAR = 20, 10, 24
 
@@ -49,8 +50,8 @@ class Description:
     def __str__(self) -> str:
         median, most, longest = self.words
         lines = [
-            f"{self.texts:,} texts"
-            + (f", {self.skipped:,} bad rows left out" * bool(self.skipped)),
+            counted(self.texts, "text")
+            + (f", {counted(self.skipped, 'bad row')} left out" * bool(self.skipped)),
             f"Words a text: half have at most {median:,}, 95 of 100 at most {most:,}, the longest "
             f"has {longest:,}",
             *self._class_lines(),
@@ -59,17 +60,17 @@ class Description:
             least, mean, largest = self.numbers
             lines.append(f"Numbers from {least:.4g} to {largest:.4g}, {mean:.4g} on average")
         lines.append(f"Empty texts: {self.empty:,}")
-        lines.append(f"Duplicates: {self.duplicates:,} rows repeat an earlier text and its label")
-        lines.append(f"Conflicts: {len(self.conflicts):,} texts come with different labels")
+        duplicates = counted(self.duplicates, "row")
+        lines.append(f"Duplicates: {duplicates} with the text and the label of an earlier one")
+        lines.append(f"Conflicts: {counted(len(self.conflicts), 'text')} with different labels")
         for text, rows in self.conflicts[:_SHOWN_CONFLICTS]:
             said = ", ".join(f"{label} ({len(places)}×)" for label, places in rows.items())
             lines.append(f"  {said}: {' '.join(text.split())[:70]}")
         if len(self.conflicts) > _SHOWN_CONFLICTS:
             lines.append(f"  and {len(self.conflicts) - _SHOWN_CONFLICTS:,} more")
         if self.shared is not None:
-            lines.append(
-                f"In both sets: {self.shared:,} rows of the second have a text of the first"
-            )
+            shared = counted(self.shared, "row")
+            lines.append(f"In both sets: {shared} of the second with a text of the first")
         return "\n".join(lines)
 
     def _class_lines(self) -> list[str]:

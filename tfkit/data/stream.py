@@ -15,6 +15,7 @@ from tfkit.config_rules import check_problem_type
 from tfkit.data.readers import columns_of, known_labels, unknown_label
 from tfkit.data.sources import Source, source_of
 from tfkit.data.table import BadRow, SkippedRows, checked_rows
+from tfkit.words import counted
 
 _ROWS_AT_ONCE = 1024
 _MOST_LISTED = 1000
@@ -52,7 +53,7 @@ class Stream:
         return self._rows
 
     def __repr__(self) -> str:
-        return f"Stream({len(self):,} rows of {self._source.name})"
+        return f"Stream({counted(len(self), 'row')} of {self._source.name})"
 
     @property
     def id2label(self) -> dict[int, str]:
@@ -148,7 +149,8 @@ class Stream:
             yield tuple(zip(*batch))
         if count != len(self):
             raise ValueError(
-                f"{self._source.name} has changed: it had {len(self):,} rows, and has {count:,}. "
+                f"{self._source.name} has changed: it had {counted(len(self), 'row')}, and has "
+                f"{count:,}. "
                 "Leave it as it is while it is read, and begin anew."
             )
 
@@ -254,7 +256,7 @@ def stream(
             parts = value if several else [value]
             strange = [part for part in parts if part not in known]
             if strange:
-                also = f" (and of {count - 1:,} more rows)" if count > 1 else ""
+                also = f" (and of {counted(count - 1, 'more row')})" if count > 1 else ""
                 skipped.add(number, unknown_label(strange[0], class_names) + also, count)
                 rows -= count
             else:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tfkit.data.labels import clean_label, clean_labels, clean_number, is_list
 from tfkit.data.sources import Source
+from tfkit.words import counted
 
 _SHOWN = 3
 
@@ -105,7 +106,7 @@ class SkippedRows:
             first = " ".join(map(str, bad[:_SHOWN]))
             more = f" And {count - _SHOWN:,} more." if count > _SHOWN else ""
             warnings.warn(
-                f"left out {count:,} of {rows + count:,} rows. {first}{more}", stacklevel=3
+                f"left out {count:,} of {counted(rows + count, 'row')}. {first}{more}", stacklevel=3
             )
         return tuple(bad)
 

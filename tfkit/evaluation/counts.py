@@ -8,6 +8,9 @@ import numpy as np
 
 Figures = dict[str, float]
 
+# Lines of a table of many classes, by F1.
+_WORST, _BEST = 12, 6
+
 
 def class_figures(
     hits: np.ndarray, support: np.ndarray, given: np.ndarray, names: Sequence[str]
@@ -68,14 +71,27 @@ def _figures(hits: np.ndarray, support: np.ndarray, given: np.ndarray) -> tuple[
 
 
 def class_table(classes: dict[str, Figures], means: dict[str, Figures]) -> list[str]:
-    """Lines of text: a class a line, then the means."""
-    width = max(len("weighted"), *(len(name) for name in classes))
-    lines = [f"{'':{width}}  precision  recall      F1   texts"]
-    rows = [*classes.items(), *((name, means[name]) for name in ("macro", "micro"))]
-    for name, figures in rows:
+    """Lines of text: a class a line, then the means. Of many classes the worst and the best."""
+    worst, best = list(classes), []
+    if len(classes) > _WORST + _BEST:
+        some = [name for name, figures in classes.items() if figures["support"]]
+        ranked = sorted(some, key=lambda name: classes[name]["f1"])
+        worst, best = ranked[:_WORST], ranked[_WORST:][-_BEST:]
+    width = max(len(name) for name in ("weighted", *worst, *best))
+
+    def line(name, figures) -> str:
         texts = f"{figures['support']:6d}" if "support" in figures else ""
-        lines.append(
+        return (
             f"{name:{width}}  {figures['precision']:9.4f}  {figures['recall']:6.4f}"
             f"  {figures['f1']:6.4f}  {texts}".rstrip()
         )
-    return lines
+
+    rest = len(classes) - len(worst) - len(best)
+    left_out = f"… {rest} more classes; `tfkit evaluate --json` prints all, worst and best are here"
+    return [
+        f"{'':{width}}  precision  recall      F1   texts",
+        *(line(name, classes[name]) for name in worst),
+        *([left_out] if rest else []),
+        *(line(name, classes[name]) for name in best),
+        *(line(name, means[name]) for name in ("macro", "micro")),
+    ]

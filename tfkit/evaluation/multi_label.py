@@ -9,6 +9,7 @@ import numpy as np
 
 from tfkit.evaluation.calibration import Calibration, calibration
 from tfkit.evaluation.counts import Figures, averages, class_figures, class_table
+from tfkit.words import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class MultiLabelEvaluation:
         return "\n".join(
             [
                 *class_table(self.classes, self.averages),
-                f"all labels right {self.accuracy:.4f} of {self.examples:,} texts, single "
+                f"all labels right {self.accuracy:.4f} of {counted(self.examples, 'text')}, single "
                 f"decisions {self.decisions:.4f}, loss {self.loss:.4f}, calibration error "
                 f"{self.calibration.ece:.4f}",
             ]

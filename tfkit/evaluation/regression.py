@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfkit.words import counted
+
 
 @dataclasses.dataclass(frozen=True)
 class RegressionEvaluation:
@@ -38,8 +40,8 @@ class RegressionEvaluation:
             "undefined" if value is None else f"{value:.4f}" for value in (self.r2, self.pearson)
         )
         return (
-            f"mean absolute error {self.mae:.4f} of {self.examples:,} texts (always the median: "
-            f"{self.baseline_mae:.4f}), root mean squared error {self.rmse:.4f}\n"
+            f"mean absolute error {self.mae:.4f} of {counted(self.examples, 'text')} (always the "
+            f"median: {self.baseline_mae:.4f}), root mean squared error {self.rmse:.4f}\n"
             f"R² {r2}, correlation {pearson}"
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfkit.evaluation.calibration import Calibration, calibration
 from tfkit.evaluation.counts import Figures, averages, class_figures, class_table
+from tfkit.words import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Evaluation:
         return "\n".join(
             [
                 *class_table(self.classes, self.averages),
-                f"accuracy {self.accuracy:.4f} of {self.examples:,} texts, loss {self.loss:.4f}, "
-                f"calibration error {self.calibration.ece:.4f}",
+                f"accuracy {self.accuracy:.4f} of {counted(self.examples, 'text')}, loss "
+                f"{self.loss:.4f}, calibration error {self.calibration.ece:.4f}",
             ]
         )
 
