@@ -41,7 +41,7 @@ class Grid:
 
     def first(self, x):
         """The rows of token 0: `[N, D]` -> `[B, D]`."""
-        return self.grid(x)[:, 0]
+        return ops.reshape(self.grid(x)[:, :1], (-1, *x.shape[1:]))
 
     def position_ids(self):
         """The place of each row in its sequence, int32 `[N]`."""
@@ -63,8 +63,10 @@ class Grid:
         width = qkv.shape[-1] // (3 * n_heads)
         heads = ops.reshape(qkv, (self.batch, self.length, 3, n_heads, width))
         heads = ops.transpose(heads, (2, 0, 3, 1, 4))  # [3, B, H, T, D/H]
-        q = heads[0, :, :, :1] if first_only else heads[0]
-        mixed, weights = mix(q, heads[1], heads[2], self._bias, drop)
+        # LiteRT's fast kernels take no slice that drops an axis, as heads[0] is.
+        q, k, v = (ops.squeeze(part, 0) for part in ops.split(heads, 3, axis=0))
+        q = q[:, :, :1] if first_only else q
+        mixed, weights = mix(q, k, v, self._bias, drop)
         mixed = ops.transpose(mixed, (0, 2, 1, 3))  # [B, T, H, D/H]
         return ops.reshape(mixed, (-1, n_heads * width)), weights
 

@@ -41,5 +41,6 @@ class ClassificationHead(Brick):
 
     def call(self, x, training=None):
         """Args: x: hidden states `[B, T, D]`. Returns: logits float32 `[B, C]`."""
-        pooled = self.drop(self.pre_classifier(x[:, 0]), training=training)
+        first = ops.reshape(x[:, :1], (-1, self.dim))
+        pooled = self.drop(self.pre_classifier(first), training=training)
         return ops.cast(self.classifier(pooled), "float32")
