@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import random
 import statistics
 import tempfile
 import time
@@ -30,7 +31,7 @@ from tfkit import (
 )
 from tfkit.export.served import ServedModel
 
-TOKENS, BATCH, REPEATS, LITE_REPEATS = 128, 32, 6, 25
+TOKENS, BATCH, REPEATS, LITE_REPEATS = 128, 32, 6, 60
 # What is measured -> the options of `saved_model`.
 SERVED = {
     "tfkit": {},
@@ -143,36 +144,37 @@ def lite(model, tokenizer, folder: Path, forms: list[str]) -> None:
         specs = {name: tf.TensorSpec([1, TOKENS], tf.int32, name=name) for name in INPUTS}
         model.export(str(path), format="litert", input_signature=[specs], verbose=False)
     print()
-    latency(files)
+    latency(files, tokenizer)
 
 
-def latency(files: dict[str, Path]) -> None:
-    """Milliseconds for a text; all files take turns."""
+def latency(files: dict[str, Path], tokenizer) -> None:
+    """Milliseconds for a text; all files take turns, in an order of its own each round."""
     runs = {}
     for threads in (1, 2):
         for name, path in files.items():
-            runs[name, threads] = _once(path, threads)
-    taken = {key: [] for key in runs}
+            runs[name, threads] = _once(path, threads, tokenizer)
+    taken, order = {key: [] for key in runs}, list(runs)
     for _ in range(1 + LITE_REPEATS):
-        for key, run in runs.items():
+        random.shuffle(order)
+        for key in order:
             start = time.perf_counter()
-            run()
+            runs[key]()
             taken[key].append(time.perf_counter() - start)
-    row("TFLite, 128 tokens", "MB", "ms, 1 thread", "ms, 2 threads")
+    row("TFLite, 128 tokens", "bytes", "ms, 1 thread", "ms, 2 threads")
     row("---", "---", "---", "---")
     for name, path in files.items():
         cells = [f"{1000 * statistics.median(taken[name, threads][1:]):.1f}" for threads in (1, 2)]
-        row(name, f"{size(path) / 1e6:.1f}", *cells)
+        row(name, f"{size(path):,}", *cells)
 
 
-def _once(path: Path, threads: int):
+def _once(path: Path, threads: int, tokenizer):
     """A function that runs the file once, on a text that is cut at 128 tokens."""
     if path.name == KERAS:
         run = Interpreter(str(path), num_threads=threads).get_signature_runner()
         details = run.get_input_details()
         inputs = {name: np.ones(value["shape"], value["dtype"]) for name, value in details.items()}
         return lambda: run(**inputs)
-    classifier = export.Classifier(path, threads=threads)
+    classifier = export.Classifier(path, tokenizer=tokenizer, threads=threads)
     inputs = classifier.inputs(" ".join(["a film"] * TOKENS))
     return lambda: classifier.run(inputs)
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.deploy import small
-from tfkit import DistilBertTokenizer, lite
+from tfkit import AutoTokenizer, DistilBertTokenizer, lite
 from tfkit.cli import main
 
 ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
@@ -43,7 +43,12 @@ def test_evaluate(trained, capsys):
     assert (
         main(["evaluate", f"{trained}/reviews.csv", "--model", f"{trained}/model", "--json"]) == 0
     )
-    assert json.loads(capsys.readouterr().out)["classes"]["pos"]["support"] == 8
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["classes"]["pos"]["support"] == 8
+    command = f"evaluate {trained}/reviews.csv --model {trained}/model --json --precision int8"
+    assert main(command.split()) == 0
+    loss = json.loads(capsys.readouterr().out)["loss"]
+    assert loss != figures["loss"] and loss == pytest.approx(figures["loss"], abs=0.05)
 
 
 def test_evaluate_writes_a_report(trained, capsys):
@@ -172,16 +177,22 @@ def test_export(trained, capsys, form):
     assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
-def test_export_of_a_smaller_model(tmp_path):
+def test_export_of_a_smaller_model_with_and_without_vocabulary(tmp_path, capsys):
     (tmp_path / "texts.txt").write_text("good\n")
     small.classifier().save_pretrained(tmp_path / "model")
     DistilBertTokenizer(small.VOCABULARY).save_pretrained(tmp_path / "model")
     command = f"export --model {tmp_path}/model --format tflite --form ids --max-length 16"
     whole, pruned = tmp_path / "whole.tflite", tmp_path / "pruned.tflite"
     assert main(f"{command} --output {whole}".split()) == 0
-    options = f"--prune-vocabulary {tmp_path}/texts.txt"
+    options = f"--prune-vocabulary {tmp_path}/texts.txt --vocabulary"
     assert main(f"{command} --output {pruned} {options}".split()) == 0
-    assert lite.Classifier(pruned)("good") == lite.Classifier(whole)("good")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert lite.Classifier(pruned)("good") == lite.Classifier(whole, tokenizer=tokenizer)("good")
+    (tmp_path / "a.csv").write_text(f"text,label\ngood,{small.LABELS[0]}\n")
+    assert_one_line(f"evaluate {tmp_path}/a.csv --tflite {whole}".split(), capsys, "pass --model,")
+    for file in (f"{whole} --model {tmp_path}/model", pruned):
+        assert main(f"evaluate {tmp_path}/a.csv --tflite {file}".split()) == 0
+        assert "of 1 text," in capsys.readouterr().out
     assert pruned.stat().st_size < whole.stat().st_size
 
 

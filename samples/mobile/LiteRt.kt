@@ -1,7 +1,7 @@
 // Android, Kotlin: a file of the form "ids" in LiteRT, for an app that has a BERT tokenizer.
 //
 // build.gradle:  implementation("com.google.ai.edge.litert:litert:2.1.0")
-// The file was written with max_length = 128; its zip archive holds vocab.txt and labels.txt.
+// The file was written with max_length = 128; its zip archive holds labels.txt.
 
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel

@@ -1,7 +1,7 @@
 // iOS, Swift: a file of the form "ids" in LiteRT, for an app that has a BERT tokenizer.
 //
 // Podfile:  pod 'TensorFlowLiteSwift', '~> 2.17'
-// The file was written with max_length = 128; its zip archive holds vocab.txt and labels.txt.
+// The file was written with max_length = 128; its zip archive holds labels.txt.
 
 import Foundation
 import TensorFlowLite

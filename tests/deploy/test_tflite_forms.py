@@ -104,9 +104,30 @@ def test_vocabulary_and_labels_are_in_the_file(files):
         assert archive.read("vocab.txt").decode().split("\n")[: len(VOCABULARY)] == VOCABULARY
         assert archive.read("labels.txt").decode().splitlines() == [*LABELS.values()]
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-    with zipfile.ZipFile(files["ids"].path) as archive:  # which MediaPipe does not read
+    with zipfile.ZipFile(files["ids"].path) as archive:
+        assert sorted(archive.namelist()) == ["labels.txt", "tokenizer_config.json"]
+
+
+def test_a_file_of_ids_keeps_its_vocabulary_where_asked(
+    files, model, tokenizer, expected, tmp_path
+):
+    path, options = tmp_path / "m.tflite", {"form": "ids", "max_length": 24, "texts": ["good"]}
+    whole = export.tflite(model, tokenizer, path, vocabulary=True, **options)
+    assert whole.bytes > files["ids"].bytes
+    with zipfile.ZipFile(path) as archive:  # which MediaPipe does not read
         assert archive.read("vocab.txt").decode().split("\n")[:-1] == VOCABULARY
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+    np.testing.assert_allclose(Classifier(path).scores(TEXTS), expected, atol=1e-5)
+
+
+def test_a_token_that_is_no_line_stays_out_of_a_file(tmp_path):
+    words = [*VOCABULARY, "a\nb"]
+    odd = DistilBertTokenizer(words, model_max_length=24)
+    options = {"form": "ids", "max_length": 24, "texts": ["good"]}
+    with pytest.raises(ValueError, match="one token a line; received 'a.nb'"):
+        model = classifier(vocab_size=len(words))
+        export.tflite(model, odd, tmp_path / "m.tflite", vocabulary=True, **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_weights_keep_their_alignment_beside_the_metadata(files):
@@ -130,8 +151,9 @@ def test_the_same_export_gives_the_same_bytes(files, model, tokenizer, tmp_path)
 
 
 @pytest.mark.parametrize("form", ["ids", "text", "mediapipe"])
-def test_one_class_runs_every_form_from_the_file_alone(files, expected, form):
-    classify = Classifier(files[form].path)
+def test_one_class_runs_every_form(files, tokenizer, expected, form):
+    # The others have all they need inside.
+    classify = Classifier(files[form].path, tokenizer=tokenizer if form == "ids" else None)
     assert classify.form == form
     np.testing.assert_allclose(classify.scores(TEXTS), expected, atol=1e-5)
     answers = classify(TEXTS)
@@ -170,9 +192,12 @@ def test_the_class_says_what_is_wrong_with_a_file(files, tmp_path):
     bare = files["ids"].path.read_bytes()
     with pytest.raises(ValueError, match="labels.txt inside. Received .* holds none"):
         Classifier(bare[: bare.rindex(b"PK\x01\x02")])
-    labels = with_files(bare[: bare.index(b"PK\x03\x04")], {"labels.txt": ["a", "b", "c"]})
-    with pytest.raises(ValueError, match="pass the model's `tokenizer`"):
-        Classifier(labels)
+    for without in (bare, with_files(bare[: bare.index(b"PK\x03\x04")], {"labels.txt": ["a"]})):
+        with pytest.raises(ValueError, match="no vocabulary: pass `tokenizer`.*`vocabulary=True`"):
+            Classifier(without)
+    other = DistilBertTokenizer(VOCABULARY[:-1])
+    with pytest.raises(ValueError, match=f"{len(VOCABULARY)} tokens .* Received one of"):
+        Classifier(bare, tokenizer=other)
     (tmp_path / "m.tflite").write_bytes(b"not a model")
     with pytest.raises(ValueError, match="that runs"):
         Classifier(tmp_path / "m.tflite")

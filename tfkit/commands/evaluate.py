@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tfkit.commands.progress import Progress
 from tfkit.commands.shared import (
     add_batches,
     add_columns,
     add_model,
     add_problem_type,
+    add_runtime,
     columns,
     model_and_tokenizer,
     named_kind,
@@ -18,6 +20,7 @@ from tfkit.commands.shared import (
 from tfkit.shipped import small_model
 
 HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of all there is to say"
+_AT_ONCE = 1024  # texts between two looks at the progress
 
 
 def add_arguments(parser) -> None:
@@ -25,11 +28,14 @@ def add_arguments(parser) -> None:
     parser.add_argument("data", metavar="FILE", nargs="?", help="labelled texts")
     parser.add_argument("--data", metavar="FILE", dest="data_option", help="the same, by name")
     add_model(parser)
+    add_runtime(parser)
     add_columns(parser)
     add_problem_type(parser, "what a label is, where the model's config does not say")
     add_batches(parser)
     parser.add_argument(
-        "--tflite", metavar="FILE", help="score an exported file: it needs no --model"
+        "--tflite",
+        metavar="FILE",
+        help="score an exported file, which needs --model only where it lacks the vocabulary",
     )
     parser.add_argument(
         "--report", metavar="DIR", help="write report.html, a page for people, and report.json"
@@ -39,36 +45,27 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     """Prints accuracy and per-class figures on a labelled file, and writes the report."""
-    from tfkit import data, evaluation, export
+    import numpy as np
+
+    from tfkit import data, evaluation
 
     if (options.data is None) == (options.data_option is None):
         raise ValueError(
             "Expected one file of labelled texts: tfkit evaluate FILE, or --data FILE."
         )
-    file, known = options.data or options.data_option, named_kind(options)
-    if options.model or not options.tflite:
-        model, tokenizer = model_and_tokenizer(options.model, **known)
-        known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
-    if options.tflite:
-        classify = export.Classifier(options.tflite)
-        known.setdefault("names", dict(enumerate(classify.labels)))
+    file = options.data or options.data_option
+    known, answer = (_tflite if options.tflite else _model)(options)
     examples = data.read(file, **known, **columns(options))
-    if options.tflite:
-        if examples.text_pairs is not None:
-            raise ValueError("A .tflite file answers single texts. Drop --text-pair-column.")
-        scores = classify.scores(examples.texts)
-        logits = evaluation.logits_of(examples.problem_type, scores)
-        answer = lambda columns: classify.scores(columns[0])  # noqa: E731
-    else:
-        limits = {"batch_size": options.batch_size, "max_length": options.max_length}
-        verbose = "auto" if sys.stderr.isatty() else 0
-        logits = evaluation.predict_logits(model, tokenizer, examples, verbose=verbose, **limits)
-        pairs = examples.text_pairs is not None
-        answer = evaluation.answer_of(model, tokenizer, options.max_length, pairs)
+    texts = [column for column in (examples.texts, examples.text_pairs) if column is not None]
+    progress, logits = Progress(len(examples)), []
+    for start in range(0, len(examples), _AT_ONCE):
+        part = [column[start : start + _AT_ONCE] for column in texts]
+        logits.append(answer(part, examples.problem_type))
+        progress.add(len(part[0]))
     found = evaluation.report_of(
         examples,
-        logits,
-        answer=answer if options.report else None,
+        np.concatenate(logits),
+        answer=(lambda part: answer(part, examples.problem_type)) if options.report else None,
         model_name=_name(options.tflite or options.model or small_model()),
         data_name=_name(file),
         batch_size=options.batch_size,
@@ -80,6 +77,56 @@ def run(options) -> None:
         print(found)
         if page:
             print(f"Wrote {page} and report.json beside it")
+
+
+# How the labels of the file are to be read, and a function of columns of strings and their problem
+# type that gives logits `[B,C]`.
+_Classifier = tuple[dict, Callable[[list[Sequence[str]], str], object]]
+
+
+def _model(options) -> _Classifier:
+    from tfkit import pipeline
+    from tfkit.runtimes import PRECISIONS
+
+    dtype = {"dtype": PRECISIONS[options.precision]} if options.precision else {}
+    model, tokenizer = model_and_tokenizer(options.model, **named_kind(options), **dtype)
+    classify = pipeline(
+        model=model,
+        tokenizer=tokenizer,
+        precision=options.precision,
+        runtime=options.runtime,
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+        function_to_apply="none",
+    )
+
+    def logits(columns, problem_type):
+        rows = [dict(zip(("text", "text_pair"), row)) for row in zip(*columns)]
+        return classify.scores(rows)
+
+    return {"names": model.config.id2label, "problem_type": model.config.problem_type}, logits
+
+
+def _tflite(options) -> _Classifier:
+    from tfkit import AutoTokenizer, DistilBertConfig, evaluation, export
+
+    for name in ("precision", "runtime", "max_length", "text_pair_column"):
+        if getattr(options, name):
+            raise ValueError(
+                f"--{name.replace('_', '-')} does not go with --tflite: the file was exported for "
+                "single texts, one length and one precision."
+            )
+    known, tokenizer = named_kind(options), None
+    if options.model:
+        config = DistilBertConfig.from_pretrained(options.model, **known)
+        known = {"names": config.id2label, "problem_type": config.problem_type}
+        tokenizer = AutoTokenizer.from_pretrained(options.model)
+    classify = export.Classifier(options.tflite, tokenizer=tokenizer)
+
+    def logits(columns, problem_type):
+        return evaluation.logits_of(problem_type, classify.scores(columns[0]))
+
+    return {"names": dict(enumerate(classify.labels)), **known}, logits
 
 
 def _name(path: str | Path) -> str:

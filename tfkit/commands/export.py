@@ -9,7 +9,7 @@ from tfkit.commands.shared import add_model, model_and_tokenizer
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
 _SERVING = ("max_length", "version", "dtype", "batching")
-_TFLITE = ("max_length", "form", "quantization", "dynamic", "texts")
+_TFLITE = ("max_length", "form", "quantization", "dynamic", "vocabulary", "texts")
 
 
 def add_arguments(parser) -> None:
@@ -65,6 +65,12 @@ def add_arguments(parser) -> None:
         action="store_const",
         const=True,
         help="any number of texts, any length up to --max-length (--form text, ids)",
+    )
+    group.add_argument(
+        "--vocabulary",
+        action="store_const",
+        const=True,
+        help="keep it in the file of --form ids too, which then runs without the tokenizer",
     )
     group.add_argument(
         "--texts",

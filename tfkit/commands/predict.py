@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-import time
 from collections.abc import Iterator
 
-from tfkit.commands.shared import add_columns, add_max_length, add_model, columns
+from tfkit.commands.progress import Progress
+from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
 from tfkit.shipped import small_model
 
 HELP = "label and score of texts: arguments, a file, or stdin"
@@ -25,16 +25,7 @@ def add_arguments(parser) -> None:
         help="ask a running TF Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME",
     )
     add_model(parser)
-    parser.add_argument(
-        "--precision",
-        choices=["float32", "bfloat16", "int8"],
-        help="what to answer in (as the model is); int8 needs the extra `mobile`",
-    )
-    parser.add_argument(
-        "--runtime",
-        choices=["tensorflow", "litert"],
-        help="what computes (tensorflow, for int8 litert); litert needs the extra `mobile`",
-    )
+    add_runtime(parser)
     add_columns(parser)
     parser.add_argument("--batch-size", type=int, help="texts a batch at most (what tokens allow)")
     add_max_length(parser, "tokens after which a text is cut (the model's limit)")
@@ -46,7 +37,8 @@ def run(options) -> None:
     """Prints label and score for each text, some texts at a time."""
     total, chunks = _texts(options)
     answer = _server(options) if options.server else _pipeline(options)
-    progress = _Progress(total)
+    # Not between answers that go to the screen.
+    progress = Progress(total, shown=not sys.stdout.isatty())
     for rows in chunks:
         for row, best in zip(rows, answer(rows)):
             _print(row, best, options.json)
@@ -113,20 +105,3 @@ def _print(row: dict, best: list[dict], as_json: bool) -> None:
     else:
         answer = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
         print(answer, *row.values(), sep="\t")
-
-
-class _Progress:
-    """A line on standard error that says how far it is, where answers do not go to the screen."""
-
-    def __init__(self, total: int | None):
-        self._total, self._done, self._start = total, 0, time.perf_counter()
-        self._shown = sys.stderr.isatty() and not sys.stdout.isatty()
-
-    def add(self, count: int) -> None:
-        self._done += count
-        if self._shown:
-            of = f" of {self._total:,}" if self._total else ""
-            rate = self._done / (time.perf_counter() - self._start)
-            end = "\n" if self._done == self._total else ""
-            print(f"\r{self._done:,}{of} texts, {rate:.0f} a second", end=end, file=sys.stderr)
-            sys.stderr.flush()

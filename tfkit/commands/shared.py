@@ -16,6 +16,20 @@ def add_model(parser) -> None:
     )
 
 
+def add_runtime(parser) -> None:
+    """`--precision` and `--runtime`, as `pipeline` takes them."""
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16", "int8"],
+        help="what to answer in (as the model is); int8 needs the extra `mobile`",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=["tensorflow", "litert"],
+        help="what computes (tensorflow, for int8 litert); litert needs the extra `mobile`",
+    )
+
+
 def add_columns(parser) -> None:
     """How a file of texts is to be read, for `columns`."""
     group = parser.add_argument_group("columns and rows of FILE")

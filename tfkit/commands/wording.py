@@ -12,6 +12,7 @@ _OPTIONS = {
     "format": "file-format",
     "names": "labels",
     "share": "dev-share",
+    "tokenizer": "model",
 }
 # Clauses that mean an option which few commands have.
 _CLAUSES = {"; label=None reads texts without labels": "no-labels"}

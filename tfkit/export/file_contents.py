@@ -39,25 +39,58 @@ def files_in(content: bytes) -> dict[str, list[str]]:
         return {name: archive.read(name).decode().split("\n")[:-1] for name in archive.namelist()}
 
 
-def tokenizer_files(tokenizer, max_length: int) -> dict[str, list[str]]:
-    """The vocabulary and the settings of a tokenizer; none if a token does not fit on a line."""
-    ids = tokenizer.get_vocab()
-    lines = [f"[no token {index}]" for index in range(max(ids.values()) + 1)]
-    for token, index in ids.items():
-        lines[index] = token
-    if any("\n" in line or not line for line in lines):
-        return {}
+def settings_file(tokenizer, max_length: int) -> dict[str, list[str]]:
+    """All of a tokenizer but its vocabulary."""
     settings = {key: value for key, value in tokenizer.get_config().items() if key != "vocab"}
-    settings |= {"model_max_length": max_length, "vocab_size": len(lines)}
-    return {VOCABULARY: lines, SETTINGS: [json.dumps(settings, ensure_ascii=False)]}
+    settings |= {"model_max_length": max_length, "vocab_size": _size(tokenizer)}
+    return {SETTINGS: [json.dumps(settings, ensure_ascii=False)]}
 
 
-def tokenizer_in(files: dict[str, list[str]]):
-    """The tokenizer whose files these are, or None."""
-    if not {VOCABULARY, SETTINGS} <= files.keys():
-        return None
-    from tfkit.text.tokenizer import DistilBertTokenizer
+def vocabulary_file(tokenizer) -> dict[str, list[str]]:
+    """The vocabulary, a token a line.
 
-    settings = json.loads(files[SETTINGS][0])
-    lines = files[VOCABULARY][: settings.pop("vocab_size")]
-    return DistilBertTokenizer.from_config({"vocab": lines, **settings})
+    Raises:
+        ValueError: a token does not fit on a line.
+    """
+    lines = [f"[no token {index}]" for index in range(_size(tokenizer))]
+    for token, index in tokenizer.get_vocab().items():
+        if "\n" in token or not token:
+            raise ValueError(
+                f"A file keeps one token a line; received {token!r}, token {index}. Export it with "
+                "`vocabulary=False`, and keep the tokenizer beside the file."
+            )
+        lines[index] = token
+    return {VOCABULARY: lines}
+
+
+def tokenizer_of(files: dict[str, list[str]], given=None):
+    """The tokenizer of a file that takes token ids, and T where it cuts a text.
+
+    Args:
+        files: of the model, by name.
+        given: a tokenizer to take in place of the one in the file.
+
+    Raises:
+        ValueError: there is none, or it has another number of tokens than the model's.
+    """
+    settings = json.loads(files[SETTINGS][0]) if SETTINGS in files else {}
+    size = settings.pop("vocab_size", None)
+    if given is None:
+        if not {VOCABULARY, SETTINGS} <= files.keys():
+            raise ValueError(
+                "The file takes token ids and holds no vocabulary: pass `tokenizer`, the model's "
+                "own, or export the file with `vocabulary=True`."
+            )
+        from tfkit.text.tokenizer import DistilBertTokenizer
+
+        given = DistilBertTokenizer.from_config({"vocab": files[VOCABULARY][:size], **settings})
+    elif size is not None and size != _size(given):
+        raise ValueError(
+            f"Expected the tokenizer of {size} tokens that the file was made with. Received one "
+            f"of {_size(given)}."
+        )
+    return given, settings.get("model_max_length", given.model_max_length)
+
+
+def _size(tokenizer) -> int:
+    return max(tokenizer.get_vocab().values()) + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.file_contents import LABELS, files_in, tokenizer_in
+from tfkit.export.file_contents import LABELS, files_in, tokenizer_of
 from tfkit.export.mediapipe import INPUTS
 
 # The inputs of a file's signatures -> its form.
@@ -28,7 +28,8 @@ class Classifier:
 
     Args:
         path: the file, or its bytes.
-        tokenizer: in place of the one in the file.
+        tokenizer: the model's, for a file of the form "ids" without vocabulary; in place of the
+            one in the file.
         threads: of the interpreter.
 
     Attributes:
@@ -38,7 +39,8 @@ class Classifier:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no classifier of these forms, or lacks labels or a tokenizer.
+        ValueError: the file is no classifier of these forms, lacks labels or a tokenizer, or was
+            made with another tokenizer than this.
 
     Example:
 
@@ -74,13 +76,8 @@ class Classifier:
         # T -> what runs T tokens, the shortest first; 0 stands for any T.
         self._runners = {max(0, _width(run)): run for run in sorted(runners, key=_width)}
         if self.form != "text":
-            tokenizer = tokenizer or tokenizer_in(files)
-            if tokenizer is None:
-                raise ValueError(
-                    f"The file takes token ids (form '{self.form}') and holds no tokenizer: pass "
-                    "the model's `tokenizer`."
-                )
-            self.max_length = max(self._runners) or tokenizer.model_max_length
+            tokenizer, limit = tokenizer_of(files, tokenizer)
+            self.max_length = max(self._runners) or limit
             self._tokenize = tokenizer.as_layer(max_length=self.max_length)
 
     def inputs(self, text: str) -> dict[str, np.ndarray]:

@@ -34,13 +34,14 @@ def tflite(
     quantization: str | None = None,
     max_length: int | Sequence[int] = 128,
     dynamic: bool = False,
+    vocabulary: bool = False,
     texts: Sequence[str] | None = None,
 ) -> TFLiteReport:
     """Writes a `.tflite` file, and runs it on texts to compare it with the Keras model.
 
     It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and
     else in the interpreter that comes with TensorFlow. The form "mediapipe" runs in MediaPipe's
-    `TextClassifier` too, where that is installed. `tfkit.lite.Classifier(path)` runs every form.
+    `TextClassifier` too, where that is installed. `tfkit.lite.Classifier` runs every form.
 
     Args:
         model: a `TFDistilBertForSequenceClassification`.
@@ -56,7 +57,8 @@ def tflite(
             is in the file. The app has to register tensorflow-text's two kernels. Added tokens have
             to begin and end with punctuation, as special tokens do (`tfkit.text.portable`).
             "ids": `input_ids` and `attention_mask`, int32 `[1,T]`, to `scores`, float32 `[1,C]`;
-            for apps that have a tokenizer of their own.
+            for apps that have a tokenizer of their own, and thus its vocabulary: the file holds
+            the labels and the tokenizer's settings.
         quantization: of the weights. None keeps float32; "float16" halves the file; with
             "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
             TensorFlow 2.17 on); "dynamic_int8_per_tensor" has one scale a weight instead of one a
@@ -65,15 +67,17 @@ def tflite(
             "ids" it may be several: then `tokens_T` is the signature of length T, and all share
             the weights.
         dynamic: take any B and any T up to `max_length` ("ids" and "text").
+        vocabulary: keep the vocabulary in a file of "ids", compressed, so that it can be run
+            without the tokenizer beside it. The other forms always hold it.
         texts: what to compare with the Keras model on; by default a small sample of many scripts.
 
     Returns:
         Size, operators, latency, memory, and how far the answers are from the Keras model's.
 
     Raises:
-        ValueError: an option is out of range, options do not go together, a label does not fit
-            on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find an added
-            token.
+        ValueError: an option is out of range, options do not go together, a label or a token does
+            not fit on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find
+            an added token.
         NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
         ExportError: what was written answers otherwise than the model, or needs more than
             the operators it should. Nothing is left behind.
@@ -96,7 +100,7 @@ def tflite(
     texts = sample(texts)
 
     original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
-    parts = Form(form, model, tokenizer, lengths, dynamic=dynamic)
+    parts = Form(form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary)
     converted = convert(parts.functions(), model, quantization)
     ops = audit_tflite(converted, CUSTOM_OPS[form])
     content = parts.finished(converted)

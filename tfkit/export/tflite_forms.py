@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfkit.export.file_contents import LABELS, VOCABULARY, tokenizer_files, with_files
+from tfkit.export.file_contents import (
+    LABELS,
+    VOCABULARY,
+    settings_file,
+    vocabulary_file,
+    with_files,
+)
 from tfkit.export.mediapipe import INPUTS, with_metadata
 from tfkit.export.mediapipe_vocabulary import MediaPipeVocabulary
 from tfkit.export.retokenise import Retokeniser
@@ -29,17 +35,34 @@ class Form:
         tokenizer: its tokenizer.
         lengths: T of each signature; only "ids" may have several.
         dynamic: any B, and any T up to the one length.
+        vocabulary: "ids" keeps the vocabulary, too.
 
     Raises:
-        ValueError: MediaPipe cannot use the vocabulary.
+        ValueError: MediaPipe, or a file of one token a line, cannot hold the vocabulary.
     """
 
-    def __init__(self, name: str, model, tokenizer, lengths: Sequence[int], *, dynamic: bool):
+    def __init__(
+        self,
+        name: str,
+        model,
+        tokenizer,
+        lengths: Sequence[int],
+        *,
+        dynamic: bool = False,
+        vocabulary: bool = False,
+    ):
         self.name = name
         self._model, self._tokenizer = model, tokenizer
         self._lengths, self._dynamic = lengths, dynamic
         self._labels = [label for _, label in sorted(model.config.id2label.items())]
         self._pieces = MediaPipeVocabulary(tokenizer) if name == "mediapipe" else None
+        self._files = {LABELS: self._labels}
+        if name != "text":
+            self._files |= settings_file(tokenizer, max(lengths))
+        if name == "mediapipe":
+            self._files[VOCABULARY] = self._pieces.lines
+        elif name == "ids" and vocabulary:
+            self._files |= vocabulary_file(tokenizer)
 
     def functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Signature -> concrete function.
@@ -54,13 +77,9 @@ class Form:
 
     def finished(self, content: bytes) -> bytes:
         """The converted model with what its form keeps beside the graph."""
-        files = {LABELS: self._labels}
-        if self.name != "text":
-            files |= tokenizer_files(self._tokenizer, max(self._lengths))
         if self.name == "mediapipe":
             content = with_metadata(content, "Text classifier")
-            files[VOCABULARY] = self._pieces.lines
-        return with_files(content, files, compressed=self.name != "mediapipe")
+        return with_files(content, self._files, compressed=self.name != "mediapipe")
 
     def _classify(self, ids, mask) -> dict[str, tf.Tensor]:
         batch = {"input_ids": ids, "attention_mask": mask}
