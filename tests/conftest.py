@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import pytest
+# What commands keep for the next ones is none of the user's.
+_CACHE = tempfile.TemporaryDirectory(prefix="tfkit-tests-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

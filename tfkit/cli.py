@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = note
-            if options.command != "data":  # which answers at once, without TensorFlow
+            if options.command not in ("data", "predict"):  # which can do without TensorFlow
                 alone = getattr(options, "strategy", None) != "multi-worker"
                 quiet_tensorflow(look_for_devices=alone)
             options.run(options)

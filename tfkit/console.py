@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 
 def quiet_tensorflow(*, look_for_devices: bool = True) -> None:
     """Imports TensorFlow and looks for its devices, keeping back what its C++ libraries log.
 
     Workers of a cluster must know each other before anything looks for devices.
+    """
+    with quiet_libraries():
+        import tensorflow as tf
 
-    If that fails, what they wrote is shown. Later messages below an error are kept back too,
+        if look_for_devices:
+            tf.config.list_logical_devices()
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps back what TensorFlow's C++ libraries log when they are loaded.
+
+    If the body fails, what they wrote is shown. Later messages below an error are kept back too,
     unless the user has set TF_CPP_MIN_LOG_LEVEL.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -21,10 +34,7 @@ def quiet_tensorflow(*, look_for_devices: bool = True) -> None:
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            if look_for_devices:
-                tf.config.list_logical_devices()
+            yield
         except BaseException:
             kept.seek(0)
             os.write(screen, kept.read())

@@ -10,6 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+def cache_folder() -> Path:
+    """What tfkit keeps between commands: `tfkit` in `$XDG_CACHE_HOME`, by default `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfkit"
+
+
+def forget_oldest(folder: Path, pattern: str, most: int) -> None:
+    """Of the files or folders of this name only the last few used stay."""
+    kept = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-most]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 @contextlib.contextmanager
 def staged(folder: str | os.PathLike) -> Iterator[Path]:
     """Gives an empty folder to write into; on success its files move into `folder`.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tfkit.answering import Answering, answer, best
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
 from tfkit.models.habits import PIPELINE, drop_habits
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
-from tfkit.runtimes import PRECISIONS, Tokenize, batches
+from tfkit.runtimes import PRECISIONS, Tokenize
 from tfkit.runtimes import runtime as choose
 from tfkit.text.auto import AutoTokenizer
 
@@ -26,7 +28,6 @@ FUNCTIONS = {
     "none": "regression",
 }
 _CALLS = ("batch_size", "top_k", "max_length", "function_to_apply", "return_all_scores")
-BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 
 
 def pipeline(
@@ -162,7 +163,7 @@ class TextClassificationPipeline:
         single, asked = isinstance(texts, (str, dict)), top_k != -1
         top_k = None if return_all_scores else top_k if asked else self.top_k
         scores = self.scores([texts] if single else list(texts), **options)
-        answers: list = [_best(row, self.model.config.id2label, top_k) for row in scores]
+        answers: list = [best(row, self.model.config.id2label, top_k) for row in scores]
         if top_k == -1:
             answers = [answer[0] for answer in answers]
         return answers[0] if single and (asked or isinstance(texts, dict)) else answers
@@ -184,19 +185,11 @@ class TextClassificationPipeline:
         config = self._config(function_to_apply or self.function_to_apply)
         max_length = self.max_length if max_length is None else max_length
         batch_size = self.batch_size if batch_size is None else batch_size
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         answering = self._runtime(precision or self.precision, runtime or self.runtime)
-        rows = [_parts(text) for text in texts]
-        logits = np.empty((len(rows), config.num_labels), np.float32)
-        for parts in (1, 2):
-            places = np.array([place for place, row in enumerate(rows) if len(row) == parts], int)
-            tokenize = self._tokenize(max_length, parts) if len(places) else None
-            for start in range(0, len(places), BLOCK):
-                block = places[start : start + BLOCK]
-                tokens = tokenize(list(zip(*(rows[place] for place in block))))
-                for chosen in batches(tokens.lengths, answering.tokens, batch_size):
-                    logits[block[chosen]] = answering.logits(*tokens.take(chosen))
+        by = Answering(
+            functools.partial(self._tokenize, max_length), answering.logits, answering.tokens
+        )
+        logits = answer(texts, config.num_labels, by, batch_size)
         return scores(config, logits).numpy()
 
     def _tokenize(self, max_length: int, parts: int) -> Tokenize:
@@ -221,23 +214,3 @@ class TextClassificationPipeline:
                 f"Received: {function!r}."
             )
         return self.model.config.replace(problem_type=FUNCTIONS[function])
-
-
-def _parts(text) -> tuple[bytes, ...]:
-    """A text in UTF-8, alone or with its pair."""
-    parts = (text,)
-    if isinstance(text, dict) and {"text"} <= text.keys() <= {"text", "text_pair"}:
-        parts = tuple(text[key] for key in ("text", "text_pair") if text.get(key) is not None)
-    for part in parts:
-        if not isinstance(part, str):
-            raise TypeError(
-                "Expected texts, as strings, or pairs of them, as "
-                f'`{{"text": …, "text_pair": …}}`. Received a {type(part).__name__}: {part!r:.60}.'
-            )
-    # Half a surrogate pair is no character: it is dropped, as ill-formed bytes are.
-    return tuple(part.encode("utf-8", "surrogatepass") for part in parts)
-
-
-def _best(row: np.ndarray, names, top_k: int | None) -> list[dict]:
-    order = np.argsort(-row, kind="stable")[: abs(top_k) if top_k else None]
-    return [{"label": names[int(index)], "score": float(row[index])} for index in order]

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
-from tfkit.export import c_session
+from tfkit import c_session
 from tfkit.export.served import RefusedError, ServedModel
 
 

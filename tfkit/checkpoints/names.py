@@ -92,7 +92,7 @@ _BLOCK = [
     *_norm("output_layer_norm", "output_layer_norm", "_feedforward_layer_norm"),
 ]
 # The heads that tfkit has, by the attribute of the model that holds them.
-_HEADS = {
+HEADS = {
     "head": [
         *_dense("pre_classifier", "head.pre_classifier", "pooled_dense"),
         *_dense("classifier", "head.classifier", "output_dense"),
@@ -131,7 +131,7 @@ def backbone(n_layers: int) -> Iterator[Weight]:
 
 def heads(model) -> Iterator[Weight]:
     """The rows of the heads that `model` has."""
-    for attribute, rows in _HEADS.items():
+    for attribute, rows in HEADS.items():
         if hasattr(model, attribute):
             yield from rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 from tfkit.commands.progress import Progress
 from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
+from tfkit.console import quiet_libraries, quiet_tensorflow
 from tfkit.shipped import small_model
 
 HELP = "label and score of texts: arguments, a file, or stdin"
@@ -36,13 +38,15 @@ def add_arguments(parser) -> None:
 def run(options) -> None:
     """Prints label and score for each text, some texts at a time."""
     total, chunks = _texts(options)
-    answer = _server(options) if options.server else _pipeline(options)
+    answer = _server(options) if options.server else _kept(options) or _Keras(options)
     # Not between answers that go to the screen.
     progress = Progress(total, shown=not sys.stdout.isatty())
     for rows in chunks:
         for row, best in zip(rows, answer(rows)):
             _print(row, best, options.json)
         progress.add(len(rows))
+    if isinstance(answer, _Keras):
+        answer.keep()
 
 
 def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
@@ -73,21 +77,53 @@ def _chunks(rows: Iterator[dict]) -> Iterator[list[dict]]:
         yield chunk
 
 
-def _pipeline(options):
-    from tfkit import pipeline
+def _kept(options):
+    """Answers from the graph that an earlier command kept; None where it kept none."""
+    if not _may_be_kept(options):
+        return None
+    from tfkit.kept import classifier, place
 
-    classify = pipeline(
-        "text-classification",
-        model=options.model or small_model(),
-        precision=options.precision,
-        runtime=options.runtime,
-        batch_size=options.batch_size,
-        max_length=options.max_length,
-    )
-    return lambda rows: classify(rows, top_k=options.top_k)
+    name = options.model or small_model()
+    with quiet_libraries():
+        answer = classifier.load(name, place.place(name, options.max_length))
+    return answer and functools.partial(answer, top_k=options.top_k, batch_size=options.batch_size)
+
+
+def _may_be_kept(options) -> bool:
+    return options.precision in (None, "float32") and options.runtime in (None, "tensorflow")
+
+
+class _Keras:
+    """Answers from the Keras model, and keeps its graph for the next command."""
+
+    def __init__(self, options):
+        quiet_tensorflow()
+        from tfkit import pipeline
+
+        self._options, self._name = options, options.model or small_model()
+        self._classify = pipeline(
+            "text-classification",
+            model=self._name,
+            precision=options.precision,
+            runtime=options.runtime,
+            batch_size=options.batch_size,
+            max_length=options.max_length,
+        )
+
+    def __call__(self, rows: list[dict]) -> list[list[dict]]:
+        return self._classify(rows, top_k=self._options.top_k)
+
+    def keep(self) -> None:
+        if _may_be_kept(self._options):
+            from tfkit.kept import graph, place
+
+            sys.stdout.flush()
+            length, pipe = self._options.max_length, self._classify
+            graph.keep(pipe.model, pipe.tokenizer, place.place(self._name, length), length)
 
 
 def _server(options):
+    quiet_tensorflow()
     from tfkit import export
 
     own = ("model", "precision", "runtime", "max_length", "text_pair_column")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pickle
 import subprocess
@@ -17,8 +16,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-_SCRIPT = Path(__file__).with_name("c_session.py")
-_OP_LIBRARIES = ("_fast_bert_normalizer.so", "_fast_wordpiece_tokenizer.so")
+from tfkit import c_session
 
 
 class RefusedError(RuntimeError):
@@ -81,9 +79,9 @@ class ServedModel:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder, self.signatures = Path(folder), signatures_of(folder)
-        library, *ops = _libraries()
+        library, *ops = c_session.libraries()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_SCRIPT), library, str(folder), *ops],
+            [sys.executable, "-I", c_session.__file__, library, str(folder), *ops],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -163,20 +161,6 @@ class ServedModel:
                         )
                     )
                 self._waiting = {}
-
-
-def _libraries() -> list[str]:
-    """TensorFlow's C library, and those of the two ops."""
-    home, *_ = importlib.util.find_spec("tensorflow").submodule_search_locations
-    text, *_ = importlib.util.find_spec("tensorflow_text").submodule_search_locations
-    found = sorted(Path(home).glob("libtensorflow_cc.*"))
-    if not found:
-        raise FileNotFoundError(
-            f"Expected TensorFlow's C library (libtensorflow_cc) in '{home}', to check the "
-            "SavedModel as a server would load it. This build of TensorFlow has none; export on "
-            "Linux or macOS with the wheel from PyPI."
-        )
-    return [str(found[0]), *(str(Path(text, "python", "ops", name)) for name in _OP_LIBRARIES)]
 
 
 def _packed(value: np.ndarray, dtype: int) -> tuple:

@@ -4,6 +4,6 @@ A runtime takes texts as tokens laid end to end, without padding, and gives thei
 """
 
 from tfkit.runtimes.choice import PRECISIONS, RUNTIMES, runtime
-from tfkit.runtimes.tokens import Tokenize, batches
+from tfkit.runtimes.tokens import Tokenize
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Tokenize", "batches", "runtime"]
+__all__ = ["PRECISIONS", "RUNTIMES", "Tokenize", "runtime"]

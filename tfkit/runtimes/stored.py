@@ -7,13 +7,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfkit import __version__
-from tfkit.files import staged
+from tfkit.files import cache_folder, forget_oldest, staged
 
 _MOST = 8  # files that are kept
 
@@ -25,7 +24,7 @@ def stored(model, precision: str, convert: Callable[..., bytes]) -> bytes:
     in `tfkit` of `$XDG_CACHE_HOME`, by default `~/.cache`; of each precision the last few used
     stay. Where nothing can be written there, nothing is kept.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfkit"
+    folder = cache_folder()
     suffix = f".{precision}.tflite"
     path = folder / f"{_digest(model)}{suffix}"
     with contextlib.suppress(OSError):
@@ -36,9 +35,7 @@ def stored(model, precision: str, convert: Callable[..., bytes]) -> bytes:
     with contextlib.suppress(OSError):
         with staged(folder) as stage:
             (stage / path.name).write_bytes(content)
-        kept = sorted(folder.glob(f"*{suffix}"), key=lambda file: file.stat().st_mtime)
-        for file in kept[:-_MOST]:
-            file.unlink()
+        forget_oldest(folder, f"*{suffix}", _MOST)
     return content
 
 

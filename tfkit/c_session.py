@@ -1,10 +1,11 @@
 """Runs a SavedModel as TF Serving's C++ does: TensorFlow's C library, and no TensorFlow in Python.
 
-Started by `tfkit.export.served.ServedModel` as a script of its own, with the libraries to load
+`tfkit.export.served.ServedModel` starts it as a script of its own, with the libraries to load
 and the SavedModel's folder as arguments. It imports neither TensorFlow nor tfkit nor numpy, so
 that nothing but the C++ loader and session stands between a request and the graph. Requests come
 pickled and numbered on standard input. They run side by side, as in a server, and are answered on
-standard output in the order in which they end.
+standard output in the order in which they end. `tfkit.kept` takes the session alone, to answer
+without the seconds that importing TensorFlow takes.
 
 A tensor travels as `(type, shape, data)`: the number of its C type; data is a list of byte
 strings for strings, else the raw bytes. Source: TensorFlow, `tensorflow/c/c_api.h`.
@@ -13,17 +14,39 @@ strings for strings, else the raw bytes. Source: TensorFlow, `tensorflow/c/c_api
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import math
 import pickle
 import resource
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from pathlib import Path
 
-STRING = 7
+FLOAT, INT32, STRING = 1, 3, 7
+_OP_LIBRARIES = ("_fast_bert_normalizer.so", "_fast_wordpiece_tokenizer.so")
 _BYTES_OF_A_TSTRING = 24
 _AT_ONCE = 64  # requests
+
+
+def libraries() -> list[str]:
+    """TensorFlow's C library, and those of the two ops of tensorflow-text.
+
+    Raises:
+        FileNotFoundError: the installed TensorFlow has none.
+    """
+    home, *_ = importlib.util.find_spec("tensorflow").submodule_search_locations
+    text, *_ = importlib.util.find_spec("tensorflow_text").submodule_search_locations
+    found = sorted(Path(home).glob("libtensorflow_cc.*"))
+    if not found:
+        raise FileNotFoundError(
+            f"Expected TensorFlow's C library (libtensorflow_cc) in '{home}', to check the "
+            "SavedModel as a server would load it. This build of TensorFlow has none; export on "
+            "Linux or macOS with the wheel from PyPI."
+        )
+    return [str(found[0]), *(str(Path(text, "python", "ops", name)) for name in _OP_LIBRARIES)]
 
 
 class Output(ctypes.Structure):
@@ -100,10 +123,19 @@ class Session:
         )
         self._check(status)
 
-    def run(self, feeds: dict, fetches: list[str]) -> list:
+    def hold(self, shape: tuple[int, ...]) -> tuple[int, memoryview]:
+        """A float32 tensor to be fed again and again, and its memory, to be filled."""
+        dims, size = (c_int64 * len(shape))(*shape), 4 * math.prod(shape)
+        tensor = self._c.TF_AllocateTensor(FLOAT, dims, len(shape), size)
+        return tensor, memoryview((c_char * size).from_address(self._c.TF_TensorData(tensor)))
+
+    def run(self, feeds: dict, fetches: list[str], held: dict[str, int] | None = None) -> list:
         """Feeds tensors by name, and gives the fetched ones. Threads may call it."""
+        held = held or {}
+        own = [self._tensor(*tensor) for tensor in feeds.values()]
+        feeds = [*feeds, *held]
         inputs = (Output * len(feeds))(*map(self._output, feeds))
-        values = (c_void_p * len(feeds))(*[self._tensor(*tensor) for tensor in feeds.values()])
+        values = (c_void_p * len(feeds))(*own, *held.values())
         outputs = (Output * len(fetches))(*map(self._output, fetches))
         results, status = (c_void_p * len(fetches))(), self._c.TF_NewStatus()
         self._c.TF_SessionRun(
@@ -120,7 +152,7 @@ class Session:
             None,
             status,
         )
-        for tensor in values:
+        for tensor in own:
             self._free(tensor)
         self._check(status)
         answers = [self._value(tensor) for tensor in results]

@@ -1,0 +1,158 @@
+"""Kept graphs answer as the pipeline does, without TensorFlow's Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit.cli import main
+from tfkit.kept.classifier import load
+from tfkit.kept.graph import keep
+from tfkit.kept.place import place
+from tfkit.pipelines import pipeline
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "중", "##s"]
+TEXTS = ["good films", "", "bad " * 90, "중 film é 🤗", "a\x00b", "good [MASK] film"]
+PAIRS = [{"text": "good", "text_pair": "bad film"}, {"text": "film", "text_pair": ""}]
+
+
+def new_model(**options):
+    keras.utils.set_random_seed(0)
+    config = DistilBertConfig(
+        vocab_size=len(WORDS), dim=12, n_heads=2, n_layers=2, hidden_dim=20, num_labels=3,
+        initializer_range=0.7, max_position_embeddings=40, **options,
+    )  # fmt: skip
+    return TFDistilBertForSequenceClassification(config)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    folder = tmp_path / "model"
+    new_model().save_pretrained(folder)
+    DistilBertTokenizer(WORDS).save_pretrained(folder)
+    return folder
+
+
+def kept(folder, max_length=None):
+    """What a command after the first has."""
+    classify = pipeline(model=folder)
+    keep(classify.model, classify.tokenizer, place(folder, max_length), max_length)
+    return load(folder, place(folder, max_length))
+
+
+def assert_alike(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        assert [a["label"] for a in one] == [a["label"] for a in other]
+        np.testing.assert_allclose(
+            [a["score"] for a in one], [a["score"] for a in other], rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("kind", [None, "multi_label_classification", "regression"])
+def test_the_answers_are_the_pipelines(tmp_path, kind):
+    new_model(problem_type=kind).save_pretrained(tmp_path)
+    DistilBertTokenizer(WORDS).save_pretrained(tmp_path)
+    answer, classify = kept(tmp_path), pipeline(model=tmp_path)
+    for texts in (TEXTS, PAIRS, [*TEXTS, *PAIRS] * 3, []):
+        assert_alike(answer(texts, top_k=None), classify(texts, top_k=None))
+    assert_alike(answer(TEXTS, top_k=2, batch_size=2), classify(TEXTS, top_k=2))
+
+
+def test_max_length(checkpoint):
+    assert place(checkpoint, 4) != place(checkpoint, None)
+    assert_alike(
+        kept(checkpoint, 4)(TEXTS), pipeline(model=checkpoint, max_length=4)(TEXTS, top_k=1)
+    )
+
+
+def test_weights_are_the_checkpoints_of_that_moment(checkpoint):
+    before = kept(checkpoint)(TEXTS)
+    model = TFDistilBertForSequenceClassification.from_pretrained(checkpoint)
+    model.set_weights([-weight for weight in model.get_weights()])
+    model.save_pretrained(checkpoint)
+    after = load(checkpoint, place(checkpoint, None))(TEXTS)
+    assert before != after
+    assert_alike(after, pipeline(model=checkpoint)(TEXTS, top_k=1))
+
+
+def test_another_config_or_tokenizer_has_another_graph(checkpoint):
+    first = place(checkpoint, None)
+    DistilBertTokenizer(WORDS, do_lower_case=False).save_pretrained(checkpoint)
+    second = place(checkpoint, None)
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps({**config, "activation": "relu"}))
+    assert len({first, second, place(checkpoint, None)}) == 3
+    assert load(checkpoint, place(checkpoint, None)) is None
+
+
+@pytest.mark.parametrize(
+    "change", [lambda w: w.pop("classifier.bias"), lambda w: w.update(x=w["classifier.bias"])]
+)
+def test_other_weights_than_the_graphs_are_left_to_keras(checkpoint, change):
+    kept(checkpoint)
+    path = checkpoint / "model.safetensors"
+    weights = load_file(path)
+    change(weights)
+    save_file(weights, path, metadata={"format": "pt"})
+    assert load(checkpoint, place(checkpoint, None)) is None
+
+
+def test_damaged_weights_are_one_error(checkpoint):
+    kept(checkpoint)
+    path = checkpoint / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        load(checkpoint, place(checkpoint, None))
+
+
+def test_nothing_is_kept_where_nothing_can_be_written(checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert kept(checkpoint) is None
+
+
+def test_only_the_last_few_graphs_stay(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("tfkit.kept.graph._MOST", 1)
+    kept(checkpoint, 5)
+    kept(checkpoint, 6)
+    assert load(checkpoint, place(checkpoint, 5)) is None
+    assert load(checkpoint, place(checkpoint, 6)) is not None
+
+
+def test_predict_keeps_and_then_needs_no_tensorflow(checkpoint, tmp_path):
+    command = ["predict", *TEXTS, "--json", "--top-k", "3", "--model", str(checkpoint)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    code = (
+        f"import sys; from tfkit.cli import main; status = main({command!r}); "
+        "print({'tensorflow', 'keras'} & {*sys.modules}); sys.exit(status)"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        for _ in range(2)
+    ]
+    answers = [run.stdout.splitlines() for run in runs]
+    used = [lines.pop() for lines in answers]
+    assert "tensorflow" in used[0] and used[1] == "set()"
+    assert runs[1].stderr == ""
+    first, second = ([json.loads(line) for line in lines] for lines in answers)
+    assert [row["text"] for row in second] == TEXTS
+    assert_alike([row["labels"] for row in second], [row["labels"] for row in first])
+
+
+@pytest.mark.parametrize("option", ["--batch-size 0", "--max-length 2", "--max-length 99"])
+def test_bad_options_are_the_same_error(checkpoint, option, capsys):
+    kept(checkpoint)
+    assert main(["predict", "good", "--model", str(checkpoint), *option.split()]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"tfkit predict: error: {option.split()[0]} must be")

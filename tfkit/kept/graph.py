@@ -1,0 +1,85 @@
+"""A Keras classifier -> the graph that `tfkit.kept.classifier` runs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfkit import c_session
+from tfkit.checkpoints import names
+from tfkit.checkpoints.variables import resolve
+from tfkit.export.served import signatures_of
+from tfkit.files import forget_oldest, staged
+from tfkit.kept.place import SUFFIX
+from tfkit.models.inputs import token_limit
+from tfkit.models.scores import scores
+from tfkit.runtimes import Tokenize
+from tfkit.runtimes.in_graph import logits_of
+
+_MOST = 8  # graphs that are kept
+
+
+def keep(model, tokenizer, folder: Path, max_length: int | None) -> None:
+    """Writes the graph, from strings to scores, for float32 weights that come as inputs.
+
+    Where nothing can be written, or TensorFlow has no C library to run it, nothing is kept.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification` in float32.
+        tokenizer: its tokenizer.
+        folder: where, see `tfkit.kept.place`.
+        max_length: tokens after which a text is cut; None is what model and tokenizer allow.
+    """
+    with contextlib.suppress(OSError):
+        c_session.libraries()
+        os.makedirs(folder.parent, exist_ok=True)
+        with staged(folder) as stage:
+            _write(model, tokenizer, stage, token_limit(model, tokenizer, max_length))
+        forget_oldest(folder.parent, f"*{SUFFIX}", _MOST)
+
+
+def _write(model, tokenizer, folder: Path, max_length: int) -> None:
+    rows = (*names.backbone(model.config.n_layers), *names.heads(model))
+    paths = list(dict.fromkeys(row.ours for row in rows))
+    variables = [resolve(model, path) for path in paths]
+    specs = {f"w{i}": tf.TensorSpec(v.shape, tf.float32) for i, v in enumerate(variables)}
+
+    def computed(ids, lengths, **weights):
+        values = zip(variables, (weights[name] for name in specs))
+        with keras.StatelessScope(state_mapping=list(values)):
+            logits = logits_of(model, ids, lengths)
+        return {"scores": scores(model.config, logits)}
+
+    def tokens(tokenize, *texts):
+        return dict(zip(("ids", "lengths"), tokenize.function(*texts)))
+
+    whole = {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "lengths")}
+    computed = tf.function(computed, autograph=False)
+    signatures = {"scores": computed.get_concrete_function(**whole, **specs)}
+    module = tf.Module()
+    module.tokenizers = [Tokenize(tokenizer, max_length, pairs) for pairs in (False, True)]
+    for parts, tokenize in enumerate(module.tokenizers, 1):
+        texts = [tf.TensorSpec([None], tf.string, name=f"text{i}") for i in range(parts)]
+        function = tf.function(functools.partial(tokens, tokenize), autograph=False)
+        signatures[f"tokens{parts}"] = function.get_concrete_function(*texts)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    found = signatures_of(folder)
+    described = {
+        name: {
+            side: {key: info.name for key, info in getattr(found[name], side).items()}
+            for side in ("inputs", "outputs")
+        }
+        for name in signatures
+    }
+    weights = [
+        [path, list(variable.shape), described["scores"]["inputs"][name]]
+        for path, variable, name in zip(paths, variables, specs)
+    ]
+    content = {"signatures": described, "weights": weights}
+    (folder / "graph.json").write_text(json.dumps(content), encoding="utf-8")
