@@ -74,7 +74,7 @@ def measure(
                 workers, rounds, lambda w: start_up(w.contestant, folder, dev[0])
             )
         if "train" in only:
-            training(workers, data, rounds, 4 if quick else 10, figures)
+            training(workers, data, rounds, 4 if quick else 20, figures)
     finally:
         for worker in (*workers, machine):
             worker.close()
