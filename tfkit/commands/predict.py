@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tfkit.commands.progress import Progress
 from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
-from tfkit.console import quiet_libraries, quiet_tensorflow
+from tfkit.console import quiet_tensorflow
 from tfkit.shipped import small_model
 
 HELP = "label and score of texts: arguments, a file, or stdin"
@@ -84,8 +84,7 @@ def _kept(options):
     from tfkit.kept import classifier, place
 
     name = options.model or small_model()
-    with quiet_libraries():
-        answer = classifier.load(name, place.place(name, options.max_length))
+    answer = classifier.load(name, place.place(name, options.max_length))
     return answer and functools.partial(answer, top_k=options.top_k, batch_size=options.batch_size)
 
 

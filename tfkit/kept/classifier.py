@@ -17,6 +17,7 @@ from tfkit.answering import TOKENS, Answering, Tokens, answer, best
 from tfkit.checkpoints import names
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
+from tfkit.console import quiet_libraries
 from tfkit.hub import HubOptions
 
 
@@ -68,7 +69,8 @@ class KeptClassifier:
 
     def __init__(self, folder: Path, described: dict, config: DistilBertConfig, values: Callable):
         library, *ops = c_session.libraries()
-        self._session = c_session.Session(library, ops, str(folder))
+        with quiet_libraries():
+            self._session = c_session.Session(library, ops, str(folder))
         self._signatures, self._config = described["signatures"], config
         self._weights = {}
         for path, shape, name in described["weights"]:
