@@ -90,8 +90,15 @@ def take_turns(
     return costs
 
 
-def start_up(contestant: Contestant, folder: Path, text: str) -> float:
-    """Seconds from shell to answer: `tfkit predict`, or a script of a peer."""
+# Runs a command, and says on standard error how much memory it held at most, in KiB.
+_WITH_MEMORY = """import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(status)"""
+
+
+def start_up(contestant: Contestant, folder: Path, text: str) -> tuple[float, int]:
+    """Seconds from shell to answer, and bytes of memory: `tfkit predict`, or a script of a peer."""
     python = python_of(contestant.environment)
     if contestant.peer == "tfkit":
         extra = [f for key, value in contestant.options.items() for f in (f"--{key}", value)]
@@ -101,12 +108,14 @@ def start_up(contestant: Contestant, folder: Path, text: str) -> float:
         command = [python, "-m", "benchmarks.peers.once", contestant.peer, folder, options, text]
     start = time.perf_counter()
     done = subprocess.run(
-        list(map(str, command)),
+        [sys.executable, "-c", _WITH_MEMORY, *map(str, command)],
         cwd=REPOSITORY,
         env={**os.environ, **QUIET},
         capture_output=True,
         text=True,
     )
+    seconds = time.perf_counter() - start
+    said = done.stderr.strip().splitlines()
     if done.returncode:
-        raise PeerError(f"{contestant.name}, start-up: {done.stderr.strip().splitlines()[-1]}")
-    return time.perf_counter() - start
+        raise PeerError(f"{contestant.name}, start-up: {said[-2] if said[1:] else 'no answer'}")
+    return seconds, int(said[-1]) * 1024
