@@ -10,8 +10,8 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tests.deploy.small import LABELS, TEXTS, classifier
-from tfkit import export
+from tests.deploy.small import LABELS, TEXTS, VOCABULARY, classifier
+from tfkit import DistilBertTokenizer, export
 
 
 def ids_file(*args, **options):
@@ -128,6 +128,7 @@ def test_unfrozen_weights_are_refused(model, tokenizer, tmp_path, monkeypatch):
         ({"max_length": [8, 16]}, "form='ids' alone"),
         ({"max_length": [8, 25], "form": "ids"}, "to 24, .* received 25"),
         ({"max_length": 24, "dynamic": True}, "must be fixed"),
+        ({"max_length": 24, "vocabulary": "vocab.txt"}, "one of True, False; received 'vocab.txt'"),
     ],
 )
 def test_bad_options_are_one_sentence_and_write_nothing(
@@ -138,11 +139,21 @@ def test_bad_options_are_one_sentence_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("label", ["two\nlines", "", " blank", "a\u2028b"])
+@pytest.mark.parametrize("label", ["two\nlines", "", " blank", "a\u2028b", "a\0b"])
 def test_a_label_that_is_no_line_is_refused(tokenizer, tmp_path, label):
     model = classifier(id2label={0: "good", 1: label})
     with pytest.raises(ValueError, match="one line each.* for class 1"):
         ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [export.tflite, export.saved_model])
+def test_the_tokenizer_of_another_model_is_refused(model, tmp_path, write):
+    larger = DistilBertTokenizer([*VOCABULARY, "more"], model_max_length=24)
+    with pytest.raises(
+        ValueError, match=f"end at {len(VOCABULARY) - 1}. .* up to {len(VOCABULARY)}"
+    ):
+        write(model, larger, tmp_path / "m", max_length=24)
     assert list(tmp_path.iterdir()) == []
 
 

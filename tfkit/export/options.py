@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,12 +20,27 @@ def one_of(name: str, value, allowed: Iterable) -> None:
 def one_line_labels(model) -> None:
     """Raises ValueError for a label that a file of one label a line cannot hold."""
     for index, label in model.config.id2label.items():
-        if not label or label != label.strip() or len(label.splitlines()) > 1:
+        lines = label.splitlines()
+        if lines != [label.strip()] or "\0" in label:  # at which C++ ends a string
             raise ValueError(
-                f"Labels must be one line each, not empty, without blanks around them, since the "
-                f"file keeps one label a line; received {label!r} for class {index}. Rename it in "
-                "`model.config.id2label`."
+                f"Labels must be one line each, not empty, without blanks around them or NUL, "
+                f"since the file keeps one label a line; received {label!r} for class {index}. "
+                "Rename it in `model.config.id2label`."
             )
+
+
+def own_tokenizer(model, tokenizer) -> None:
+    """Raises ValueError for a tokenizer with ids that the model has no embedding for.
+
+    TensorFlow would refuse such a text when it comes, LiteRT answer it with anything.
+    """
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= model.config.vocab_size:
+        raise ValueError(
+            f"Expected the model's own tokenizer: its ids end at {model.config.vocab_size - 1}. "
+            f"Received a tokenizer with ids up to {largest}. For new tokens, first call "
+            "`model.resize_token_embeddings(len(tokenizer))` and train."
+        )
 
 
 def writable_folder(path: str | os.PathLike) -> Path:
@@ -32,15 +48,19 @@ def writable_folder(path: str | os.PathLike) -> Path:
 
     Raises:
         NotADirectoryError: it is a file, or lies below one.
-        PermissionError: nothing may be written there.
+        PermissionError: nothing can be written there.
     """
     path = Path(path).expanduser()
     whole = path.absolute()
     nearest = next(parent for parent in (whole, *whole.parents) if parent.exists())
     if not nearest.is_dir():
         raise NotADirectoryError(f"Cannot write to '{path}': '{nearest}' is a file, not a folder.")
-    if not os.access(nearest, os.W_OK):
-        raise PermissionError(f"Cannot write to '{path}': no permission to write to '{nearest}'.")
+    try:
+        tempfile.TemporaryDirectory(dir=nearest).cleanup()
+    except OSError as error:
+        raise PermissionError(
+            f"Cannot write to '{path}': nothing can be made in '{nearest}' ({error.strerror})."
+        ) from None
     return path
 
 

@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export.answers import KerasAnswers
 from tfkit.export.batching import Batching
-from tfkit.export.options import one_of, writable_folder
+from tfkit.export.options import one_of, own_tokenizer, writable_folder
 from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import sample
 from tfkit.export.server import write_server_files
@@ -82,7 +82,7 @@ def saved_model(
         Files, sizes, signatures, ops, and how far the answers are from the Keras model's.
 
     Raises:
-        ValueError: an option is out of range.
+        ValueError: an option is out of range, or the tokenizer is another model's.
         FileExistsError: `version` exists, and `overwrite` was not given.
         NotADirectoryError, PermissionError: `directory` cannot be written to.
         ExportError: what was written answers otherwise than the model. Nothing is left behind.
@@ -94,6 +94,7 @@ def saved_model(
     if not signatures:
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
     check_warmup(warmup, len(signatures))
+    own_tokenizer(model, tokenizer)
     max_length = token_limit(model, tokenizer, max_length)
     texts = sample(texts)
 

@@ -10,7 +10,7 @@ from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, demand
 from tfkit.export.lite import Classifier
 from tfkit.export.mediapipe import answers_of_mediapipe
 from tfkit.export.op_audit import audit_tflite
-from tfkit.export.options import one_line_labels, one_of, writable_file
+from tfkit.export.options import one_line_labels, one_of, own_tokenizer, writable_file
 from tfkit.export.report import ExportError, TFLiteReport
 from tfkit.export.samples import sample
 from tfkit.export.tflite_check import mismatches, peak_memory, timed_scores
@@ -75,15 +75,17 @@ def tflite(
         Size, operators, latency, memory, and how far the answers are from the Keras model's.
 
     Raises:
-        ValueError: an option is out of range, options do not go together, a label or a token does
-            not fit on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find
-            an added token.
+        ValueError: an option is out of range, options do not go together, the tokenizer is another
+            model's, a label or a token does not fit on a line, MediaPipe cannot use the vocabulary,
+            or the form "text" cannot find an added token.
         NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
         ExportError: what was written answers otherwise than the model, or needs more than
             the operators it should. Nothing is left behind.
     """
     one_of("form", form, CUSTOM_OPS)
     one_of("quantization", quantization, QUANTIZATIONS)
+    one_of("vocabulary", vocabulary, [True, False])
+    own_tokenizer(model, tokenizer)
     lengths = _lengths(model, tokenizer, max_length)
     if len(lengths) > 1 and (form != "ids" or dynamic):
         raise ValueError(
