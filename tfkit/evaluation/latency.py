@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.inputs import token_limit
+from tfkit.words import counted
 
 # Strings, a column each for text and pair, to anything computed from them.
 Answer = Callable[[list[Sequence[str]]], object]
@@ -94,4 +95,4 @@ def _machine() -> str:
         )
         return f"{len(gpus)} × {details.get('device_name', 'GPU')}"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores ({platform.machine()})"
+    return f"{counted(cores, 'CPU core')} ({platform.machine()})"
