@@ -35,11 +35,7 @@ class RowEncoder:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         self._pairs = examples.text_pairs is not None
-        layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=self._pairs)
-        column = tf.TensorSpec([None], tf.string)
-        # Traced once, for the counts and for the batches.
-        signature = [(column, column) if self._pairs else column]
-        self._layer = tf.function(layer, signature, autograph=False)
+        self._layer = _traced(tokenizer, max_length, self._pairs)
         columns = (examples.texts, examples.text_pairs) if self._pairs else (examples.texts,)
         self._columns = [tf.constant(column) for column in columns]
         self._targets = None if examples.labels is None else tf.constant(examples.targets())
@@ -80,6 +76,13 @@ class RowEncoder:
         }
 
 
+def _traced(tokenizer, max_length: int | None, pairs: bool):
+    """The tokenizer as a function of texts, or of a tuple of two: its graph is made once."""
+    layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=pairs)
+    column = tf.TensorSpec([None], tf.string)
+    return tf.function(layer, [(column, column) if pairs else column], autograph=False)
+
+
 class ColumnEncoder:
     """Tokenises the texts of a batch, padded to the longest of them.
 
@@ -94,9 +97,7 @@ class ColumnEncoder:
 
     def __init__(self, stream: Stream, tokenizer, *, max_length: int | None):
         self._texts = 1 + stream.has_pairs
-        self._layer = tokenizer.as_layer(
-            max_length=max_length, padding="longest", pairs=stream.has_pairs
-        )
+        self._layer = _traced(tokenizer, max_length, stream.has_pairs)
         target = {
             None: (),
             "single_label_classification": (tf.TensorSpec([None], tf.int32),),
