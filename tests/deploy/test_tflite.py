@@ -157,6 +157,15 @@ def test_the_tokenizer_of_another_model_is_refused(model, tmp_path, write):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("write", [export.tflite, export.saved_model])
+def test_what_is_no_model_or_no_tokenizer_is_refused(model, tokenizer, tmp_path, write):
+    with pytest.raises(TypeError, match="`model` to be one that tfkit made.* a str: 'my-model'"):
+        write("my-model", tokenizer, tmp_path / "m")
+    with pytest.raises(TypeError, match="`tokenizer` to be one .* a NoneType: None"):
+        write(model, None, tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_path_that_cannot_be_a_file_is_refused(model, tokenizer, tmp_path):
     with pytest.raises(IsADirectoryError, match="Received the folder"):
         ids_file(model, tokenizer, tmp_path, max_length=24)

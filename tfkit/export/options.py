@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfkit.models.pretrained import TFPreTrainedModel
+from tfkit.text.tokenizer import DistilBertTokenizer
+
 
 def one_of(name: str, value, allowed: Iterable) -> None:
     """Raises ValueError unless `value` is one of `allowed`."""
@@ -32,8 +35,18 @@ def one_line_labels(model) -> None:
 def own_tokenizer(model, tokenizer) -> None:
     """Raises ValueError for a tokenizer with ids that the model has no embedding for.
 
-    TensorFlow would refuse such a text when it comes, LiteRT answer it with anything.
+    TensorFlow would refuse such a text when it comes, LiteRT answer it with anything. What is no
+    model or no tokenizer at all is a TypeError.
     """
+    for name, value, kind in (
+        ("model", model, TFPreTrainedModel),
+        ("tokenizer", tokenizer, DistilBertTokenizer),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"Expected `{name}` to be one that tfkit made or loaded with `from_pretrained`. "
+                f"Received a {type(value).__name__}: {value!r:.60}."
+            )
     largest = max(tokenizer.get_vocab().values())
     if largest >= model.config.vocab_size:
         raise ValueError(

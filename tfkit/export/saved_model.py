@@ -82,6 +82,7 @@ def saved_model(
         Files, sizes, signatures, ops, and how far the answers are from the Keras model's.
 
     Raises:
+        TypeError: `model` or `tokenizer` is none of tfkit's.
         ValueError: an option is out of range, or the tokenizer is another model's.
         FileExistsError: `version` exists, and `overwrite` was not given.
         NotADirectoryError, PermissionError: `directory` cannot be written to.

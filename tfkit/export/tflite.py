@@ -75,6 +75,7 @@ def tflite(
         Size, operators, latency, memory, and how far the answers are from the Keras model's.
 
     Raises:
+        TypeError: `model` or `tokenizer` is none of tfkit's.
         ValueError: an option is out of range, options do not go together, the tokenizer is another
             model's, a label or a token does not fit on a line, MediaPipe cannot use the vocabulary,
             or the form "text" cannot find an added token.
