@@ -28,6 +28,14 @@ TINY = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Every test, its fixtures included, begins with the same random numbers."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared():
     """Gives `shared("data/sst2/dev.tsv")`: a file of the folder beside the project, or a skip."""
