@@ -43,7 +43,7 @@ BARS = (
     Bar("", "latency", TORCH_OR_ONNX, 1.3, (table.LITERT,)),
     Bar("from shell to answer", "start", (table.TORCH,), 1.0),
     Bar("peak memory while answering", "memory", (table.TENSORFLOW,), round(1 / 0.7, 2)),
-    Bar("from shell to answer", "start memory", (table.TENSORFLOW,), round(1 / 0.7, 2)),
+    Bar("the same, from shell to answer", "start memory", (table.TENSORFLOW,), round(1 / 0.7, 2)),
 )
 TITLES = {
     "short": "SST-2 sentences",
