@@ -71,8 +71,8 @@ PEERS = (
 )
 CONTESTANTS = {contestant.name: contestant for contestant in (*OURS, *PEERS)}
 
-# tfkit's encoders for the table of scaling: padding-free where several texts meet, and never.
+# What forces the two encoders of tfkit for the table of scaling.
 ENCODERS = {
-    "as tfkit chooses": {},
+    "padding-free": {"padding_free": True},
     "plain": {"padding_free": False},
 }

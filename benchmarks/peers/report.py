@@ -193,9 +193,9 @@ def _scaling(figures: dict) -> str:
             if count in free.get(tokens, {})
         }
         worst = min(ratios, key=ratios.get)
-        least, middle = min(ratios.values()), statistics.median(ratios.values())
         parts.append(
-            f"The plain encoder's time to that, without any padding: {least:.2f} at least "
-            f"({worst[0]} tokens, {worst[1]} texts), {middle:.2f} in the middle."
+            f"Plain to padding-free, without any padding: {min(ratios.values()):.2f} at least "
+            f"({worst[0]} tokens, {worst[1]} texts), {statistics.median(ratios.values()):.2f} in "
+            "the middle."
         )
     return "\n\n".join(parts)
