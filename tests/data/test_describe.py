@@ -44,6 +44,13 @@ def test_many_classes_are_shown_from_both_ends():
     assert "… 20 more …" in said and "  c39 " in said and "  c0 " in said and "  c20 " not in said
 
 
+def test_classes_spelt_in_two_ways_are_named():
+    rows = [("a", "card lost"), ("b", "Card Lost"), ("c", "card  lost"), ("d", "card lost")]
+    found = describe(read([*rows, ("e", "other")]))
+    assert found.alike == [("card lost", "Card Lost", "card  lost")]
+    assert "Classes that may be one: 'card lost' (2), 'Card Lost' (1), 'card  lost' (1)" in str(found)
+
+
 def test_a_class_without_a_text_is_listed():
     found = describe(read([("a", "x")], names=["x", "y"]))
     assert found.classes == {"x": 1, "y": 0} and "2 classes of 0 to 1 texts:" in str(found)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 
 from tfkit.data.examples import Examples
-from tfkit.data.split import same_texts
+from tfkit.data.split import same_texts, text_key
 from tfkit.words import counted
 
 _SHOWN_CLASSES, _SHOWN_CONFLICTS, _BAR = 20, 10, 24
@@ -22,6 +23,7 @@ class Description:
         texts: how many.
         problem_type: of the labels; None without labels.
         classes: texts of each class, most first. Empty for numbers.
+        alike: classes whose names differ in nothing but capitals and blanks.
         numbers: least, mean and largest target of a regression, or None.
         words: median, 95th percentile and maximum of the words of a text, by blanks.
         empty: texts of nothing but blanks.
@@ -35,6 +37,7 @@ class Description:
     texts: int
     problem_type: str | None
     classes: dict[str, int]
+    alike: list[tuple[str, ...]]
     numbers: tuple[float, float, float] | None
     words: tuple[int, int, int]
     empty: int
@@ -56,6 +59,9 @@ class Description:
             f"has {longest:,}",
             *self._class_lines(),
         ]
+        for names in self.alike:
+            said = ", ".join(f"'{name}' ({self.classes[name]:,})" for name in names)
+            lines.append(f"Classes that may be one: {said}")
         if self.numbers:
             least, mean, largest = self.numbers
             lines.append(f"Numbers from {least:.4g} to {largest:.4g}, {mean:.4g} on average")
@@ -125,10 +131,12 @@ def describe(examples: Examples, other: Examples | None = None) -> Description:
     shared = None
     if other is not None:
         shared = sum(len(rows) for key, rows in same_texts(other).items() if key in groups)
+    classes = _classes(examples)
     return Description(
         texts=len(examples),
         problem_type=None if examples.labels is None else examples.problem_type,
-        classes=_classes(examples),
+        classes=classes,
+        alike=_alike(classes),
         numbers=(min(targets), sum(targets) / len(targets), max(targets)) if targets else None,
         words=(int(np.median(lengths)), int(np.percentile(lengths, 95)), int(lengths.max())),
         empty=sum(not text.strip() for text in examples.texts),
@@ -159,3 +167,10 @@ def _classes(examples: Examples) -> dict[str, int]:
     counts = Counter(numbers)
     named = {name: counts[number] for number, name in enumerate(examples.names)}
     return dict(sorted(named.items(), key=lambda item: -item[1]))
+
+
+def _alike(classes: Iterable[str]) -> list[tuple[str, ...]]:
+    by_key = defaultdict(list)
+    for name in classes:
+        by_key[text_key(name)].append(name)
+    return [tuple(names) for names in by_key.values() if len(names) > 1]
