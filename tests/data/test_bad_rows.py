@@ -107,6 +107,13 @@ def test_no_good_row_is_an_error_that_shows_a_bad_one(write):
         read(write("a.csv", "text,label\na\nb\n"), skip_bad_rows=True)
 
 
+def test_a_file_of_another_encoding_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,label\n안녕하세요,좋음\n반갑습니다,좋음\n".encode("cp949"))
+    with pytest.raises(ValueError, match=r"2 were bad, .*looks like cp949 \(encoding='cp949'\)"):
+        read(path, skip_bad_rows=True)
+
+
 def test_what_was_skipped_is_no_part_of_equality():
     with pytest.warns(UserWarning):
         skipped = read([("a", "x"), 5], skip_bad_rows=True)

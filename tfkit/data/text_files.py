@@ -70,7 +70,9 @@ def problem_of(line: str) -> str | None:
             "encoding='utf-16'; if not, remove the byte"
         )
     if not line.isascii() and (escaped := _ESCAPED_BYTE.search(line)):
-        return f"byte 0x{ord(escaped.group()) - 0xDC00:02x} cannot be decoded"
+        likely = likely_encoding(line.encode("utf-8", "surrogateescape"))
+        hint = f"; it looks like {likely} (encoding='{likely}')" if likely else ""
+        return f"byte 0x{ord(escaped.group()) - 0xDC00:02x} cannot be decoded{hint}"
     return None
 
 
