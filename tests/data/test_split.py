@@ -83,6 +83,8 @@ def test_what_cannot_be_split_is_one_clear_error():
         split(unbalanced(), share=10)
     with pytest.raises(ValueError, match="share=0.1 of 3 rows leaves nothing"):
         split(read([("a", "x"), ("b", "x"), ("c", "y")]))
+    with pytest.raises(ValueError, match="Received 3 classes of one row each. Is `label`"):
+        split(read([("a", "1"), ("b", "2"), ("c", "3")]))
 
 
 def test_banking77_keeps_its_77_classes_on_both_sides(shared):

@@ -58,6 +58,11 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
             if all(counts[s] > n for s, n in Counter(strata[row] for row in rows).items())
         ]
         chosen.update(min(may_go, key=len, default=()))
+    if not chosen and counts and max(counts.values()) == 1:
+        raise ValueError(
+            f"Expected a class with two rows at least. Received {len(counts)} classes of one row "
+            "each. Is `label` the column of the classes?"
+        )
     if not chosen:
         raise ValueError(
             f"share={share} of {len(examples)} rows leaves nothing to check on. Use a larger "
