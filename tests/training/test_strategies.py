@@ -53,6 +53,12 @@ def test_two_devices_are_as_one(trained):
 
 
 @pytest.mark.slow
+def test_two_devices_learn_of_a_teacher_as_one(trained):
+    """Of its hidden states too, and on texts without labels."""
+    assert_same(trained / "mirrored-taught.npz", trained / "one-taught.npz")
+
+
+@pytest.mark.slow
 def test_two_devices_add_up_batches_as_one(trained):
     assert_same(trained / "mirrored-summed.npz", trained / "one-summed.npz")
 
@@ -77,6 +83,7 @@ def test_two_workers_are_as_one_and_the_chief_alone_writes(trained):
         finish(worker)
     for index in range(2):
         assert_same(trained / f"multi-worker-{index}.npz", trained / "one.npz")
+        assert_same(trained / f"multi-worker-{index}-taught.npz", trained / "one-taught.npz")
     assert list((trained / "multi-worker").glob("step-*"))
 
 

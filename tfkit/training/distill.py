@@ -47,9 +47,10 @@ def distill(
             tfkit with the student's width and vocabulary.
         unlabelled: further texts, whose labels, if any, are not looked at.
         augment: makes further texts of all those; see `Augmentation`.
-        **recipe: of `fine_tune`, such as `epochs`, `learning_rate` and `seed`. None as `epochs`
-            counts further texts like others; `class_weights` and `label_smoothing` change what is
-            lost against labels alone, and "balanced" counts labels alone.
+        **recipe: of `fine_tune`, such as `epochs`, `learning_rate`, `seed`, `checkpoints` and
+            `strategy`, in whose scope the student was made. None as `epochs` counts further texts
+            like others; `class_weights` and `label_smoothing` change what is lost against labels
+            alone, and "balanced" counts labels alone. Each worker of a cluster asks the teacher.
 
     Returns: the Keras `History`. Figures compare with labels, and with the teacher's answers where
         there are none.
@@ -78,8 +79,10 @@ def distill(
     check_examples(train)
     if train.labels is None:
         raise ValueError("Expected examples with labels to train on. Received texts alone.")
+    scope = student.distribute_strategy.scope
     if hidden_weight:
-        teacher, teacher_tokenizer = load_teacher(teacher, teacher_tokenizer or tokenizer)
+        with scope():  # a teacher that is loaded has its weights on every device
+            teacher, teacher_tokenizer = load_teacher(teacher, teacher_tokenizer or tokenizer)
         _check_states(teacher, student)
     texts = _further(train, unlabelled, augment, tokenizer)
     logits = teacher_logits(
@@ -98,14 +101,15 @@ def distill(
         teacher_logits=logits,
         labelled=len(train),
     )
-    distiller = Distiller(
-        student,
-        temperature=temperature,
-        hard_weight=hard_weight,
-        soft_weight=soft_weight,
-        hidden_weight=hidden_weight,
-        teacher=teacher if hidden_weight else None,
-    )
+    with scope():
+        distiller = Distiller(
+            student,
+            temperature=temperature,
+            hard_weight=hard_weight,
+            soft_weight=soft_weight,
+            hidden_weight=hidden_weight,
+            teacher=teacher if hidden_weight else None,
+        )
     return fine_tune(distiller, tokenizer, taught, validation, **recipe)
 
 

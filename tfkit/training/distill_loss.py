@@ -145,8 +145,18 @@ class Distiller(TrainableModel):
         self.student.enable_lora(rank, **options)
 
     def call(self, inputs, training=None):
-        shows = bool(self.shares["hidden"])
-        return dict(self.student(inputs, output_hidden_states=shows, training=training))
+        """The student's logits `[B,C]`, and in training, with `hidden_weight`, `hidden_loss` `[B]`:
+        states themselves would be gathered from all replicas.
+        """
+        compares_states = bool(training and self.shares["hidden"])
+        outputs = self.student(inputs, output_hidden_states=compares_states, training=training)
+        answers = {"logits": outputs.logits}
+        if compares_states:
+            theirs, ours = self._taught_states(inputs), outputs.hidden_states[-1]
+            answers["hidden_loss"] = hidden_state_loss(
+                theirs, ops.cast(ours, theirs.dtype), inputs["attention_mask"]
+            )
+        return answers
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         labels, has_label, taught = self._apart(y)
@@ -159,10 +169,9 @@ class Distiller(TrainableModel):
         logits = ops.cast(y_pred["logits"], "float32")
         soft = soft_target_loss(problem_type(self.config, labels), taught, logits, self.temperature)
         loss = self.shares["hard"] * hard + self.shares["soft"] * ops.mean(weights * soft)
-        if self.shares["hidden"]:
-            theirs, ours = self._taught_states(x), y_pred["hidden_states"][-1]
-            hidden = hidden_state_loss(theirs, ops.cast(ours, theirs.dtype), x["attention_mask"])
-            loss = loss + self.shares["hidden"] * ops.mean(weights * ops.cast(hidden, "float32"))
+        if "hidden_loss" in y_pred:
+            hidden = ops.cast(y_pred["hidden_loss"], "float32")
+            loss = loss + self.shares["hidden"] * ops.mean(weights * hidden)
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):

@@ -226,7 +226,8 @@ class Loop:
         def gather(tensor):
             with tf.device(device):  # several workers gather only what has a device
                 tensor = tf.identity(tensor)
-            return context.all_gather(tensor, axis=0)
+            whole = context.all_gather(tensor, axis=0)
+            return tf.ensure_shape(whole, [None, *tensor.shape[1:]])  # gathering forgets it
 
         y, y_pred, weights = tf.nest.map_structure(gather, (y, dict(y_pred), weights))
         real = weights > 0  # the rows that fill up the last share weigh nothing
