@@ -6,13 +6,21 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.tiny import Crash
 from tfkit import (
     DistilBertConfig,
     DistilBertTokenizer,
     TFDistilBertForSequenceClassification,
     data,
 )
-from tfkit.training import Augmentation, distill, evaluate, student_of, teacher_logits
+from tfkit.training import (
+    Augmentation,
+    Checkpoints,
+    distill,
+    evaluate,
+    student_of,
+    teacher_logits,
+)
 from tfkit.training.distill_loss import Distiller, TaughtExamples
 from tfkit.training.distill_student import spread
 
@@ -186,3 +194,36 @@ def test_numbers_that_make_no_sense_are_one_clear_error():
             distill(Teacher(), new_model(), TOKENIZER, TRAIN, **options)
     with pytest.raises(ValueError, match="Received texts alone"):
         distill(Teacher(), new_model(), TOKENIZER, data.read(["a"], label=None))
+
+
+@pytest.mark.slow
+def test_a_student_that_is_killed_goes_on_with_the_same_teacher(tmp_path):
+    """Its answers, computed again, may differ in the last digits, and in no more."""
+    others = data.read(["good good", "bad a"], label=None)
+
+    def answers(by):
+        return lambda texts: np.array([knows(text) for text in texts]) + by
+
+    def learn(folder, teacher, callbacks=(), **changes):
+        keras.utils.set_random_seed(0)
+        student = new_model()
+        checkpoints = Checkpoints(folder, every=1, resume=True)
+        options = {**QUICK, "epochs": 4, "batch_size": 2, "unlabelled": others, **changes}
+        distill(
+            teacher, student, TOKENIZER, TRAIN,
+            checkpoints=checkpoints, callbacks=callbacks, **options,
+        )  # fmt: skip
+        return student.get_weights()
+
+    expected = learn(tmp_path / "whole", answers(0.0))
+    with pytest.raises(RuntimeError, match="crash"):
+        learn(tmp_path / "killed", answers(0.0), callbacks=[Crash(5)])
+    for teacher, changes, differs in (
+        (answers(0.1), {}, "training texts"),
+        (answers(0.0), {"temperature": 3.0}, "temperature is 2.0. Received 3.0"),
+    ):
+        with pytest.raises(ValueError, match=f"whose {differs}"):
+            learn(tmp_path / "killed", teacher, **changes)
+    again = learn(tmp_path / "killed", answers(1e-7))
+    for mine, theirs in zip(again, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)

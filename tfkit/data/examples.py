@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,12 @@ class Examples:
         if self.problem_type == "single_label_classification":
             return np.bincount(self.targets(), minlength=len(self.names))
         return self.targets().sum(axis=0, dtype=np.int64)
+
+    @property
+    def digest(self) -> str:
+        """Of all rows, which tells one table from another."""
+        content = (self.texts, self.text_pairs, self.labels, self.names, self.problem_type)
+        return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
     @property
     def model_options(self) -> dict[str, Any]:

@@ -84,6 +84,15 @@ class TaughtExamples(Examples):
     teacher_logits: np.ndarray | None = None
     labelled: int = 0
 
+    @property
+    def digest(self) -> str:
+        """As of `Examples`; of the logits a rough measure, since the last digits of what is
+        computed anew, or on another machine, may differ.
+        """
+        texts, labelled = Examples(self.texts, self.text_pairs), self[: self.labelled]
+        measure = np.square(self.teacher_logits).mean(axis=0).round(2).tolist()
+        return f"{texts.digest} {labelled.digest} {measure}"
+
     def targets(self) -> np.ndarray:
         """Each row 1 or 0 for whether it has a label, the label, the logits: float32 `[B,1+K+C]`,
         where a label is K numbers.
@@ -134,6 +143,12 @@ class Distiller(TrainableModel):
     def config(self):
         """The student's."""
         return self.student.config
+
+    @property
+    def identity(self) -> dict[str, float]:
+        """What a training that is gone on with has in common with this one."""
+        weights = {f"{name}_weight": share for name, share in self.shares.items()}
+        return {"temperature": self.temperature, **weights}
 
     @property
     def distilbert(self):

@@ -182,21 +182,18 @@ def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     digests = {
         "config": model.config.to_json_string(),
         "vocabulary": tokenizer.get_vocab(),
-        "training texts": _content(train),
-        "validation texts": validation and _content(validation),
+        "training texts": train.digest,
+        "validation texts": validation and validation.digest,
     }
     return {
         **recipe.to_dict(),
+        **getattr(model, "identity", {}),
         "replicas": loop.strategy.num_replicas_in_sync,
         **{
             name: hashlib.sha256(repr(value).encode()).hexdigest()[:16]
             for name, value in digests.items()
         },
     }
-
-
-def _content(examples: Examples | Stream):
-    return examples.digest if isinstance(examples, Stream) else vars(examples)
 
 
 def _check_strategy(model, strategy: tf.distribute.Strategy) -> None:
