@@ -264,6 +264,10 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
         ("train {0}/reviews.csv --output {0}/reviews.csv", "is a file"),
         ("predict good --model {0}/none", "not a folder|neither a folder"),
         ("train {0}/reviews.csv --stream --output {0}/new", "--stream holds no texts out"),
+        (
+            "train {0}/reviews.csv --output {0}/new --strategy multi-worker",
+            "multi-worker needs a --seed, the same",
+        ),
         ("predict good --input {0}/reviews.csv --model {0}/model", "Received both"),
         (
             "export --model {0}/model --format tflite --output {0}/x.tflite --version 2",

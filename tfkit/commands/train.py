@@ -120,15 +120,11 @@ def run(options, *, start=None, learn=None) -> None:
         )
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"--output must be a folder. '{output}' is a file.")
-    strategy = training.named_strategy(options.strategy)
-    writes = training.is_chief(strategy)
-    say = print if writes else lambda *_, **__: None
     checkpoints = training.Checkpoints(
         output / "checkpoints",
         every=options.checkpoint_every,
         keep=options.keep,
         resume=options.resume,
-        writes=writes,
     )
     if checkpoints.files() and not (options.resume or options.overwrite):
         raise FileExistsError(
@@ -136,6 +132,9 @@ def run(options, *, start=None, learn=None) -> None:
             "--resume, or begin anew with --overwrite."
         )
     recipe = _recipe(options, checkpoints)
+    strategy = training.named_strategy(options.strategy)  # workers wait here for each other
+    checkpoints.writes = writes = training.is_chief(strategy)
+    say = print if writes else lambda *_, **__: None
     examples, validation = _examples(options)
     say(f"Training on {_said(examples)}")
     if validation is not None:
@@ -180,9 +179,14 @@ def _recipe(options, checkpoints):
         said["jit_compile"] = True
     recipe = Recipe.from_pretrained(options.recipe) if options.recipe else Recipe()
     recipe = recipe.replace(**said)
-    if recipe.seed is None:
-        recipe = recipe.replace(seed=checkpoints.identity.get("seed", random.randrange(2**31)))
-    return recipe
+    if recipe.seed is not None:
+        return recipe
+    if options.strategy == "multi-worker":
+        raise ValueError(
+            "--strategy multi-worker needs a --seed, the same for all workers, by which they share "
+            "out the texts. Received none."
+        )
+    return recipe.replace(seed=checkpoints.identity.get("seed", random.randrange(2**31)))
 
 
 def _class_weights(text: str):
