@@ -35,6 +35,18 @@ def test_summary_shows_shapes_and_counts(tiny_model):
     assert "Total params: 3,620 " in "\n".join(lines)
 
 
+@pytest.mark.parametrize("shape", [None, (None, 8), {"input_ids": (None, 8)}])
+def test_building_by_hand_changes_nothing(tiny_model, tmp_path, shape):
+    """As of Keras' own models, which are built once; from a .keras file it is built again."""
+    weights = tiny_model.get_weights()
+    tiny_model.build(shape)
+    tiny_model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for model in (tiny_model, loaded):
+        for mine, expected in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(mine, expected)
+
+
 def test_the_backbone_alone_in_a_functional_model(tiny_model):
     symbols = inputs()
     states, _ = tiny_model.distilbert(symbols["input_ids"], symbols["attention_mask"])

@@ -96,6 +96,16 @@ class _DistilBert(TFPreTrainedModel):
         super().__init__(config, **options)
         self.distilbert = DistilBertBackbone(config, name="distilbert", dtype=self.dtype_policy)
 
+    def build(self, input_shape=None):
+        """Once, when the model is made: the config says every shape, and a later call changes
+        nothing, whatever shape it names.
+        """
+        if self.built:
+            return
+        self.distilbert.build((None, None))
+        if hasattr(self, "head"):
+            self.head.build((None, None, self.config.dim))
+
     def export(self, filepath, format="tf_saved_model", **options):
         """As `keras.Model.export`; for LiteRT with the encoder that its operators can compute.
 
@@ -183,10 +193,6 @@ class TFDistilBertModel(_DistilBert):
 
     output_type = TFBaseModelOutput
 
-    def build(self, input_shape=None):
-        self.distilbert.build((None, None))
-        self.built = True
-
     def answer(self, last_hidden_state, labels, training):
         return {"last_hidden_state": last_hidden_state}
 
@@ -225,11 +231,6 @@ class TFDistilBertForSequenceClassification(_DistilBert):
             name="head",
             dtype=self.dtype_policy,
         )
-
-    def build(self, input_shape=None):
-        self.distilbert.build((None, None))
-        self.head.build((None, None, self.config.dim))
-        self.built = True
 
     def answer(self, last_hidden_state, labels, training):
         logits = self.head(last_hidden_state, training=training)
