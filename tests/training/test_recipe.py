@@ -155,25 +155,50 @@ def test_training_ends_when_it_no_longer_helps():
     assert len(history["loss"]) <= 5
 
 
+class Model:
+    stop_training, weights = False, None
+
+    def get_weights(self):
+        return [self.weights]
+
+
+def kept(keep, figures):
+    """The callback after epochs of these figures, whose loss falls."""
+    keep.set_model(Model())
+    keep.on_train_begin()
+    for epoch, figure in enumerate(figures):
+        keep.on_epoch_end(epoch, {keep.monitor: figure, "val_loss": 1.0 - 0.1 * epoch})
+    return keep
+
+
 def test_errors_are_better_when_small_and_ties_go_to_the_lower_loss():
-    class Model:
-        stop_training, weights = False, None
-
-        def get_weights(self):
-            return [self.weights]
-
-    for monitor, figures, best in (
-        ("val_rmse", [2.0, 1.0, 3.0], 1),
-        ("val_accuracy", [0.5, 0.7, 0.7], 2),
-    ):
-        keep, model = KeepBest(monitor), Model()
-        keep.set_model(model)
-        keep.on_train_begin()
-        for epoch, figure in enumerate(figures):
-            keep.on_epoch_end(epoch, {monitor: figure, "val_loss": 1.0 - 0.1 * epoch})
-        assert keep.best_epoch == best
+    assert kept(KeepBest("val_rmse"), [2.0, 1.0, 3.0]).kept_epoch == 1
+    keep = kept(KeepBest("val_accuracy"), [0.5, 0.7, 0.7])
+    assert keep.kept_epoch == 2
     with pytest.raises(ValueError, match="Expected 'val_accuracy' among the figures"):
         keep.on_epoch_end(3, {"loss": 1.0})
+
+
+@pytest.mark.parametrize(
+    "monitor, texts, figures, epoch",
+    [
+        # sqrt(0.8 · 0.2 / 100) = 0.04: 0.77 is within it, 0.75 is not.
+        ("val_accuracy", 100, [0.5, 0.8, 0.77, 0.75], 2),
+        ("val_accuracy", 10_000, [0.5, 0.8, 0.77, 0.75], 1),
+        ("val_accuracy", 100, [0.8, 0.77, 0.9, 0.85], 2),
+        ("val_accuracy", 100, [0.97, 1.0, 0.99], 1),
+        ("val_rmse", 100, [2.0, 0.8, 0.81], 1),
+    ],
+)
+def test_of_epochs_that_are_as_good_within_a_standard_error_the_last_is_kept(
+    monitor, texts, figures, epoch
+):
+    assert kept(KeepBest(monitor, texts=texts), figures).kept_epoch == epoch
+
+
+def test_what_is_as_good_is_not_better_to_patience():
+    keep = kept(KeepBest(patience=2, texts=100), [0.8, 0.79, 0.79])
+    assert (keep.best_epoch, keep.kept_epoch, keep.model.stop_training) == (0, 2, True)
 
 
 # === The recipe itself ===

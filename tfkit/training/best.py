@@ -14,22 +14,39 @@ class KeepBest(keras.callbacks.Callback):
     Of epochs with equal figures, which a small validation set has often, the one of lowest
     `val_loss` counts: `keras.callbacks.EarlyStopping` would take the first.
 
+    The best of many epochs is in part the luckiest. With `texts`, all epochs count as good whose
+    figure is within its standard error of the best, and the last of them is kept: its learning rate
+    was the lowest. Source: the rule of one standard error of Breiman et al. 1984, Classification
+    and Regression Trees, which takes of such trees the simplest.
+
     Args:
         monitor: a figure of Keras' logs. Less is better for losses and errors, more for others.
         patience: epochs without a better figure after which training ends; None never does.
+        texts: how many the figure, a share such as accuracy, is of. None keeps the best alone, as
+            errors and losses do in any case.
+
+    Attributes:
+        best_epoch: that of the best figure.
+        kept_epoch: that whose weights are kept.
 
     Example:
 
         >>> callbacks = [KeepBest("val_macro_f1", patience=3)]  # of any `model.fit`
     """
 
-    def __init__(self, monitor: str = "val_accuracy", *, patience: int | None = None):
+    def __init__(
+        self,
+        monitor: str = "val_accuracy",
+        *,
+        patience: int | None = None,
+        texts: int | None = None,
+    ):
         super().__init__()
-        self.monitor, self.patience = monitor, patience
+        self.monitor, self.patience, self.texts = monitor, patience, texts
         self._sign = -1.0 if monitor.removeprefix("val_") in ERRORS else 1.0
 
     def on_train_begin(self, logs=None):
-        self.best_epoch = self._best = self._weights = None
+        self.best_epoch = self.kept_epoch = self._best = self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor not in (logs or {}):
@@ -40,9 +57,23 @@ class KeepBest(keras.callbacks.Callback):
         figures = [self._sign * logs[self.monitor], -logs.get("val_loss", 0.0)]
         if self._best is None or figures > self._best:
             self.best_epoch, self._best = epoch, figures
-            self._weights = self.model.get_weights()
-        elif self.patience is not None and epoch - self.best_epoch >= self.patience:
+            self._keep(epoch)
+            return
+        error = self._standard_error()
+        if error and figures[0] >= self._best[0] - error:
+            self._keep(epoch)
+        if self.patience is not None and epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True
+
+    def _keep(self, epoch: int) -> None:
+        self.kept_epoch, self._weights = epoch, self.model.get_weights()
+
+    def _standard_error(self) -> float:
+        """Of the best figure, as of a share; 0 where nothing but the best counts."""
+        if self.texts is None or self._sign < 0:
+            return 0.0
+        share = self._best[0]
+        return (share * (1 - share) / self.texts) ** 0.5
 
     def on_train_end(self, logs=None):
         if self._weights is not None:
@@ -52,9 +83,11 @@ class KeepBest(keras.callbacks.Callback):
 
     def get_state(self) -> tuple[dict, list[np.ndarray]]:
         """What a resumed training needs to know, as JSON values and arrays."""
-        return {"epoch": self.best_epoch, "figures": self._best}, list(self._weights or [])
+        values = {"epoch": self.best_epoch, "kept": self.kept_epoch, "figures": self._best}
+        return values, list(self._weights or [])
 
     def set_state(self, values: dict, arrays: list[np.ndarray]) -> None:
         """Takes back what `get_state` gave."""
-        self.best_epoch, self._best = values["epoch"], values["figures"]
+        self.best_epoch, self.kept_epoch = values["epoch"], values["kept"]
+        self._best = values["figures"]
         self._weights = arrays or None

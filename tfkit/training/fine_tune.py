@@ -37,7 +37,9 @@ def fine_tune(
     verbose: str | int = "auto",
     **changes,
 ) -> keras.callbacks.History:
-    """Trains a classifier on raw texts; with `validation`, ends with the best epoch's weights.
+    """Trains a classifier on raw texts; with `validation`, ends with a good epoch's weights.
+
+    It is the best one or, of a figure such as accuracy, the last that is as good, see `KeepBest`.
 
     Args:
         model: a `TFDistilBertForSequenceClassification` with one label for each of `train.names`.
@@ -122,7 +124,8 @@ def fine_tune(
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
     loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
     if checks is not None:
-        callbacks = [KeepBest(monitor, patience=recipe.patience), *callbacks]
+        best = KeepBest(monitor, patience=recipe.patience, texts=len(validation))
+        callbacks = [best, *callbacks]
     first_step = 0
     if checkpoints is not None:
         checkpoints.track(
