@@ -161,6 +161,18 @@ def test_fine_tune_a_trained_model_for_other_labels(trained):
     assert list(config["id2label"].values()) == ["great", "neg", "poor"]
 
 
+def test_a_student_of_the_teachers_layers_has_the_precision_asked_for(trained, capsys, monkeypatch):
+    def learn(teacher, student, *_, **__):
+        raise ValueError(f"{student.config.n_layers} layers in {student.dtype_policy.name}")
+
+    monkeypatch.setattr("tfkit.training.distill", learn)
+    command = (
+        f"distill {trained}/reviews.csv --output {trained}/student --teacher {trained}/model "
+        "--student-layers 1 --mixed-precision bfloat16"
+    )
+    assert_one_line(command.split(), capsys, "1 layers in mixed_bfloat16")
+
+
 @pytest.mark.parametrize("form", ["serving", "tflite"])
 def test_export(trained, capsys, form):
     path = trained / f"exported.{form}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from tfkit.commands import train
-from tfkit.commands.starting_model import dropouts, starting_model
+from tfkit.commands.starting_model import POLICIES, dropouts, starting_model
 
 HELP = "train a small model on what a larger one answers"
 
@@ -70,7 +70,8 @@ def _student(options, examples):
             "--student-layers takes the student from the teacher, so neither --model nor "
             "--from-scratch goes with it. Leave one out."
         )
-    teacher, tokenizer = load_teacher(options.teacher[0])
+    dtype = POLICIES[options.mixed_precision]
+    teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)
     if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):
         raise ValueError(
             "--student-layers needs one --teacher, a DistilBERT. Received: "

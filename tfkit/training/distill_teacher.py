@@ -91,13 +91,18 @@ def teacher_logits(
     return _in_order(np.asarray(logits, np.float32), teacher, examples)
 
 
-def load_teacher(teacher, tokenizer=None) -> tuple:
+def load_teacher(teacher, tokenizer=None, *, dtype=None) -> tuple:
     """A model and its tokenizer; a name is loaded, anything else is checked and given back.
+
+    Args:
+        teacher: as of `teacher_logits`, but one.
+        tokenizer: likewise.
+        dtype: Keras dtype or policy of a DistilBERT that is loaded.
 
     Raises: as `teacher_logits`.
     """
     if isinstance(teacher, (str, os.PathLike)):
-        return _load(teacher)
+        return _load(teacher, dtype)
     is_torch = _is_torch(teacher)
     if not is_torch and not isinstance(teacher, np.ndarray) and not callable(teacher):
         raise TypeError(
@@ -115,7 +120,7 @@ def load_teacher(teacher, tokenizer=None) -> tuple:
     return teacher, tokenizer
 
 
-def _load(name: str | os.PathLike):
+def _load(name: str | os.PathLike, dtype):
     file = find_file(name, "config.json")
     if file is None:
         raise FileNotFoundError(
@@ -124,7 +129,7 @@ def _load(name: str | os.PathLike):
         )
     model_type = read_json(file).get("model_type", DistilBertConfig.model_type)
     if model_type == DistilBertConfig.model_type:
-        model = TFAutoModelForSequenceClassification.from_pretrained(name)
+        model = TFAutoModelForSequenceClassification.from_pretrained(name, dtype=dtype)
         return model, AutoTokenizer.from_pretrained(name)
     try:
         import torch  # noqa: F401  (Transformers imports without it, and then cannot load)
