@@ -13,6 +13,7 @@ from tfkit.commands.shared import (
     columns,
 )
 from tfkit.commands.starting_model import POLICIES, starting_model
+from tfkit.words import listed
 
 HELP = "fine-tune a classifier on a file of labelled texts"
 
@@ -222,11 +223,10 @@ def _examples(options):
 
 
 def _said(examples) -> str:
-    names = examples.names
-    shown = f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    names = listed(examples.names)
     if examples.problem_type == "regression":
-        return f"{len(examples):,} texts with a number each: {shown}"
-    return f"{len(examples):,} texts of {len(names)} classes: {shown}"
+        return f"{len(examples):,} texts with a number each: {names}"
+    return f"{len(examples):,} texts of {len(examples.names)} classes: {names}"
 
 
 def _logs(options) -> list:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfkit.config_rules import PROBLEM_TYPES
+from tfkit.words import listed
 
 _SHOWN = {
     "single_label_classification": ", {} labels: {}",
@@ -93,8 +94,7 @@ class Examples:
         return Examples(*columns, self.names, self.problem_type)
 
     def __repr__(self) -> str:
-        shown = ", ".join(self.names[:5]) + (", …" if len(self.names) > 5 else "")
-        labels = _SHOWN[self.problem_type].format(len(self.names), shown)
+        labels = _SHOWN[self.problem_type].format(len(self.names), listed(self.names))
         labels = labels if self.labels is not None else ""
         pairs = " in pairs" if self.text_pairs is not None else ""
         return f"Examples({len(self):,} texts{pairs}{labels})"

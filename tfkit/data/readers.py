@@ -12,6 +12,7 @@ from tfkit.data.examples import Examples
 from tfkit.data.labels import as_names, class_numbers, order_names
 from tfkit.data.sources import source_of
 from tfkit.data.table import SkippedRows, checked_rows
+from tfkit.words import listed
 
 
 def read(
@@ -122,10 +123,7 @@ def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str,
 
 def unknown_label(value: str, names: Sequence[str]) -> str:
     """Why a row with that label is bad."""
-    return (
-        f"the label '{value}' is not among the {len(names)} known: {', '.join(names[:5])}"
-        f"{', …' if len(names) > 5 else ''}"
-    )
+    return f"the label '{value}' is not among the {len(names)} known: {listed(names)}"
 
 
 def _kind_of(labels: Sequence[str | tuple[str, ...]]) -> str:

@@ -12,6 +12,7 @@ from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression
 from tfkit.evaluation.single_label import Evaluation, score_single_label
 from tfkit.models.inputs import token_limit
+from tfkit.words import listed
 
 AnyEvaluation = Evaluation | MultiLabelEvaluation | RegressionEvaluation
 
@@ -64,7 +65,7 @@ def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
     if logits.shape[-1] != len(examples.names):
         raise ValueError(
             f"Expected examples of {logits.shape[-1]} classes, as the model has. Received "
-            f"{len(examples.names)}: {', '.join(examples.names[:5])}. Read them with "
+            f"{len(examples.names)}: {listed(examples.names)}. Read them with "
             "`names=model.config.id2label`."
         )
     return _SCORES[examples.problem_type](examples.targets(), logits, examples.names)

@@ -14,6 +14,7 @@ from tfkit.explanation.integrated_gradients import Attribution, integrated_gradi
 from tfkit.files import staged
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
+from tfkit.words import listed
 
 # Of the change in score: what a gap may be, so that more steps are not worth their time.
 _SMALL_GAP, _SMALLEST_GAP = 0.01, 1e-3
@@ -232,6 +233,6 @@ def _label_number(names: list[str], target: str | int) -> int:
     if target in names:
         return names.index(target)
     raise ValueError(
-        f"Expected `target` to be a label of the model, {', '.join(names[:5])}"
-        f"{', …' if len(names) > 5 else ''}, or its number from 0. Received: {target!r}."
+        f"Expected `target` to be a label of the model, {listed(names)}, or its number from 0. "
+        f"Received: {target!r}."
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.data.stream import Stream
+from tfkit.words import listed
 
 
 def class_weights(
@@ -41,7 +42,7 @@ def class_weights(
         if strange:
             raise ValueError(
                 f"`class_weights` names {strange[0]!r}, which is no class of the examples: "
-                f"{', '.join(examples.names[:5])}{', …' if len(examples.names) > 5 else ''}."
+                f"{listed(examples.names)}."
             )
         return {n: float(weights.get(name, 1.0)) for n, name in enumerate(examples.names)}
     counts, rows = examples.label_counts, len(examples)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from tfkit.hub import find_file, read_json
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.text.auto import AutoTokenizer
 from tfkit.text.tokenizer import DistilBertTokenizer
+from tfkit.words import listed
 
 
 def teacher_logits(
@@ -195,7 +195,7 @@ def _in_order(logits: np.ndarray, teacher, examples: Examples) -> np.ndarray:
     if logits.shape != shape:
         raise ValueError(
             f"Expected logits of shape {shape} from the teacher: a row for each text and a column "
-            f"for each of {_shown(names)}. Received {logits.shape}."
+            f"for each of {listed(names)}. Received {logits.shape}."
         )
     theirs = getattr(getattr(teacher, "config", None), "id2label", None)
     if theirs is None:
@@ -206,11 +206,7 @@ def _in_order(logits: np.ndarray, teacher, examples: Examples) -> np.ndarray:
         return logits
     if sorted(theirs) != sorted(ours):
         raise ValueError(
-            f"Expected a teacher of the classes {_shown(names)}. Received one of {_shown(theirs)}. "
+            f"Expected a teacher of the classes {listed(names)}. Received one of {listed(theirs)}. "
             "If they mean the same, give its `config.id2label` these names in its own order."
         )
     return logits[:, [theirs.index(name) for name in ours]]
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -22,6 +22,7 @@ from tfkit.training.loop import Loop
 from tfkit.training.optimizer import adamw
 from tfkit.training.recipe import Recipe
 from tfkit.training.token_dropout import token_dropout
+from tfkit.words import listed
 
 
 def fine_tune(
@@ -217,7 +218,7 @@ def _check_labels(model, examples: Examples | Stream) -> None:
     if len(examples.names) != model.config.num_labels:
         raise ValueError(
             f"Expected examples of {model.config.num_labels} classes, the model's `num_labels`. "
-            f"Received {len(examples.names)}: {', '.join(examples.names[:5])}, …. Build or load "
+            f"Received {len(examples.names)}: {listed(examples.names)}. Build or load "
             "the model with `id2label=examples.id2label`."
         )
     if model.config.problem_type not in (None, examples.problem_type):
