@@ -56,10 +56,9 @@ def run(options) -> None:
     file = options.data or options.data_option
     known, answer = (_tflite if options.tflite else _model)(options)
     examples = data.read(file, **known, **columns(options))
-    texts = [column for column in (examples.texts, examples.text_pairs) if column is not None]
     progress, logits = Progress(len(examples)), []
     for start in range(0, len(examples), _AT_ONCE):
-        part = [column[start : start + _AT_ONCE] for column in texts]
+        part = [column[start : start + _AT_ONCE] for column in examples.columns]
         logits.append(answer(part, examples.problem_type))
         progress.add(len(part[0]))
     found = evaluation.report_of(

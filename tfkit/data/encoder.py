@@ -34,10 +34,9 @@ class RowEncoder:
         check_examples(examples)
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        self._pairs = examples.text_pairs is not None
+        self._pairs = examples.has_pairs
         self._layer = _traced(tokenizer, max_length, self._pairs)
-        columns = (examples.texts, examples.text_pairs) if self._pairs else (examples.texts,)
-        self._columns = [tf.constant(column) for column in columns]
+        self._columns = [tf.constant(column) for column in examples.columns]
         self._targets = None if examples.labels is None else tf.constant(examples.targets())
         self._pad_token_id = tokenizer.pad_token_id
         self.lengths = self._token_counts()

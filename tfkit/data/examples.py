@@ -110,6 +110,11 @@ class Examples:
         return self.text_pairs is not None
 
     @property
+    def columns(self) -> tuple[tuple[str, ...], ...]:
+        """The texts, and the second texts if there are any."""
+        return (self.texts, self.text_pairs) if self.has_pairs else (self.texts,)
+
+    @property
     def label_counts(self) -> np.ndarray | None:
         """The rows of each class, int `[C]`; of a regression, and without labels, None."""
         if not self.has_labels or self.problem_type == "regression":

@@ -82,7 +82,7 @@ def predict_logits(
 ) -> np.ndarray:
     """Logits float `[B,C]` of the texts, in their order; arguments as in `evaluate`."""
     check_examples(examples)
-    unlabelled = Examples(examples.texts, examples.text_pairs)
+    unlabelled = Examples(*examples.columns)
     max_length = token_limit(model, tokenizer, max_length)
     batches = dataset(unlabelled, tokenizer, batch_size=batch_size, max_length=max_length)
     return model.predict(batches, verbose=verbose).logits

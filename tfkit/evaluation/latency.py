@@ -53,7 +53,7 @@ def answer_of(model, tokenizer, max_length: int | None, pairs: bool) -> Answer:
     return lambda columns: function(*map(tf.constant, columns)).numpy()
 
 
-def measure(answer: Answer, columns: list[Sequence[str]], batch_size: int = 32) -> Latency:
+def measure(answer: Answer, columns: Sequence[Sequence[str]], batch_size: int = 32) -> Latency:
     """Times single texts, spread over all, and batches, for some seconds each at most."""
     count = len(columns[0])
     chosen = np.linspace(0, count - 1, min(count, _MOST_TEXTS)).astype(int)

@@ -130,7 +130,7 @@ def report(
     logits = predict_logits(model, tokenizer, examples, verbose=verbose, **options)
     answer = None
     if latency:
-        answer = answer_of(model, tokenizer, max_length, examples.text_pairs is not None)
+        answer = answer_of(model, tokenizer, max_length, examples.has_pairs)
     names = {"model_name": model_name, "data_name": data_name}
     found = report_of(examples, logits, answer=answer, batch_size=batch_size, **names)
     if directory is not None:
@@ -151,7 +151,6 @@ def report_of(
     evaluation, answers = score(examples, logits), reading.answers_of(examples, logits)
     kind = evaluation.problem_type
     single, number = kind == "single_label_classification", kind == "regression"
-    columns = [c for c in (examples.texts, examples.text_pairs) if c is not None]
     return Report(
         model=model_name,
         data=data_name,
@@ -166,7 +165,7 @@ def report_of(
         ),
         mistakes=reading.mistakes(examples, answers, _MISTAKES),
         values=_values(examples, logits) if number else None,
-        latency=None if answer is None else measure(answer, columns, batch_size),
+        latency=None if answer is None else measure(answer, examples.columns, batch_size),
     )
 
 

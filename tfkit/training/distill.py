@@ -117,14 +117,14 @@ def _further(
     train: Examples, unlabelled: Examples | None, augment: Augmentation | None, tokenizer
 ) -> Examples:
     """The texts to ask the teacher of: those of `train` first, then each new one once."""
-    rows = list(_rows(train))
+    rows = list(zip(*train.columns))
     if unlabelled is not None:
-        if (unlabelled.text_pairs is None) != (train.text_pairs is None):
+        if unlabelled.has_pairs != train.has_pairs:
             raise ValueError(
                 "Expected `unlabelled` to be pairs as `train` is, or neither. Received "
                 f"{unlabelled!r} beside {train!r}."
             )
-        rows += _rows(unlabelled)
+        rows += zip(*unlabelled.columns)
     if augment is not None:
         columns = list(zip(*rows))
         changed = [augment(column, mask_token=tokenizer.mask_token) for column in columns]
@@ -143,11 +143,6 @@ def _answers(logits: np.ndarray, kind: str) -> list:
     if kind == "regression":
         return logits[:, 0].tolist()
     return [tuple(np.flatnonzero(row > 0).tolist()) for row in logits]
-
-
-def _rows(examples: Examples):
-    columns = (examples.texts, examples.text_pairs)
-    return zip(*(column for column in columns if column is not None))
 
 
 def _check_numbers(temperature: float, *weights: float) -> None:

@@ -89,7 +89,7 @@ class TaughtExamples(Examples):
         """As of `Examples`; of the logits a rough measure, since the last digits of what is
         computed anew, or on another machine, may differ.
         """
-        texts, labelled = Examples(self.texts, self.text_pairs), self[: self.labelled]
+        texts, labelled = Examples(*self.columns), self[: self.labelled]
         measure = np.square(self.teacher_logits).mean(axis=0).round(2).tolist()
         return f"{texts.digest} {labelled.digest} {measure}"
 

@@ -180,11 +180,9 @@ def _torch_logits(model, tokenizer, columns, *, batch_size, max_length, verbose)
 
 def _as_read(examples: Examples, mask_token: str, theirs: str | None) -> list[list[str]]:
     """Columns of texts, with the mask token of their reader."""
-    columns = (examples.texts, examples.text_pairs)
     return [
         [text.replace(mask_token, theirs or mask_token) for text in column]
-        for column in columns
-        if column is not None
+        for column in examples.columns
     ]
 
 
