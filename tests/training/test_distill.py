@@ -196,6 +196,16 @@ def test_numbers_that_make_no_sense_are_one_clear_error():
         distill(Teacher(), new_model(), TOKENIZER, data.read(["a"], label=None))
 
 
+def test_labels_that_do_not_fit_are_said_before_the_teacher_is_asked():
+    teacher, three = Teacher(), data.read([*ROWS, ("film", "?")])
+    for train, validation in ((three, None), (TRAIN, three)):
+        with pytest.raises(ValueError, match="Expected examples of 2 classes"):
+            distill(teacher, new_model(), TOKENIZER, train, validation)
+    with pytest.raises(TypeError, match="in memory"):
+        distill(teacher, new_model(), TOKENIZER, TRAIN, unlabelled=["a"])
+    assert not teacher.asked
+
+
 @pytest.mark.slow
 def test_a_student_that_is_killed_goes_on_with_the_same_teacher(tmp_path):
     """Its answers, computed again, may differ in the last digits, and in no more."""

@@ -9,7 +9,7 @@ from tfkit.data.examples import Examples, check_examples
 from tfkit.training.distill_augment import Augmentation
 from tfkit.training.distill_loss import Distiller, TaughtExamples
 from tfkit.training.distill_teacher import load_teacher, teacher_logits
-from tfkit.training.fine_tune import fine_tune
+from tfkit.training.fine_tune import check_labels, fine_tune
 
 
 def distill(
@@ -57,7 +57,8 @@ def distill(
 
     Raises:
         TypeError, ImportError: as `teacher_logits` does; or the texts are a `Stream`.
-        ValueError: likewise; or a number, or the teacher's shape, does not fit.
+        ValueError: likewise, or as `fine_tune` does; or a number, or the teacher's shape, does
+            not fit.
 
     Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108), section 2.
 
@@ -77,8 +78,11 @@ def distill(
     """
     _check_numbers(temperature, hard_weight, soft_weight, hidden_weight)
     check_examples(train)
-    if train.labels is None:
-        raise ValueError("Expected examples with labels to train on. Received texts alone.")
+    check_labels(student, train)  # before the teacher is asked
+    if validation is not None:
+        check_labels(student, validation)
+    if unlabelled is not None:
+        check_examples(unlabelled)
     scope = student.distribute_strategy.scope
     if hidden_weight:
         with scope():  # a teacher that is loaded has its weights on every device

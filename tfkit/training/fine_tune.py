@@ -81,7 +81,7 @@ def fine_tune(
     recipe = Recipe(**changes) if recipe is None else recipe.replace(**changes)
     for examples in (train, validation):
         if examples is not None:
-            _check_labels(model, examples)
+            check_labels(model, examples)
     kind = train.problem_type
     recipe = recipe.settled(examples=len(train), dim=model.config.dim)
     monitor = objectives.monitored(kind, recipe.monitor)
@@ -208,7 +208,8 @@ def _check_strategy(model, strategy: tf.distribute.Strategy) -> None:
         )
 
 
-def _check_labels(model, examples: Examples | Stream) -> None:
+def check_labels(model, examples: Examples | Stream) -> None:
+    """Raises ValueError for labels that the model is not made for."""
     if not examples.has_labels:
         raise ValueError("Expected examples with labels to train on. Received texts alone.")
     if len(examples.names) < 2 and examples.problem_type == "single_label_classification":
