@@ -17,6 +17,7 @@ DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and 
   tfkit demo                                        see everything work, in a minute or two
   tfkit data reviews.csv                            balance of classes, duplicates, conflicts
   tfkit train reviews.csv --validation dev.csv --output my-model
+  tfkit distill reviews.csv --teacher my-model --student-layers 1 --output small-model
   tfkit evaluate dev.csv --model my-model
   tfkit explain "What a film!" --model my-model
   tfkit predict "What a film!" --model my-model
