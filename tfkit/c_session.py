@@ -156,8 +156,8 @@ class Session:
             self._free(tensor)
         self._check(status)
         answers = [self._value(tensor) for tensor in results]
-        for tensor in results:
-            self._free(tensor)
+        for tensor in results:  # the strings of some are those of a constant in the graph
+            self._c.TF_DeleteTensor(tensor)
         return answers
 
     def _check(self, status: int):

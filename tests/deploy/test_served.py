@@ -144,3 +144,20 @@ def test_the_process_has_no_tensorflow_in_python():
 def test_a_folder_without_a_model_is_a_clear_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="Found no saved_model.pb"):
         ServedModel(tmp_path)
+
+
+def test_what_a_request_is_answered_with_stays_in_the_graph(tmp_path):
+    """Row by row, the op gives the constant itself; strings of over 22 bytes lie outside it."""
+    names = ["a class with a name of more than 22 bytes", "another one with such a long name"]
+
+    class Named(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+        def __call__(self, text):
+            return {"classes": tf.broadcast_to([names], [tf.shape(text)[0], 2])}
+
+    module = Named()
+    tf.saved_model.save(module, tmp_path, signatures=module.__call__)
+    with ServedModel(tmp_path) as process:
+        for _ in range(3):
+            answers = process.run("serving_default", {"text": objects(["good"])})
+            assert [name.decode() for name in answers["classes"][0]] == names
