@@ -157,15 +157,14 @@ def run(options, *, start=None, learn=None) -> None:
         callbacks=_logs(options) if writes else (),
         verbose="auto" if writes else 0,
     )
-    if not writes:
-        return
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
-    history.recipe.save_pretrained(output)
-    if validation is not None and options.strategy != "multi-worker":
-        print(training.evaluate(model, tokenizer, validation, max_length=recipe.max_length))
-    checkpoints.clear()
-    print(f"Saved the model, its tokenizer and its recipe in {output}")
+    if writes:
+        for part in (model, tokenizer, history.recipe):
+            part.save_pretrained(output)
+    if validation is not None:  # all workers answer together
+        say(training.evaluate(model, tokenizer, validation, max_length=recipe.max_length))
+    if writes:
+        checkpoints.clear()
+    say(f"Saved the model, its tokenizer and its recipe in {output}")
 
 
 def _recipe(options, checkpoints):
