@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.training.tiny import TOKENIZER, rows
@@ -72,6 +73,8 @@ if __name__ == "__main__":
         np.savez(folder / "mirrored-summed.npz", **train(strategy, gradient_accumulation_steps=2))
     else:
         strategy = named_strategy(name)
+        with pytest.raises(ValueError, match="same for all workers"):
+            train(strategy, seed=None)
     assert strategy.num_replicas_in_sync == 2
     checkpoints = Checkpoints(folder / name, every=3, writes=is_chief(strategy))
     task = f"-{strategy.cluster_resolver.task_id}" if name == "multi-worker" else ""

@@ -51,7 +51,7 @@ def fine_tune(
         validation: likewise, read with `names=train.names`.
         recipe: the hyper-parameters; None takes `Recipe()`.
         strategy: of `tf.distribute`, in whose scope the model was made; see
-            `tfkit.training.strategies`.
+            `tfkit.training.strategies`. Several workers need the same `seed`.
         checkpoints: where the training is written as it goes, and goes on from.
         callbacks: further Keras callbacks.
         verbose: as in `model.fit`.
@@ -82,12 +82,12 @@ def fine_tune(
     for examples in (train, validation):
         if examples is not None:
             check_labels(model, examples)
+    strategy = strategy or tf.distribute.get_strategy()
+    _check_strategy(model, strategy, recipe)
     kind = train.problem_type
     recipe = recipe.settled(examples=len(train), dim=model.config.dim)
     monitor = objectives.monitored(kind, recipe.monitor)
     loss = _loss(recipe, train)
-    strategy = strategy or tf.distribute.get_strategy()
-    _check_strategy(model, strategy)
     _choose_layers(model, recipe)
     _seed(model, recipe.seed)
 
@@ -200,11 +200,16 @@ def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     }
 
 
-def _check_strategy(model, strategy: tf.distribute.Strategy) -> None:
+def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> None:
     if model.distribute_strategy is not strategy:
         raise ValueError(
             f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
             "or load it under `with strategy.scope():`."
+        )
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and recipe.seed is None:
+        raise ValueError(
+            "Expected a `seed`, the same for all workers, by which they share out the texts. "
+            "Received None."
         )
 
 
