@@ -95,7 +95,7 @@ def test_equals_transformers(parts, tmp_path):
 def test_ill_formed_characters_are_dropped(parts):
     classify = pipeline("text-classification", *parts)
     plain, odd = classify.scores(["good bad", "go\x00od\ud800 \udfffbad"])
-    np.testing.assert_array_equal(odd, plain)
+    np.testing.assert_allclose(odd, plain, atol=1e-6)  # rows of one batch
 
 
 def test_bad_input_is_one_clear_error(parts):

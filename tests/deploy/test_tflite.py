@@ -184,7 +184,7 @@ def test_a_model_of_mixed_precision_is_exported_in_float32(tokenizer, tmp_path, 
     np.testing.assert_allclose(
         run(path, tokenizer, TEXTS), run_keras(classifier(), tokenizer, TEXTS), atol=1e-5
     )
-    assert 1e-5 < report.largest_difference < 3e-2
+    assert 1e-5 < report.largest_difference < 5e-2
 
 
 def run_keras(model, tokenizer, texts):

@@ -12,7 +12,7 @@ from tfkit.models.scores import scores
 
 # How far a score may be from the Keras model's, by the dtype that either computes in: another order
 # of the same sums is another rounding.
-TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}
+TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 5e-2}
 _BATCH = 8
 _TIE = 1e-4
 
