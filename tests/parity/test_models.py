@@ -96,6 +96,27 @@ def test_no_mask_means_all_real(reference):
     assert_close(model(IDS).logits, theirs(IDS).logits)
 
 
+@pytest.mark.parametrize("real, dtype", [(2, int), (-1, int), (255, "uint8"), (0.5, float)])
+def test_a_mask_is_real_where_it_is_not_0(reference, real, dtype):
+    theirs = reference(CLASSIFIER)
+    model = TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)
+    mask = np.where(np.arange(7) % 2, MASK * real, MASK).astype(dtype)
+    assert_equal_outputs(theirs, model, mask=mask)
+
+
+def test_nothing_real_means_equal_weights_however_large_the_scores_are(reference):
+    theirs = reference(CLASSIFIER)
+    with torch.no_grad():
+        for block in theirs.model.distilbert.transformer.layer:
+            block.attention.q_lin.weight.mul_(100)
+    theirs.model.save_pretrained(theirs.folder)
+    model = TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)
+    mask = np.zeros_like(MASK)
+    for padding_free in (True, False):
+        logits = model(IDS, attention_mask=mask, padding_free=padding_free).logits
+        assert_close(logits, theirs(IDS, mask).logits)
+
+
 def test_embeddings_and_positions_can_be_given(reference):
     theirs = reference(CLASSIFIER)
     model = TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)

@@ -16,7 +16,8 @@ class Grid:
     Args:
         batch: B, an int where it is known.
         length: T, an int where it is known.
-        attention_mask: `[B, T]`, 1 for real tokens and 0 for padding; None means all are real.
+        attention_mask: `[B, T]`, 0 for padding and anything else for real tokens; None means all
+            are real.
 
     Example:
 
@@ -91,9 +92,11 @@ def mix(q, k, v, bias, drop):
 def mask_bias(attention_mask):
     """What is added to the scores: `[B, T]` -> float32 `[B, 1, 1, T]`, 0 for a real key.
 
-    About −1e9 for padding: large enough to absorb any score, so that a sequence without one real
-    token gets equal weights, as in the reference, and not NaN. In two factors, since float16
-    runtimes would hold −1e9 as −inf, and −inf · 0 is NaN.
+    A key is real where the mask is not 0, as in the reference. About −3e13 for padding: large
+    enough to absorb any score, so that a sequence without one real token gets equal weights, as
+    in the reference, and not NaN. In three factors, since float16 runtimes would hold it as −inf,
+    and −inf · 0 is NaN.
     """
-    bias = (ops.cast(attention_mask, "float32") - 1.0) * 3e4 * 3e4
+    real = ops.cast(ops.cast(attention_mask, "bool"), "float32")
+    bias = (real - 1.0) * 3e4 * 3e4 * 3e4
     return ops.expand_dims(ops.expand_dims(bias, 1), 1)

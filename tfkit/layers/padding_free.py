@@ -58,7 +58,7 @@ class RealTokens:
     a sequence that is masked whole; as keys these count as little as on the plain grid.
 
     Args:
-        attention_mask: `[B, T]`, positive for real tokens and 0 for padding, in any places.
+        attention_mask: `[B, T]`, 0 for padding, in any places, and anything else for real tokens.
         n_heads: H.
 
     Example:
@@ -72,14 +72,13 @@ class RealTokens:
 
     def __init__(self, attention_mask, n_heads: int):
         self._shape, self._n_heads = tf.shape(attention_mask), n_heads
-        attention_mask = tf.cast(attention_mask, tf.float32)
-        real = attention_mask > 0
+        real = tf.cast(attention_mask, tf.bool)
         kept = real | ~tf.reduce_any(real, axis=1, keepdims=True)
         kept |= tf.range(self._shape[1]) == 0
         self._places = tf.cast(tf.where(tf.reshape(kept, [-1]))[:, 0], tf.int32)  # [N]
         counts = tf.reduce_sum(tf.cast(kept, tf.int32), axis=1)  # [B]
         self._starts = tf.cumsum(counts, exclusive=True)  # [B]
-        mask = self.rows(attention_mask)
+        mask = self.rows(real)
         longest = tf.reduce_max(tf.concat([counts, [0]], 0))
         halvings = sum(tf.cast(counts <= longest // 2**i, tf.int32) for i in range(1, _GROUPS))
         self._groups = [
@@ -94,7 +93,7 @@ class RealTokens:
         offsets = tf.range(tf.reduce_max(tf.concat([counts[:, 0], [0]], 0)))
         filled = offsets < counts  # [G, S]
         rows = tf.where(filled, tf.gather(self._starts, members)[:, None] + offsets, 0)
-        bias = mask_bias(tf.where(filled, tf.gather(mask, rows), 0.0))
+        bias = mask_bias(filled & tf.gather(mask, rows))
         heads = tf.range(self._n_heads)[:, None] + 3 * self._n_heads * rows[:, None]
         return _Group(members, heads, filled[:, None, :, None], bias)
 
