@@ -16,7 +16,7 @@ from tfkit.config_rules import (
     settle_labels,
     validate,
 )
-from tfkit.files import staged
+from tfkit.files import local_path, write_file
 from tfkit.hub import HubOptions, find_file, read_json
 
 
@@ -183,8 +183,7 @@ class DistilBertConfig:
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes config.json into `folder`."""
-        with staged(folder) as stage:
-            (stage / "config.json").write_text(self.to_json_string(), encoding="utf-8")
+        write_file(local_path(folder) / "config.json", self.to_json_string())
 
 
 class AutoConfig:

@@ -1,13 +1,50 @@
-"""Files appear whole or not at all: they are written beside their place, then renamed into it."""
+"""Files appear whole or not at all: they are written beside their place, then renamed into it.
+
+Several processes and threads may write to one place: the folder has what one of them wrote. What
+a killed process was writing is removed by the next that writes there.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
+import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+_WRITING = ".writing-"
+_LOCK = ".lock"
+ASIDE = f"{_WRITING}old"  # what stays in a stage, to be deleted with it
+# Also in the form that `Path` gives it, with one slash.
+_SCHEME = re.compile(r"(\w[\w+.-]+):/+(.*)", re.DOTALL)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ATTEMPTS = 100
+
+
+def local_path(path: str | os.PathLike) -> Path:
+    """The path of a user, with `~` for the home folder.
+
+    Raises:
+        ValueError: it is an address, such as "gs://bucket/model", for which `Path` stands for a
+            local folder "gs:".
+
+    Example:
+
+        >>> local_path("models/reviews").name
+        'reviews'
+    """
+    path = os.fsdecode(path)
+    address = _SCHEME.match(path)
+    if address:
+        advice = "Read from a copy on this disk, and write to this disk and copy from there"
+        if address[1] in ("hf", "https", "http"):
+            advice += "; a checkpoint on the Hub is named 'owner/name'"
+        raise ValueError(f"Expected a path on this disk. Received '{path}'. {advice}.")
+    return Path(path).expanduser()
 
 
 def cache_folder() -> Path:
@@ -17,43 +54,208 @@ def cache_folder() -> Path:
 
 def forget_oldest(folder: Path, pattern: str, most: int) -> None:
     """Of the files or folders of this name only the last few used stay."""
-    kept = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
-    for path in kept[:-most]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    used = {}
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process forgot it
+            used[path] = path.stat().st_mtime
+    for path in sorted(used, key=used.get)[:-most]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def staged(folder: str | os.PathLike) -> Iterator[Path]:
+def staged(
+    folder: str | os.PathLike, *, removes: re.Pattern | None = None, needs: int | None = None
+) -> Iterator[Path]:
     """Gives an empty folder to write into; on success its files move into `folder`.
 
     If the body raises (a full disk, an interrupt), `folder` is left as it was. Files of
-    `folder` that the body did not write stay. Moves are renames within one file system.
+    `folder` that the body did not write stay. Moves are renames within one file system; at no
+    time has `folder` some files of before and some of now.
+
+    Args:
+        folder: made where it does not exist.
+        removes: names of files that go, unless they were written.
+        needs: bytes that will be written, at least, for the message of a full disk.
 
     Raises:
         NotADirectoryError: `folder` is a file.
+        ValueError: `folder` is an address.
+        OSError: the disk is full.
 
     Example:
 
+        >>> import tempfile
         >>> home = Path(tempfile.mkdtemp()) / "model"
         >>> with staged(home) as stage:
         ...     _ = (stage / "config.json").write_text("{}")
         >>> [path.name for path in home.iterdir()]
         ['config.json']
     """
-    folder = Path(folder).expanduser()
+    folder = local_path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"Expected a folder to write into. Received the file '{folder}'.")
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
-        yield stage
-        for path in stage.iterdir():
-            os.replace(path, folder / path.name)
+        with enough_room(folder, needs), _stage(folder) as stage:
+            yield stage
+            with committing(folder):
+                _move_into(folder, stage, removes)
     except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
         for path in made:
             with contextlib.suppress(OSError):
                 path.rmdir()
         raise
-    stage.rmdir()
+
+
+def write_file(path: str | os.PathLike, content: str | bytes) -> None:
+    """Writes one file, whole or not at all; text in UTF-8, with the line ends that it has."""
+    path = local_path(path)
+    data = content.encode() if isinstance(content, str) else content
+    with staged(path.parent, needs=len(data)) as stage:
+        (stage / path.name).write_bytes(data)
+
+
+@contextlib.contextmanager
+def enough_room(folder: Path, needs: int | None = None) -> Iterator[None]:
+    """Says in one sentence that a disk is full, whoever found it: Python, safetensors, TensorFlow.
+
+    Raises:
+        OSError: the body failed since nothing more could be written to `folder`.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = next((code for code in _FULL if _says(error, code)), None)
+        if full is None:
+            raise
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free / 1e6
+        least = "" if needs is None else f", and at least {needs / 1e6:.2f} MB are needed"
+        said = OSError(
+            f"Nothing was written to '{folder}', and what was there is as before: "
+            f"{os.strerror(full)}. {free:.2f} MB are free{least}. Free some space, or "
+            "write elsewhere."
+        )
+        said.errno = full
+        raise said from error
+
+
+def _says(error: Exception, code: int) -> bool:
+    return getattr(error, "errno", None) == code or os.strerror(code) in str(error)
+
+
+# === Who else writes ===
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds a lock: the file `path`, which is there while it is held, or if its holder was killed.
+
+    Where the file system has no locks, those who would wait go on without.
+
+    Raises:
+        BlockingIOError: another process or thread holds it, and `wait` is False.
+        OSError: the file system has no locks, and `wait` is False.
+    """
+    handle = acquire(path, wait=wait)
+    try:
+        yield
+    finally:
+        release(path, handle)
+
+
+def acquire(path: Path, *, wait: bool = True) -> int:
+    """Takes a lock, until `release` or the end of the process; see `locked`."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # another has just removed the folder that it made
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if isinstance(error, BlockingIOError):
+                os.close(handle)
+                raise
+            if wait:  # no locks here
+                return handle
+            release(path, handle)
+            raise
+        except BaseException:
+            os.close(handle)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)  # its holder has removed it while this one waited
+    raise BlockingIOError(f"'{path}' is locked again and again. Try again later.")
+
+
+def release(path: Path, handle: int) -> None:
+    """Gives a lock back."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+    os.close(handle)
+
+
+def committing(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """One at a time moves into a folder what it wrote."""
+    return locked(folder / f"{_WRITING}commit{_LOCK}")
+
+
+@contextlib.contextmanager
+def _stage(folder: Path) -> Iterator[Path]:
+    """An empty folder in `folder`, which belongs to this writer."""
+    _remove_stages_of_the_dead(folder)
+    stage = folder / f"{_WRITING}{secrets.token_hex(4)}"
+    with locked(stage.with_name(stage.name + _LOCK)):
+        stage.mkdir()
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _remove_stages_of_the_dead(folder: Path) -> None:
+    for lock in folder.glob(f"{_WRITING}*{_LOCK}"):
+        with contextlib.suppress(OSError), locked(lock, wait=False):
+            shutil.rmtree(lock.with_name(lock.name.removesuffix(_LOCK)), ignore_errors=True)
+
+
+# === Moves ===
+
+
+def _move_into(folder: Path, stage: Path, removes: re.Pattern | None) -> None:
+    new = [path for path in stage.iterdir() if path.name != ASIDE]
+    names = {path.name for path in new}
+    old = [path for path in folder.iterdir() if removes and removes.fullmatch(path.name)]
+    old = [path for path in old if path.name not in names]
+    if len(new) > 1 or any((folder / path.name).is_dir() for path in new):
+        old += [folder / name for name in names if (folder / name).exists()]
+    aside = stage / ASIDE
+    aside.mkdir(exist_ok=True)
+    rename_all(
+        [
+            *((path, aside / path.name) for path in old),
+            *((path, folder / path.name) for path in new),
+        ]
+    )
+
+
+def rename_all(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Renames all, or none."""
+    done = []
+    try:
+        for source, target in moves:
+            os.replace(source, target)
+            done.append((source, target))
+    except BaseException:
+        for source, target in reversed(done):
+            os.replace(target, source)
+        raise

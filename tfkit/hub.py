@@ -12,6 +12,8 @@ import json
 import os
 from pathlib import Path
 
+from tfkit.files import local_path
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HubOptions:
@@ -23,6 +25,10 @@ class HubOptions:
     force_download: bool = False
     token: str | bool | None = None
     subfolder: str = ""
+
+    def __post_init__(self):
+        if self.cache_dir is not None:
+            object.__setattr__(self, "cache_dir", local_path(self.cache_dir))
 
     @classmethod
     def pop_from(cls, keywords: dict) -> HubOptions:
@@ -59,7 +65,7 @@ def find_file(
         True
     """
     options = options or HubOptions()
-    folder = Path(name_or_path).expanduser()
+    folder = local_path(name_or_path)
     if folder.is_dir():
         path = folder / options.subfolder / filename
         return path if path.is_file() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -45,6 +46,26 @@ def test_saving_over_another_form_leaves_no_stale_weights(folder, tiny_config):
         assert (folder / "model.safetensors").exists() == (size == "5GB")
         assert bool(list(folder.glob("model-0*"))) == (folder / INDEX).exists() == (size == 6000)
     assert (folder / "mine.safetensors").read_text() == "kept"
+
+
+def test_of_two_that_save_at_once_the_folder_has_one_whole_model(tiny_config, tmp_path):
+    """One in one file, the other in shards with an index: neither deletes or mixes up the other."""
+    models = {
+        size: TFAutoModelForSequenceClassification.from_config(tiny_config.replace(vocab_size=size))
+        for size in (40, 50)
+    }
+
+    def save(size):
+        for _ in range(8):
+            models[size].save_pretrained(tmp_path, max_shard_size="6KB" if size == 50 else "5GB")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(save, models))
+    again = TFAutoModelForSequenceClassification.from_pretrained(tmp_path)
+    size = again.config.vocab_size
+    np.testing.assert_array_equal(again(IDS).logits, models[size](IDS).logits)
+    assert (tmp_path / "model.safetensors").exists() == (size == 40)
+    assert bool(list(tmp_path.glob("model-0*"))) == (tmp_path / INDEX).exists() == (size == 50)
 
 
 def test_a_missing_shard_is_named(folder):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
+from tfkit.files import staged
 
+module = importlib.import_module("tfkit.export.saved_model")
 QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": (), "server_files": False}
 
 
@@ -52,6 +59,47 @@ def test_an_existing_version_is_refused_and_replaced_on_request(model, tokenizer
     now = served(text=tf.constant(["good"]))["scores"].numpy()
     ids = tokenizer(["good"], return_tensors="tf")["input_ids"]
     np.testing.assert_allclose(now, tf.nn.softmax(other(ids).logits), atol=1e-5)
+
+
+def test_a_version_that_another_export_has_published_meanwhile_stays(
+    model, tokenizer, tmp_path, monkeypatch
+):
+    write, others = module._write, [classifier(seed=1)]
+    options = {**QUICK, "texts": ["good"]}
+
+    def meanwhile(*args):
+        write(*args)
+        while others:
+            export.saved_model(others.pop(), tokenizer, tmp_path, **options)
+
+    monkeypatch.setattr(module, "_write", meanwhile)
+    with pytest.raises(FileExistsError, match="Version 1 is already in .* write 2"):
+        export.saved_model(model, tokenizer, tmp_path, version=1, **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    export.verify(tmp_path, model=classifier(seed=1), tokenizer=tokenizer, texts=["good"])
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_threads_publish_under_numbers_of_their_own(tmp_path, monkeypatch, locks):
+    """Without locks too, as on some file systems: a rename takes no place that is taken."""
+    if not locks:
+        monkeypatch.setattr(fcntl, "flock", _no_locks)
+
+    def publish(number):
+        with staged(tmp_path) as stage:
+            folder = stage / "new"
+            folder.mkdir()
+            (folder / "saved_model.pb").write_text(str(number))
+            return module._published(folder, tmp_path, None, overwrite=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(publish, range(40)))
+    assert [(path / "saved_model.pb").read_text() for path in paths] == [*map(str, range(40))]
+    assert len(list(tmp_path.iterdir())) == 40
+
+
+def _no_locks(*_):
+    raise OSError(errno.ENOLCK, "no locks")
 
 
 def test_each_weight_is_written_once(everything, model):
@@ -111,7 +159,8 @@ def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
         ({"max_length": 25}, ValueError, "to 24, .* received 25"),
         ({"max_length": 2}, ValueError, "received 2"),
         ({"max_length": True}, ValueError, "received True"),
-        ({"version": 0}, ValueError, "from 1 on; received 0"),
+        ({"version": 0}, ValueError, "from 1 to .*; received 0"),
+        ({"version": 2**63}, ValueError, "from 1 to 9223372036854775807"),
         ({"version": "2"}, ValueError, "received '2'"),
         ({"signatures": ["words"]}, ValueError, "one of 'text'.* received 'words'"),
         ({"texts": []}, ValueError, "at least one text"),

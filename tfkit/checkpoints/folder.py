@@ -17,7 +17,7 @@ import numpy as np
 from tfkit.checkpoints import names, safetensors, shards, variables
 from tfkit.checkpoints.card import model_card
 from tfkit.checkpoints.formats import Weights
-from tfkit.files import staged
+from tfkit.files import local_path, staged
 
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
 _OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
@@ -87,7 +87,7 @@ def file_dtype(weights: Weights) -> str:
 
 def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str) -> None:
     """Writes weights, config.json and (where there is none) a model card, all or nothing."""
-    folder = Path(folder).expanduser()
+    folder = local_path(folder)
     backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
     prefix = names.PREFIX if heads else ""
     rows = {prefix + row.theirs: row for row in backbone} | {row.theirs: row for row in heads}
@@ -97,22 +97,21 @@ def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str)
         "architectures": [architecture],
         "dtype": str(_weight(model, backbone[-1]).dtype),
     }
-    with staged(folder) as stage:
-        _write_weights(model, rows, stage, max_shard_size)
+    sizes = {key: _weight(model, row).nbytes for key, row in rows.items()}
+    # Weights of the model that was here before go: a reader might take them for this one's.
+    with staged(folder, removes=_OWN_FILES, needs=sum(sizes.values())) as stage:
+        _write_weights(model, rows, sizes, stage, max_shard_size)
         _write_json(stage / "config.json", config)
         if not (folder / "README.md").exists():
             (stage / "README.md").write_text(model_card(model, folder.name), encoding="utf-8")
-        written = {path.name for path in stage.iterdir()}
-    for path in folder.iterdir():
-        if _OWN_FILES.fullmatch(path.name) and path.name not in written:
-            path.unlink()  # of the model that was here before; a reader might take it for this one
 
 
-def _write_weights(model, rows: Mapping[str, names.Weight], stage: Path, max_shard_size) -> None:
+def _write_weights(
+    model, rows: Mapping[str, names.Weight], sizes: Mapping[str, int], stage: Path, max_shard_size
+) -> None:
     """One shard after the other, so that no more than a shard is in memory twice."""
     from huggingface_hub import split_state_dict_into_shards_factory
 
-    sizes = {key: _weight(model, row).nbytes for key, row in rows.items()}
     stem, suffix = os.path.splitext(safetensors.FILENAME)
     plan = split_state_dict_into_shards_factory(
         sizes,

@@ -99,8 +99,5 @@ def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     try:
         safetensors.numpy.save_file(dict(tensors), path, metadata={"format": "pt"})
     except safetensors.SafetensorError as error:
-        raise OSError(
-            f"{path.name} was not written ({error}). Nothing in its folder was changed. Free some "
-            "space, or save elsewhere."
-        ) from error
+        raise OSError(f"{path.name} was not written ({error}).") from error
     path.chmod(mode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from tfkit.files import local_path
 
 HELP = "see everything work, on the small model"
 
@@ -18,4 +18,4 @@ def run(options) -> None:
     """Classifies, fine-tunes, evaluates, exports and answers, on the small model."""
     from tfkit import demo
 
-    demo.run(Path(options.output))
+    demo.run(local_path(options.output))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from tfkit.commands.shared import add_model, model_and_tokenizer
+from tfkit.files import local_path
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
 _SERVING = ("max_length", "version", "dtype", "batching")
@@ -109,7 +109,7 @@ def run(options) -> None:
 
 
 def _lines(file: str) -> list[str]:
-    return Path(file).read_text(encoding="utf-8").splitlines()
+    return local_path(file).read_text(encoding="utf-8").splitlines()
 
 
 def _one_or_several(text: str) -> int | list[int]:

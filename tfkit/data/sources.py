@@ -10,6 +10,7 @@ from pathlib import Path
 from tfkit.data.parquet import parquet_rows
 from tfkit.data.rows import Row, csv_rows, json_rows, jsonl_rows, tsv_rows
 from tfkit.data.text_files import data_suffix, is_json_array, read_text
+from tfkit.files import local_path
 
 _READERS = {
     "csv": csv_rows,
@@ -67,7 +68,7 @@ def source_of(
         lenient: the reader goes on after bad rows.
     """
     if isinstance(source, (str, os.PathLike)):
-        path = _existing(Path(source))
+        path = _existing(source)
         if path.is_dir():
             return _folder(path, columns, encoding)
         return _file(path, columns, format, encoding, delimiter, lenient)
@@ -83,8 +84,8 @@ def source_of(
 # === Files ===
 
 
-def _existing(path: Path) -> Path:
-    path = path.expanduser()
+def _existing(source: str | os.PathLike) -> Path:
+    path = local_path(source)
     if not path.exists():
         raise FileNotFoundError(f"There is no file '{path}'. Check the path.")
     return path

@@ -15,7 +15,7 @@ from tfkit.data.examples import Examples
 from tfkit.evaluation import answers as reading
 from tfkit.evaluation.evaluate import AnyEvaluation, predict_logits, score
 from tfkit.evaluation.latency import Answer, Latency, answer_of, measure
-from tfkit.files import staged
+from tfkit.files import local_path, staged
 
 _MISTAKES = 25
 _CONFUSIONS = 50
@@ -81,7 +81,7 @@ class Report:
             (stage / "report.html").write_text(html, encoding="utf-8")
             content = json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
             (stage / "report.json").write_text(content + "\n", encoding="utf-8")
-        return Path(directory).expanduser() / "report.html"
+        return local_path(directory) / "report.html"
 
     def __str__(self) -> str:
         return str(self.evaluation)

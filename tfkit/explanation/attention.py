@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfkit.files import staged
+from tfkit.files import local_path, staged
 from tfkit.models.inputs import token_limit
 from tfkit.pages import data_uri, missing, render
 
@@ -66,7 +66,7 @@ def plot_attention(
         ValueError: the file's name ends otherwise, or there is no such layer.
         ImportError: matplotlib, in the extra `plots`, is not installed.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"Expected a file that ends in {', '.join(SUFFIXES)}. Received: '{path}'.")
     config = model.config

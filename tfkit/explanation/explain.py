@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.explanation.integrated_gradients import Attribution, integrated_gradients
-from tfkit.files import staged
+from tfkit.files import local_path, write_file
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.words import listed
@@ -83,9 +83,8 @@ class Explanation:
 
     def save_html(self, path: str | os.PathLike) -> Path:
         """Writes that page, whole or not at all."""
-        path = Path(path).expanduser()
-        with staged(path.parent) as stage:
-            (stage / path.name).write_text(self.html(), encoding="utf-8")
+        path = local_path(path)
+        write_file(path, self.html())
         return path
 
     def __str__(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfkit.export.file_contents import LABELS, files_in, tokenizer_of
 from tfkit.export.mediapipe import INPUTS
+from tfkit.files import local_path
 
 # The inputs of a file's signatures -> its form.
 _FORM_OF = {
@@ -50,7 +50,7 @@ class Classifier:
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
         # The model has to outlive the interpreter that reads it.
-        self._content = path if isinstance(path, bytes) else Path(path).read_bytes()
+        self._content = path if isinstance(path, bytes) else local_path(path).read_bytes()
         try:
             self._interpreter = _interpreter(self._content, threads)
             names = list(self._interpreter.get_signature_list())

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfkit.files import local_path
 from tfkit.models.pretrained import TFPreTrainedModel
 from tfkit.text.tokenizer import DistilBertTokenizer
 
@@ -63,7 +64,7 @@ def writable_folder(path: str | os.PathLike) -> Path:
         NotADirectoryError: it is a file, or lies below one.
         PermissionError: nothing can be written there.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     whole = path.absolute()
     nearest = next(parent for parent in (whole, *whole.parents) if parent.exists())
     if not nearest.is_dir():
@@ -84,7 +85,7 @@ def writable_file(path: str | os.PathLike) -> Path:
         IsADirectoryError: it is a folder.
         NotADirectoryError, PermissionError: as `writable_folder` says of the folder it is in.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"Expected the file to write. Received the folder '{path}'.")
     writable_folder(path.parent)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,13 +22,14 @@ from tfkit.export.server import write_server_files
 from tfkit.export.signatures import INPUTS, Signatures
 from tfkit.export.verify import check, loaded
 from tfkit.export.warmup import check_warmup, warmup_requests, write_warmup
-from tfkit.files import staged
+from tfkit.files import ASIDE, committing, rename_all, staged
 from tfkit.models.dtypes import DTYPES, in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.models.weights_only import weights_only
 
 DEFAULT_SIGNATURES = ("text", "tokens", "classify")
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
+_LARGEST = 2**63 - 1
 _SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
@@ -89,7 +89,7 @@ def saved_model(
         ExportError: what was written answers otherwise than the model. Nothing is left behind.
     """
     directory = writable_folder(directory)
-    version = _version(directory, version, overwrite)
+    _number(directory, version, overwrite)
     for name in signatures:
         one_of("signatures", name, INPUTS)
     if not signatures:
@@ -104,22 +104,21 @@ def saved_model(
         one_of("dtype", dtype, DTYPES)
         model = in_dtype(model, dtype)
     functions = Signatures(model, tokenizer, max_length, batching).concrete(signatures)
-    with staged(directory) as stage:
-        folder = stage / str(version)
+    weight_bytes = sum(weight.value.numpy().nbytes for weight in model.weights)
+    with staged(directory, needs=weight_bytes) as stage:
+        folder = stage / "new"
         _write(model, functions, folder)
         write_warmup(folder, warmup_requests(signatures, warmup, keras))
         with loaded(folder) as served:
             serving = check(served, texts, keras)
-        path = directory / str(version)
-        report = SavedModelReport(
-            path=path,
-            files=_sizes(folder),
-            weight_bytes=sum(weight.value.numpy().nbytes for weight in model.weights),
-            serving=dataclasses.replace(serving, path=path),
-        )
-        old = _set_aside(path)
-    if old is not None:
-        shutil.rmtree(old)
+        files = _sizes(folder)
+        path = _published(folder, directory, version, overwrite)
+    report = SavedModelReport(
+        path=path,
+        files=files,
+        weight_bytes=weight_bytes,
+        serving=dataclasses.replace(serving, path=path),
+    )
     if server_files:
         write_server_files(directory, report.serving)
     return report
@@ -144,12 +143,15 @@ def _write(model, signatures: dict, folder: Path) -> None:
     path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
-def _version(directory: Path, version: int | None, overwrite: bool) -> int:
+def _number(directory: Path, version: int | None, overwrite: bool) -> int:
     there = [int(path.name) for path in directory.glob("*") if path.name.isdecimal()]
     if version is None:
         return max(there, default=0) + 1
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"`version` must be a whole number from 1 on; received {version!r}.")
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _LARGEST:
+        raise ValueError(
+            f"`version` must be a whole number from 1 to {_LARGEST}, the largest that TF Serving "
+            f"knows; received {version!r}."
+        )
     if version in there and not overwrite:
         raise FileExistsError(
             f"Version {version} is already in '{directory}'. Leave `version` out to write "
@@ -158,13 +160,22 @@ def _version(directory: Path, version: int | None, overwrite: bool) -> int:
     return version
 
 
-def _set_aside(path: Path) -> Path | None:
-    """Renames a version to something that no server takes for one."""
-    if not path.exists():
-        return None
-    aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent))
-    os.replace(path, aside / path.name)
-    return aside
+def _published(folder: Path, directory: Path, version: int | None, overwrite: bool) -> Path:
+    """Gives a version that is whole its number, by those that there are now: while it was made,
+    others may have been published.
+    """
+    while True:
+        with committing(directory):
+            path = directory / str(_number(directory, version, overwrite))
+            replaced = version is not None and overwrite and path.exists()
+            old = [(path, folder.with_name(ASIDE))] if replaced else []
+            try:
+                rename_all([*old, (folder, path)])
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                continue  # one came in between that heeds no lock
+        return path
 
 
 @contextlib.contextmanager

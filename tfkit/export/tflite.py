@@ -16,7 +16,7 @@ from tfkit.export.samples import sample
 from tfkit.export.tflite_check import mismatches, peak_memory, timed_scores
 from tfkit.export.tflite_convert import QUANTIZATIONS, convert
 from tfkit.export.tflite_forms import CUSTOM_OPS, Form
-from tfkit.files import staged
+from tfkit.files import write_file
 from tfkit.models.dtypes import in_dtype
 from tfkit.models.inputs import token_limit
 
@@ -123,8 +123,7 @@ def tflite(
         odd = mismatches(texts, received[1], deployed, classifier.labels)
         _demand_plain_texts(odd)
     memory = peak_memory(content, text_kernels=form == "text")
-    with staged(path.parent) as stage:
-        (stage / path.name).write_bytes(content)
+    write_file(path, content)
     return TFLiteReport(
         path=path,
         bytes=len(content),

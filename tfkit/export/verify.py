@@ -16,6 +16,7 @@ from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padd
 from tfkit.export.samples import sample
 from tfkit.export.served import RefusedError, ServedModel
 from tfkit.export.warmup import read_warmup
+from tfkit.files import local_path
 from tfkit.models.inputs import token_limit
 
 _REPEATS = 10
@@ -57,7 +58,7 @@ def verify(
         FileNotFoundError: there is no SavedModel.
         ExportError: it does not load, or answers otherwise than it should.
     """
-    folder = _version_folder(Path(directory).expanduser())
+    folder = _version_folder(local_path(directory))
     texts = sample(texts)
     keras = None
     if model is not None:

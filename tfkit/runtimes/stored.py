@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit import __version__
-from tfkit.files import cache_folder, forget_oldest, staged
+from tfkit.files import cache_folder, forget_oldest, write_file
 
 _MOST = 8  # files that are kept
 
@@ -33,8 +33,7 @@ def stored(model, precision: str, convert: Callable[..., bytes]) -> bytes:
         return content
     content = convert(model, precision)
     with contextlib.suppress(OSError):
-        with staged(folder) as stage:
-            (stage / path.name).write_bytes(content)
+        write_file(path, content)
         forget_oldest(folder, f"*{suffix}", _MOST)
     return content
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
-from tfkit.files import staged
+from tfkit.files import local_path, staged
 from tfkit.hub import HubOptions, upload
 from tfkit.text import folder
 from tfkit.text.special_tokens import TokenTable
@@ -43,7 +42,7 @@ class TokenizerFiles:
             The paths of `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and
             `special_tokens_map.json`.
         """
-        return folder.write(self, Path(save_directory))
+        return folder.write(self, local_path(save_directory))
 
     def save_vocabulary(
         self, save_directory: str | os.PathLike, filename_prefix: str | None = None
@@ -52,7 +51,7 @@ class TokenizerFiles:
         name = f"{filename_prefix}-vocab.txt" if filename_prefix else "vocab.txt"
         with staged(save_directory) as stage:
             folder.write_vocabulary(self, stage / name)
-        return (str(Path(save_directory) / name),)
+        return (str(local_path(save_directory) / name),)
 
     def push_to_hub(
         self, repo_id: str, *, commit_message: str = "Upload tokenizer", **options

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfkit.files import staged
+from tfkit.files import local_path, staged
 from tfkit.hub import HubOptions, find_file, read_json
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.special_tokens import SPECIAL_NAMES
@@ -35,7 +35,7 @@ _OPTIONS = (
 
 def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict[str, Any]:
     """The constructor's arguments for the tokenizer of a checkpoint (or of a `vocab.txt`)."""
-    path = Path(name_or_path).expanduser()
+    path = local_path(name_or_path)
     if path.is_file() and path.suffix != ".json":
         return {"vocab": Vocabulary.from_file(path)}
 

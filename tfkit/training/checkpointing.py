@@ -15,6 +15,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from tfkit.files import local_path
+
 _FILE = re.compile(r"step-(\d{9})\.safetensors")
 _UNFINISHED = ".writing-"
 
@@ -62,7 +64,7 @@ class Checkpoints(keras.callbacks.Callback):
         for name, value in (("every", every), ("keep", keep)):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"`{name}` must be a whole number from 1; received {value!r}.")
-        self.directory = Path(directory).expanduser()
+        self.directory = local_path(directory)
         self.every, self.keep, self.writes = every, keep, writes
         files = self.files() if resume else []
         self._stale = [] if resume else self.files()

@@ -8,9 +8,10 @@ import json
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
+
+from tfkit.files import local_path, write_file
 
 Rows = list[dict]
 
@@ -52,7 +53,7 @@ class Log(keras.callbacks.Callback):
 
     def __init__(self, path: str | os.PathLike, *, every: int | None = None):
         super().__init__()
-        self.path, self.every = Path(path).expanduser(), every
+        self.path, self.every = local_path(path), every
         if self.path.suffix not in _FORMATS:
             raise ValueError(
                 f"Expected a log that ends in {' or '.join(_FORMATS)}. Received: '{path}'."
@@ -85,10 +86,7 @@ class Log(keras.callbacks.Callback):
                 **{name: float(figure) for name, figure in (logs or {}).items()},
             }
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        stage = self.path.with_name(f".writing-{self.path.name}")
-        stage.write_text(_FORMATS[self.path.suffix](self._rows), encoding="utf-8", newline="")
-        os.replace(stage, self.path)
+        write_file(self.path, _FORMATS[self.path.suffix](self._rows))
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._start

@@ -7,9 +7,8 @@ import json
 import os
 import random
 from collections.abc import Mapping
-from pathlib import Path
 
-from tfkit.files import staged
+from tfkit.files import local_path, write_file
 from tfkit.hub import read_json
 
 FILE = "training_recipe.json"
@@ -126,9 +125,8 @@ class Recipe:
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes training_recipe.json into `folder`; Transformers does not look at it."""
-        with staged(folder) as stage:
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            (stage / FILE).write_text(text, encoding="utf-8")
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        write_file(local_path(folder) / FILE, text)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Recipe:
@@ -138,7 +136,7 @@ class Recipe:
             FileNotFoundError: the folder has no training_recipe.json.
             ValueError: it holds something else.
         """
-        path = Path(folder).expanduser() / FILE
+        path = local_path(folder) / FILE
         if not path.exists():
             raise FileNotFoundError(f"'{folder}' has no {FILE}. `tfkit train` writes one.")
         try:
