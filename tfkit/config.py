@@ -14,13 +14,14 @@ from tfkit.config_rules import (
     drop_stale_labels,
     refuse_misspellings,
     settle_labels,
+    unchangeable,
     validate,
 )
 from tfkit.files import local_path, write_file
 from tfkit.hub import HubOptions, find_file, read_json
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, init=False)
+@dataclasses.dataclass(kw_only=True, init=False)
 class DistilBertConfig:
     """Hyper-parameters; frozen, validated once, and equal to what Hugging Face calls them.
 
@@ -111,6 +112,16 @@ class DistilBertConfig:
         if name in extra:
             return extra[name]
         raise AttributeError(f"'DistilBertConfig' has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value=None):
+        raise dataclasses.FrozenInstanceError(unchangeable(ALIASES.get(name, name)))
+
+    __delattr__ = __setattr__
+
+    def update(self, changes: Mapping[str, Any]):
+        """Refused, as every change: see `replace`."""
+        for name in changes:
+            setattr(self, name, changes[name])
 
     def __hash__(self) -> int:
         return hash(self.to_json_string())

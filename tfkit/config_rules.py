@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 # What config.json may say for `activation` -> the function of `keras.activations` that it is, with
@@ -33,6 +32,27 @@ ALIASES = {"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_l
 
 _POSITIVE = ("vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim")
 _RATES = ("dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout")
+
+
+class Labels(dict):
+    """A dict that does not change."""
+
+    def _refuse(self, *values, **more):
+        raise TypeError(unchangeable("id2label"))
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = setdefault = clear = _refuse
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
+def unchangeable(name: str) -> str:
+    """What is said to who sets something of a config."""
+    return (
+        f"A DistilBertConfig does not change. Take a changed copy: `config.replace({name}=…)`, or "
+        f"in a model `model.config = model.config.replace({name}=…)`."
+    )
 
 
 def refuse_misspellings(unknown: Mapping[str, Any], known: list[str]) -> None:
@@ -83,8 +103,8 @@ def settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, An
         ) from error
     return {
         "num_labels": len(id2label),
-        "id2label": MappingProxyType(id2label),
-        "label2id": MappingProxyType(label2id),
+        "id2label": Labels(id2label),
+        "label2id": Labels(label2id),
     }
 
 

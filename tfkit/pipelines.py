@@ -95,7 +95,7 @@ class TextClassificationPipeline:
             activations that are quantised as they come, in LiteRT (`ai-edge-litert`, in the extra
             `mobile`). It is converted when it is first used, which takes some seconds at full
             size, and kept in the user's cache (`~/.cache/tfkit`). A copy keeps the weights that
-            the model had then.
+            the model had then, until it gets others (`resize_token_embeddings`, LoRA, …).
         runtime: which library computes: "tensorflow", or "litert", which has "float32" and "int8".
             By default TensorFlow where it has the precision. In float32 LiteRT is the faster for a
             single short text, from a copy that it converts, keeps and holds as it does for int8.
@@ -201,9 +201,11 @@ class TextClassificationPipeline:
         return self._tokenizers[key]
 
     def _runtime(self, *choice: str | None):
-        if choice not in self._runtimes:
-            self._runtimes[choice] = choose(self.model, *choice)
-        return self._runtimes[choice]
+        key = self.model.generation, *choice
+        if key not in self._runtimes:
+            self._runtimes = {k: r for k, r in self._runtimes.items() if k[0] == key[0]}
+            self._runtimes[key] = choose(self.model, *choice)
+        return self._runtimes[key]
 
     def _config(self, function: str | None):
         if function is None:

@@ -119,6 +119,80 @@ def test_keras_own_export_for_litert_runs_there(tiny_model, tmp_path):
     np.testing.assert_allclose(logits, tiny_model(row).logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [TFDistilBertForSequenceClassification, TFDistilBertModel])
+@pytest.mark.parametrize("shows_all", [False, True])
+def test_keras_own_export_needs_no_call_and_answers_as_the_model(
+    tiny_config, tmp_path, kind, shows_all
+):
+    options = {"output_hidden_states": shows_all, "output_attentions": shows_all}
+    model = kind(tiny_config.replace(initializer_range=0.4, **options))
+    model.export(tmp_path / "model", verbose=False)
+    batches = [BATCH, {name: values[:2, :3] for name, values in BATCH.items()}]
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    layer = keras.layers.TFSMLayer(str(tmp_path / "model"), call_endpoint="serve")
+    for batch in ({k: tf.constant(v) for k, v in batch.items()} for batch in batches):
+        expected = model(batch)
+        for outputs in (served.signatures["serving_default"](**batch), layer(batch)):
+            assert set(outputs) == set(expected)
+            for name, value in expected.items():
+                np.testing.assert_allclose(outputs[name], tf.stack(value), atol=1e-5)
+    assert isinstance(model(BATCH)[-1], tuple if shows_all else tf.Tensor)
+
+
+def test_keras_own_export_for_litert_takes_any_sizes(tiny_model, tmp_path):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    tiny_model.export(tmp_path / "model.tflite", format="litert", verbose=False)
+    run = interpreter.Interpreter(str(tmp_path / "model.tflite")).get_signature_runner()
+    (logits,) = run(**BATCH).values()
+    np.testing.assert_allclose(logits, tiny_model(BATCH).logits, atol=1e-5)
+
+
+def test_keras_own_export_for_onnx_answers_as_the_model(tiny_model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    tiny_model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    (logits,) = runtime.InferenceSession(tmp_path / "model.onnx").run(None, BATCH)
+    np.testing.assert_allclose(logits, tiny_model(BATCH).logits, atol=1e-5)
+
+
+def test_keras_own_export_for_openvino_answers_as_the_model_or_says_what_to_install(
+    tiny_model, tmp_path
+):
+    try:
+        import openvino
+    except ImportError:
+        with pytest.raises(ImportError, match="pip install openvino"):
+            tiny_model.export(tmp_path / "model.xml", format="openvino")
+        return
+    tiny_model.export(tmp_path / "model.xml", format="openvino", verbose=False)
+    (logits,) = openvino.Core().compile_model(tmp_path / "model.xml")(BATCH).values()
+    np.testing.assert_allclose(logits, tiny_model(BATCH).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5", "model.weights.h5"])
+def test_older_files_of_keras_are_refused_before_anything_is_written(tiny_model, tmp_path, name):
+    path = tmp_path / name
+    path.write_text("older")
+    tiny_model.compile("sgd")
+    for act in (
+        lambda: tiny_model.save(path),
+        lambda: tiny_model.save(str(path), overwrite=True),
+        lambda: tiny_model.fit(
+            BATCH, LABELS, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path)]
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"`\.keras`"):
+            act()
+    assert path.read_text() == "older"
+
+
+def test_older_files_of_keras_are_refused_by_its_own_functions_too(tiny_model, tmp_path):
+    symbols = inputs()
+    for model in (tiny_model, keras.Model(symbols, tiny_model(symbols).logits)):
+        with pytest.raises(ValueError, match=r"`\.keras`"):
+            keras.saving.save_model(model, tmp_path / "model.h5")
+
+
 def test_keras_file(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

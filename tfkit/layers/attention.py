@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from tfkit.layers.base import Brick
+from tfkit.layers.base import Brick, registered
 from tfkit.layers.grid import Grid
 
 
+@registered
 class SelfAttention(Brick):
     """Every token looks at every real token of its sequence, in H heads.
 
@@ -33,10 +34,9 @@ class SelfAttention(Brick):
         self.drop = self.dropout_layer(self.attention_dropout, "drop")
         self.out = self.dense(self.dim, "out")
 
-    def build(self, x_shape):
+    def build_parts(self):
         self.qkv.build((None, self.dim))
         self.out.build((None, self.dim))
-        self.built = True
 
     def call(self, x, grid: Grid, first_only=False, training=None):
         """Args: x: `[N, D]`; grid: how the rows lie; first_only: token 0 alone asks.

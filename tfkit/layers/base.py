@@ -6,18 +6,23 @@ import keras
 from keras import ops
 
 from tfkit.layers import gradients
+from tfkit.layers.state import restore, state_of
+
+# A .keras file names a layer by this package and its class.
+registered = keras.saving.register_keras_serializable(package="tfkit")
 
 
 class Brick(keras.layers.Layer):
     """A layer that names its constructor arguments once, in `arguments`.
 
-    Each is kept as an attribute of the same name, and `get_config` gives them all.
+    Each is kept as an attribute of the same name, and `get_config` gives them all. They say every
+    shape, so that a layer needs no input to be built.
     """
 
     arguments: tuple[str, ...] = ()
 
-    def __init__(self, *, name=None, dtype=None, **values):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, *, name=None, dtype=None, trainable=True, **values):
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
         for argument in self.arguments:
             setattr(self, argument, values.pop(argument))
         if values:
@@ -25,7 +30,21 @@ class Brick(keras.layers.Layer):
 
     def get_config(self):
         values = {argument: getattr(self, argument) for argument in self.arguments}
-        return {**super().get_config(), **values}
+        return {**super().get_config(), **values, "state": state_of(self)}
+
+    @classmethod
+    def from_config(cls, config):
+        values = {**config}
+        state = values.pop("state", {})
+        layer = cls(**values)
+        layer.build()
+        restore(layer, state)
+        return layer
+
+    def build(self, x_shape=None):
+        """Once; a shape that is named changes nothing."""
+        if not self.built:
+            self.build_parts()
 
     def normal(self):
         """The initialiser of a new weight: plain normal, as the reference's `_init_weights`."""
@@ -44,6 +63,7 @@ class Brick(keras.layers.Layer):
         return keras.layers.Dropout(rate, name=name, dtype=self.dtype_policy)
 
 
+@registered
 class Projection(keras.layers.Dense):
     """Keras' layer, whose gradients are computed as fast as its output."""
 
@@ -57,7 +77,15 @@ class Projection(keras.layers.Dense):
         """As Keras' layer, which by itself refuses what is derived from it."""
         return super().quantize(mode, type_check=False, config=config)
 
+    def load_own_variables(self, store):
+        """As Keras' layer, which sets both matrices of LoRA to zero, where their gradients are."""
+        super().load_own_variables(store)
+        if self.lora_enabled:
+            new = keras.initializers.HeUniform()(self.lora_kernel_a.shape)
+            self.lora_kernel_a.assign(new)
 
+
+@registered
 class LayerNorm(keras.layers.LayerNormalization):
     """Keras' layer over the last axis, in fewer and cheaper passes over memory.
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfkit.layers.base import Brick
+from tfkit.layers.base import Brick, registered
 
 
 class ZeroRow(keras.initializers.RandomNormal):
@@ -44,6 +44,7 @@ class Sinusoids(keras.initializers.Initializer):
         return ops.convert_to_tensor(table, dtype=dtype or "float32")
 
 
+@registered
 class Embeddings(Brick):
     """Word plus position embedding, LayerNorm, dropout, for each of N tokens.
 
@@ -84,11 +85,10 @@ class Embeddings(Brick):
             rows, self.dim, embeddings_initializer=initializer, name=name, dtype=self.dtype_policy
         )
 
-    def build(self, tokens_shape, position_ids_shape=None):
+    def build_parts(self):
         self.word_embeddings.build((None,))
         self.position_embeddings.build((None,))
         self.norm.build((None, self.dim))
-        self.built = True
 
     def call(self, tokens, position_ids, training=None):
         """Args: tokens: ids int32 `[N]`, or their word embeddings `[N, D]`; position_ids: `[N]`.

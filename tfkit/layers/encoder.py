@@ -7,7 +7,7 @@ import keras
 from tfkit.config_rules import ACTIVATIONS
 from tfkit.layers import gradients
 from tfkit.layers.attention import SelfAttention
-from tfkit.layers.base import Brick
+from tfkit.layers.base import Brick, registered
 from tfkit.layers.grid import Grid
 
 
@@ -19,6 +19,7 @@ def activate(x, name: str, training=None):
     return getattr(keras.activations, function)(x, **options)
 
 
+@registered
 class FeedForward(Brick):
     """Two projections with an activation between, then dropout: `[N, D]` -> `[N, D]`.
 
@@ -33,16 +34,16 @@ class FeedForward(Brick):
         self.lin2 = self.dense(self.dim, "lin2")
         self.drop = self.dropout_layer(self.dropout, "drop")
 
-    def build(self, x_shape):
+    def build_parts(self):
         self.lin1.build((None, self.dim))
         self.lin2.build((None, self.hidden_dim))
-        self.built = True
 
     def call(self, x, training=None):
         x = activate(self.lin1(x), self.activation, training)
         return self.drop(self.lin2(x), training=training)
 
 
+@registered
 class TransformerBlock(Brick):
     """Self-attention and feed-forward, each added to its input and normalised after.
 
@@ -72,10 +73,9 @@ class TransformerBlock(Brick):
         values = {argument: getattr(self, argument) for argument in brick.arguments}
         return brick(name=name, dtype=self.dtype_policy, **values)
 
-    def build(self, x_shape):
+    def build_parts(self):
         for part in (self.attention, self.sa_layer_norm, self.ffn, self.output_layer_norm):
             part.build((None, self.dim))
-        self.built = True
 
     def call(self, x, grid: Grid, first_only=False, training=None):
         """Args: x: `[N, D]`; grid: how the rows lie; first_only: only token 0 is computed.
@@ -88,6 +88,7 @@ class TransformerBlock(Brick):
         return x, weights
 
 
+@registered
 class Transformer(Brick):
     """`n_layers` blocks, one after the other.
 
@@ -110,10 +111,9 @@ class Transformer(Brick):
             for index in range(self.n_layers)
         ]
 
-    def build(self, x_shape):
+    def build_parts(self):
         for block in self.layer:
             block.build((None, self.dim))
-        self.built = True
 
     def call(self, x, grid: Grid, first_only=False, training=None):
         """Args: x: `[N, D]`; grid: how the rows lie; first_only: of the last state, only token 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from keras import ops
 
-from tfkit.layers.base import Brick
+from tfkit.layers.base import Brick, registered
 
 
+@registered
 class ClassificationHead(Brick):
     """Token 0 -> projection, ReLU, dropout -> C logits, float32.
 
@@ -29,10 +30,9 @@ class ClassificationHead(Brick):
         # Under mixed precision the variables' dtype is float32, and so are the logits.
         self.classifier = self.dense(self.num_labels, "classifier", dtype=self.variable_dtype)
 
-    def build(self, x_shape):
+    def build_parts(self):
         self.pre_classifier.build((None, self.dim))
         self.classifier.build((None, self.dim))
-        self.built = True
 
     @property
     def output_shape(self) -> tuple:

@@ -6,27 +6,35 @@ Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108); transfo
 
 from __future__ import annotations
 
+import importlib.util
+
 import keras
 from keras import ops
 
 from tfkit.config import DistilBertConfig
+from tfkit.layers.base import Brick, registered
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
 from tfkit.layers.grid import Grid
 from tfkit.layers.heads import ClassificationHead
 from tfkit.layers.padding_free import RealTokens, shapes_may_change
+from tfkit.models import onnx_ops
 from tfkit.models.inputs import check_ids, check_labels, merge
 from tfkit.models.losses import classification_loss
 from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
 from tfkit.models.pretrained import TFPreTrainedModel
 
 
-class DistilBertBackbone(keras.layers.Layer):
+@registered
+class DistilBertBackbone(Brick):
     """Embeddings and encoder: token ids -> hidden states."""
 
-    def __init__(self, config: DistilBertConfig, **options):
-        super().__init__(**options)
-        self.config = config
+    arguments = ("config",)
+
+    def __init__(self, config: DistilBertConfig | dict, **options):
+        if not isinstance(config, DistilBertConfig):
+            config = DistilBertConfig.from_dict(config)
+        super().__init__(config=config, **options)
         # === Layers ===
         self.embeddings = self._part(Embeddings, "embeddings")
         self.transformer = self._part(Transformer, "transformer")
@@ -35,10 +43,12 @@ class DistilBertBackbone(keras.layers.Layer):
         values = {argument: getattr(self.config, argument) for argument in brick.arguments}
         return brick(name=name, dtype=self.dtype_policy, **values)
 
-    def build(self, input_shape=None):
-        self.embeddings.build((None,))
-        self.transformer.build((None, self.config.dim))
-        self.built = True
+    def get_config(self):
+        return {**super().get_config(), "config": self.config.to_dict()}
+
+    def build_parts(self):
+        self.embeddings.build()
+        self.transformer.build()
 
     @property
     def output_shape(self) -> tuple:
@@ -80,17 +90,11 @@ class _DistilBert(TFPreTrainedModel):
     """What the models below share: the backbone, and the arguments of a call.
 
     Attributes:
-        padding_free: whether the encoder computes real tokens only, for which its graph needs
-            shapes that may change; the argument of a call comes before it. None, the default, does
-            so where it pays and shows nowhere: in a model that reads token 0 alone, unless hidden
-            states or attentions are asked for, or XLA compiles the function. True does so in
-            other models too: hidden states of padding are zeros. What is traced keeps what was
-            said then.
         reads_first_only: whether the task reads the last state of token 0 alone. A class says it.
     """
 
-    padding_free: bool | None = None
     reads_first_only = False
+    _together = tuple  # what hidden states are as an output
 
     def __init__(self, config: DistilBertConfig, **options):
         super().__init__(config, **options)
@@ -106,18 +110,40 @@ class _DistilBert(TFPreTrainedModel):
         if hasattr(self, "head"):
             self.head.build((None, None, self.config.dim))
 
-    def export(self, filepath, format="tf_saved_model", **options):
-        """As `keras.Model.export`; for LiteRT with the encoder that its operators can compute.
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **options
+    ):
+        """As `keras.Model.export`, for `input_ids` and `attention_mask` int32 `[B,T]` of any sizes
+        unless `input_signature` says otherwise; outside TensorFlow with the plain encoder, whose
+        operators other runtimes have.
 
-        `tfkit.export` writes smaller files, with the tokenizer inside.
+        Hidden states and attentions, where the config asks for them, are one tensor each, along a
+        new first axis: signatures hold no tuples. `tfkit.export` writes smaller files, with the
+        tokenizer inside.
+
+        Raises:
+            ImportError: the library that writes the format is not installed.
         """
-        chosen = self.padding_free
-        if format == "litert":
-            self.padding_free = False
+        if format == "openvino" and importlib.util.find_spec("openvino") is None:
+            raise ImportError(
+                "format='openvino' is written by OpenVINO, which is not installed. "
+                "`pip install openvino`."
+            )
+        if format == "onnx":
+            onnx_ops.register()
+        if input_signature is None:
+            ids = {"shape": (None, None), "dtype": "int32"}
+            names = ("input_ids", "attention_mask")
+            input_signature = [{name: keras.InputSpec(name=name, **ids) for name in names}]
+        chosen, self._together = self._padding_free, ops.stack
+        if format != "tf_saved_model":
+            self._padding_free = False
         try:
-            return super().export(filepath, format=format, **options)
+            return super().export(
+                str(filepath), format, verbose, input_signature=input_signature, **options
+            )
         finally:
-            self.padding_free = chosen
+            self._padding_free, self._together = chosen, tuple
 
     def call(
         self,
@@ -162,9 +188,9 @@ class _DistilBert(TFPreTrainedModel):
         states, attentions = self.distilbert(tokens, **options)
         outputs = self.answer(states[-1], labels=inputs["labels"], training=training)
         if show_states:
-            outputs["hidden_states"] = states
+            outputs["hidden_states"] = self._together(states)
         if show_attentions:
-            outputs["attentions"] = attentions
+            outputs["attentions"] = self._together(attentions)
         return outputs
 
 
@@ -172,7 +198,7 @@ def _asked(by_call: bool | None, by_config: bool) -> bool:
     return by_config if by_call is None else bool(by_call)
 
 
-@keras.saving.register_keras_serializable(package="tfkit")
+@registered
 class TFDistilBertModel(_DistilBert):
     """The bare encoder.
 
@@ -197,7 +223,7 @@ class TFDistilBertModel(_DistilBert):
         return {"last_hidden_state": last_hidden_state}
 
 
-@keras.saving.register_keras_serializable(package="tfkit")
+@registered
 class TFDistilBertForSequenceClassification(_DistilBert):
     """The encoder with a classification head on token 0.
 

@@ -7,14 +7,22 @@ import tempfile
 from pathlib import Path
 
 import keras
+from keras.src.backend.common import global_state
 
 from tfkit.checkpoints import keras_nlp
 from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, warn_of
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
 from tfkit.hub import HubOptions, upload
+from tfkit.layers.state import restore, state_of
 from tfkit.models.habits import LOADING, SAVING, drop_habits
 from tfkit.models.training import TrainableModel
+
+_NO_HDF5 = (
+    "Expected a path that ends in `.keras`. Keras' older `.h5` files do not hold a model of tfkit: "
+    "save it to a `.keras` file, its weights alone with `save_weights` to a `.weights.h5` file, or "
+    "a Hugging Face folder with `save_pretrained`."
+)
 
 
 class _BuiltWhenMade(type(keras.Model)):
@@ -40,11 +48,6 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
     """
 
     def __init__(self, config: DistilBertConfig, **options):
-        if not isinstance(config, DistilBertConfig):
-            raise TypeError(
-                f"Expected a DistilBertConfig. Received: {config!r}. To load a checkpoint, call "
-                f"`{type(self).__name__}.from_pretrained(name_or_folder)`."
-            )
         super().__init__(**options)
         self.config = config
 
@@ -187,16 +190,28 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         """
         return keras_nlp.build(self)
 
-    # === Config ===
+    # === Keras' files ===
+
+    def save(self, filepath, *args, **options):
+        """As `keras.Model.save`, to a `.keras` file.
+
+        Raises:
+            ValueError: `filepath` is an `.h5` file.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(_NO_HDF5)
+        super().save(filepath, *args, **options)
 
     def get_config(self):
-        layers = enumerate(self._flatten_layers())
+        if global_state.get_global_attribute("use_legacy_config"):  # of `keras.saving.save_model`
+            raise ValueError(_NO_HDF5)
         return {
             "name": self.name,
-            "dtype": self.dtype_policy,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "config": self.config.to_dict(),
-            # Which layers `quantize` changed, by their place: a .keras file holds them so.
-            "quantized": {str(place): q for place, x in layers if (q := x.quantization_mode)},
+            "padding_free": self.padding_free,
+            "state": state_of(self),
         }
 
     @classmethod
@@ -205,11 +220,11 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         if isinstance(config, DistilBertConfig):
             return cls(config)
         values = {**config, "config": DistilBertConfig.from_dict(config["config"])}
-        quantized = values.pop("quantized", {})
+        state = values.pop("state", {"quantized": values.pop("quantized", {})})
+        padding_free = values.pop("padding_free", None)
         model = cls(**values)
-        layers = list(model._flatten_layers())
-        for place, mode in quantized.items():
-            layers[int(place)].quantize(mode)
+        model.padding_free = padding_free
+        restore(model, state)
         return model
 
 

@@ -1,4 +1,4 @@
-"""What Keras does with a model of tfkit: losses on its main output, LoRA, functional models."""
+"""What Keras does with a model of tfkit: losses on its main output, functional models."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import tensorflow as tf
 from keras import ops
 
 from tfkit.config import DistilBertConfig
+from tfkit.models.changes import ChangeableModel
 from tfkit.models.losses import on_logits
 from tfkit.models.outputs import ModelOutput
 
 
-class TrainableModel(keras.Model):
+class TrainableModel(ChangeableModel):
     """A `keras.Model` whose answer is a `ModelOutput`, compiled and trained as any other.
 
     A subclass names its `output_type`, whose first field that is not the loss is what Keras
@@ -31,77 +32,6 @@ class TrainableModel(keras.Model):
         """How many numbers the weights are; `count_params` in Keras, which counts all."""
         counted = self.trainable_variables if only_trainable else self.weights
         return sum(math.prod(weight.shape) for weight in counted)
-
-    def get_input_embeddings(self) -> keras.layers.Embedding:
-        """The layer with one row `[D]` for each token id."""
-        return self.distilbert.embeddings.word_embeddings
-
-    def resize_token_embeddings(self, new_num_tokens: int | None = None) -> keras.layers.Embedding:
-        """Gives the model another `vocab_size`: the first rows stay, further ones are new.
-
-        Call it before `compile`.
-
-        Args:
-            new_num_tokens: such as `len(tokenizer)`; None changes nothing.
-
-        Returns: the embedding layer.
-
-        Raises:
-            ValueError: the number is none, or the layer is quantised or has LoRA.
-
-        Example:
-
-            >>> from tfkit import TFDistilBertModel
-            >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
-            >>> model = TFDistilBertModel(config)
-            >>> model.resize_token_embeddings(11).embeddings.shape, model.config.vocab_size
-            (TensorShape([11, 8]), 11)
-        """
-        layer = self.get_input_embeddings()
-        if new_num_tokens is None:
-            return layer
-        if layer.quantization_mode or layer.lora_enabled:
-            raise ValueError(
-                "Expected plain embeddings to resize. They are quantised or have LoRA. Call "
-                "`resize_token_embeddings` before `quantize` and `enable_lora`."
-            )
-        config = self.config.replace(vocab_size=new_num_tokens)
-        own, old = layer.embeddings_initializer, layer.embeddings
-
-        def rows(shape, dtype):
-            kept = min(shape[0], old.shape[0])
-            return ops.concatenate([old[:kept], own(shape, dtype=dtype)[kept:]])
-
-        # As `keras.layers.Embedding.enable_lora` gives a built layer another variable.
-        layer._untrack_variable(old)
-        layer._tracker.unlock()
-        layer.input_dim, layer.built, layer.embeddings_initializer = new_num_tokens, False, rows
-        layer.build()
-        layer.embeddings_initializer = own
-        self.config = self.distilbert.config = config
-        self.distilbert.embeddings.vocab_size = new_num_tokens
-        return layer
-
-    def enable_lora(self, rank: int, *, projections: tuple[str, ...] = ("qkv", "out")) -> None:
-        """Freezes the backbone and adds low-rank updates to its attention projections.
-
-        The head goes on training, and so do the biases of these projections. Call it before
-        `compile`. Saving merges the updates.
-
-        Args:
-            rank: columns of the two small matrices of each update.
-            projections: which of "qkv" and "out" get one.
-
-        Source: Hu et al. 2021 (https://arxiv.org/abs/2106.09685), section 4.
-        """
-        for layer in self.distilbert._flatten_layers(include_self=False):
-            if not layer._layers:
-                layer.trainable = False
-        for block in self.distilbert.transformer.layer:
-            for name in projections:
-                projection = getattr(block.attention, name)
-                projection.trainable = True
-                projection.enable_lora(rank)
 
     @property
     def output(self):
