@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from tests.deploy import small
 from tfkit import AutoTokenizer, DistilBertTokenizer, lite
 from tfkit.cli import main
+from tfkit.commands import data as data_command
+from tfkit.files import staged
 
 ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
 
@@ -340,3 +345,33 @@ def test_benchmark_times_each_precision(trained, tmp_path, capsys, monkeypatch):
     assert main([*command.split(), "--precision", "int8"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("5 texts") and [line.split()[0] for line in lines[2:]] == ["int8"]
+
+
+# === Signals ===
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_process_leaves_nothing_half_written(tmp_path, monkeypatch, number):
+    before = signal.getsignal(number)
+
+    def run(options):
+        with staged(tmp_path) as stage:
+            (stage / "half").write_text("half")
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+
+    monkeypatch.setattr(data_command, "run", run)
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "x.csv"])
+    assert ended.value.code == 128 + number
+    assert not list(tmp_path.iterdir()) and signal.getsignal(number) == before
+
+
+def test_a_handler_of_the_caller_stays(monkeypatch):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        monkeypatch.setattr(data_command, "run", lambda _: signal.raise_signal(signal.SIGTERM))
+        assert main(["data", "x.csv"]) == 0 and heard == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)

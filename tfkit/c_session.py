@@ -16,8 +16,10 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import math
+import os
 import pickle
 import resource
+import signal
 import sys
 import threading
 import time
@@ -219,14 +221,39 @@ def resident_bytes() -> int:
 
 
 def main(library: str, folder: str, *op_libraries: str) -> None:
-    """Loads, says how long it took, and answers `(number, feeds, fetches)` until input ends."""
+    """Loads, says how long it took, and answers `(number, feeds, fetches)` until input ends, as it
+    does with the process that asks: then this one ends, whatever it is at.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that process says when to end
     one_at_a_time = threading.Lock()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the libraries print is no answer
 
     def say(message):
         with one_at_a_time:
-            pickle.dump(message, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            pickle.dump(message, answers)
+            answers.flush()
 
+    def answer(number: int, feeds: dict, fetches: list[str]):
+        start = time.perf_counter()
+        try:
+            reply = {"tensors": session.run(feeds, fetches)}
+        except Exception as error:  # an answer in any case
+            reply = {"error": str(error)}
+        seconds = time.perf_counter() - start
+        say({**reply, "number": number, "seconds": seconds, "memory": resident_bytes() - before})
+
+    def read():
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while True:
+                try:
+                    request = pickle.load(sys.stdin.buffer)
+                except EOFError:
+                    os._exit(0)
+                pool.submit(answer, *request)
+
+    reader = threading.Thread(target=read)
+    reader.start()
     ctypes.CDLL(library.replace("_cc.", "_framework."), mode=ctypes.RTLD_GLOBAL)
     ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
     before, start = resident_bytes(), time.perf_counter()
@@ -235,23 +262,7 @@ def main(library: str, folder: str, *op_libraries: str) -> None:
     except RuntimeError as error:
         return say({"number": None, "error": str(error)})
     say({"number": None, "load_seconds": time.perf_counter() - start})
-
-    def answer(number: int, feeds: dict, fetches: list[str]):
-        start = time.perf_counter()
-        try:
-            reply = {"tensors": session.run(feeds, fetches)}
-        except RuntimeError as error:
-            reply = {"error": str(error)}
-        seconds = time.perf_counter() - start
-        say({**reply, "number": number, "seconds": seconds, "memory": resident_bytes() - before})
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while True:
-            try:
-                request = pickle.load(sys.stdin.buffer)
-            except EOFError:
-                return None
-            pool.submit(answer, *request)
+    reader.join()
 
 
 if __name__ == "__main__":

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
 
 from tfkit import __version__, commands
 from tfkit.commands.wording import in_options
 from tfkit.console import quiet_tensorflow
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """\
 DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and deploy.
@@ -35,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"tfkit: note: {in_options(str(said), options.parser)}", file=sys.stderr)
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _endings():
             warnings.showwarning = note
             if options.command not in ("data", "predict"):  # which can do without TensorFlow
                 alone = getattr(options, "strategy", None) != "multi-worker"
@@ -55,6 +60,28 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"tfkit {options.command}: error: {line}", file=sys.stderr)
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def _endings():
+    """Lets a signal that would end the process at once end it as an error does, so that what is
+    half written goes, and processes that were started end. Signals with a handler keep it.
+    """
+
+    def end(number, frame):
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        sys.exit(128 + number)
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _parser() -> argparse.ArgumentParser:

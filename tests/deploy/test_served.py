@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
-from tfkit import c_session
-from tfkit.export.served import RefusedError, ServedModel
+from tfkit import c_session, export
+from tfkit.export.served import DiedError, RefusedError, ServedModel
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +166,114 @@ def test_what_a_request_is_answered_with_stays_in_the_graph(tmp_path):
         for _ in range(3):
             answers = process.run("serving_default", {"text": objects(["good"])})
             assert [name.decode() for name in answers["classes"][0]] == names
+
+
+# === Processes that die, hang, or are left behind ===
+
+
+def in_threads(run, count: int) -> list:
+    with ThreadPoolExecutor(count) as pool:
+        return [done.exception() for done in [pool.submit(run) for _ in range(count)]]
+
+
+def ask_for_good(process):
+    return process.run("text", {"text": objects(["good"])})
+
+
+def test_a_process_that_dies_is_one_error_with_its_last_words_for_all_who_ask(everything):
+    with ServedModel(everything.path) as process:
+        ask_for_good(process)
+        os.kill(process._process.pid, signal.SIGSTOP)
+        killed = threading.Timer(0.5, process._process.kill)
+        killed.start()
+        errors = in_threads(lambda: ask_for_good(process), 4)  # waits as it dies
+        errors += in_threads(lambda: ask_for_good(process), 2)  # and asks the dead
+    assert [type(error) for error in errors] == [DiedError] * 6
+    assert "died of SIGKILL, perhaps for want of memory" in str(errors[0])
+
+
+def test_what_kills_the_process_while_it_loads_is_said(everything, monkeypatch):
+    script = "import sys; print('cannot go on', file=sys.stderr); sys.exit(3)"
+    monkeypatch.setattr(c_session, "__file__", script)
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess,
+        "Popen",
+        lambda command, **kw: popen([sys.executable, "-c", command[2]], **kw),
+    )
+    with pytest.raises(DiedError, match="died with exit status 3. Its last words: 'cannot go on'"):
+        ServedModel(everything.path)
+    with pytest.raises(export.ExportError, match="that servers load. .*cannot go on"):
+        export.verify(everything.path)
+
+
+def test_a_process_that_hangs_is_ended(everything):
+    with ServedModel(everything.path) as process:
+        process._timeout = 0.3
+        os.kill(process._process.pid, signal.SIGSTOP)
+        large = objects(["long " * 200_000] * 4)  # more than a pipe holds
+        with pytest.raises(DiedError, match="took over 0.3 s, and was ended"):
+            process.run("text", {"text": large})
+        assert process._process.poll() == -signal.SIGKILL
+
+
+def test_an_interrupt_ends_the_process(everything, monkeypatch):
+    monkeypatch.setattr(Future, "result", lambda *_: signal.raise_signal(signal.SIGINT))
+    children = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *a, **k: children.append(popen(*a, **k)) or children[0]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        ServedModel(everything.path)
+    assert children[0].poll() is not None
+
+
+PARENT = """
+import os, subprocess, sys, time
+read, held = os.pipe()
+child = subprocess.Popen([sys.executable, "-I", *sys.argv[1:]], stdin=read,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+os.close(read)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_process_ends_with_the_one_that_started_it(everything, tmp_path, hangs):
+    """Killed, it cannot tell its child, which may be at work that never ends."""
+    library, *ops = c_session.libraries()
+    arguments = [c_session.__file__, library, everything.path, *ops]
+    if hangs:
+        script = tmp_path / "hangs.py"
+        script.write_text(
+            f"import runpy, time; names = runpy.run_path({c_session.__file__!r})\n"
+            "main = names['main']\n"
+            "main.__globals__['ctypes'].CDLL = lambda *_, **__: time.sleep(600)\n"
+            "main('libtensorflow_cc.so', '')\n"
+        )
+        arguments = [script]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    wait_until(lambda: not alive(child))
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(true) -> None:
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("still not")

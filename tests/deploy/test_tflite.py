@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from tests.deploy.small import LABELS, TEXTS, VOCABULARY, classifier
 from tfkit import DistilBertTokenizer, export
+from tfkit.export import tflite_check
 
 
 def ids_file(*args, **options):
@@ -265,3 +268,34 @@ def test_the_report_tells_the_memory_of_a_fresh_process(model, tokenizer, tmp_pa
     # Weights are mapped or read: at least a part is resident, and hardly ever two copies.
     assert small.memory < report.memory < 3 * report.bytes
     assert "beside the runtime itself" in str(report)
+
+
+# === The fresh process ===
+
+
+@pytest.mark.parametrize(
+    "script, message",
+    [
+        ("import time; time.sleep(600)", "took over 3 s, and was ended"),
+        ("import os; os.abort()", "That died of SIGABRT, without a word"),
+        ("raise SystemExit('no such kernel')", "exit status 1. Its last words: 'no such kernel'"),
+        ("", "gave no figure"),
+    ],
+)
+def test_a_process_that_hangs_or_dies_is_one_error(tmp_path, monkeypatch, script, message):
+    (tmp_path / "script.py").write_text(script)
+    monkeypatch.setattr(tflite_check, "_SCRIPT", tmp_path / "script.py")
+    with pytest.raises(export.ExportError, match=f"runs in a fresh process.*{message}"):
+        tflite_check.peak_memory(b"", timeout=3)
+
+
+def test_the_process_ends_with_the_one_that_started_it():
+    script = tflite_check._SCRIPT
+    code = (
+        "import runpy, threading, time\n"
+        f"threading.Thread(target=runpy.run_path({str(script)!r})['end_with_input']).start()\n"
+        "time.sleep(600)"
+    )
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=60)
+    assert ran.returncode == 1

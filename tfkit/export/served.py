@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -17,10 +18,19 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfkit import c_session
+from tfkit.export.child import TIMEOUT, ending
+from tfkit.files import local_path
+
+_LAST_SECONDS = 10.0  # for a process that says no more to end
+_LAST_BYTES = 4000
 
 
 class RefusedError(RuntimeError):
     """The served model answered a request with an error; the process lives on."""
+
+
+class DiedError(RuntimeError):
+    """The process that served the model died, or was ended since it did not answer in time."""
 
 
 def signatures_of(folder: str | os.PathLike) -> dict[str, meta_graph_pb2.SignatureDef]:
@@ -30,7 +40,7 @@ def signatures_of(folder: str | os.PathLike) -> dict[str, meta_graph_pb2.Signatu
         FileNotFoundError: there is no SavedModel in `folder`.
         RefusedError: what is there cannot be read, or is not for serving.
     """
-    folder = Path(folder)
+    folder = local_path(folder)
     path = folder / "saved_model.pb"
     if not path.is_file():
         found = "no saved_model.pb" if folder.is_dir() else "no such folder"
@@ -60,10 +70,12 @@ class ServedModel:
 
     The loader and the session are those of TF Serving, the ops from outside TensorFlow are the
     two that every server since 2.12 has. A request that would take a server down takes down this
-    process only. Threads may send requests side by side. Use it as a context manager.
+    process only. Threads may send requests side by side. Use it as a context manager. The process
+    ends with this one, however this one ends.
 
     Args:
         folder: the SavedModel.
+        timeout: seconds that loading, or one answer, may take; after that the process is ended.
 
     Attributes:
         folder: the SavedModel's.
@@ -75,25 +87,29 @@ class ServedModel:
     Raises:
         FileNotFoundError: no SavedModel, or no C library beside the installed TensorFlow.
         RefusedError: the SavedModel does not load.
+        DiedError: the process died of it, or did not load it in time.
     """
 
-    def __init__(self, folder: str | os.PathLike):
-        self.folder, self.signatures = Path(folder), signatures_of(folder)
+    def __init__(self, folder: str | os.PathLike, *, timeout: float = TIMEOUT):
+        self.folder, self.signatures = local_path(folder), signatures_of(folder)
         library, *ops = c_session.libraries()
+        self._timeout = timeout
+        self.seconds = self.memory = None
+        self._ended = self._died = None  # why this process ended it; what is said of its end
+        self._lock, self._sending, self._sent = threading.Lock(), threading.Lock(), 0
+        self._loaded: Future = Future()
+        self._waiting: dict[int | None, Future] = {None: self._loaded}
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (see `close`)
         self._process = subprocess.Popen(
-            [sys.executable, "-I", c_session.__file__, library, str(folder), *ops],
+            [sys.executable, "-I", c_session.__file__, library, str(self.folder), *ops],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._words,
         )
-        self.seconds = self.memory = None
-        self._lock, self._sent = threading.Lock(), 0
-        loaded: Future = Future()
-        self._waiting: dict[int | None, Future] = {None: loaded}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            self.load_seconds = self._answer(loaded)["load_seconds"]
+            self.load_seconds = self._answer()["load_seconds"]
         except BaseException:
             self.close()
             raise
@@ -105,18 +121,19 @@ class ServedModel:
         self.close()
 
     def close(self) -> None:
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
+        """Ends the process, and with it what is not answered yet."""
+        self._end("is closed")
         self._reader.join()
-        self._process.stdout.close()
+        for file in (self._process.stdin, self._process.stdout, self._words):
+            with contextlib.suppress(OSError):  # what could not be sent
+                file.close()
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Sends tensors of any shape to a signature, as a server does, and gives its outputs.
 
         Raises:
             RefusedError: the model answered with an error.
-            RuntimeError: the process died.
+            DiedError: the process died, before or of this request, or did not answer in time.
         """
         definition = self.signatures[signature]
         feeds = {
@@ -125,23 +142,40 @@ class ServedModel:
         }
         names = sorted(definition.outputs)
         fetches = [definition.outputs[name].name for name in names]
-        answer: Future = Future()
-        with self._lock:
-            self._sent += 1
-            self._waiting[self._sent] = answer
-            try:
-                pickle.dump((self._sent, feeds, fetches), self._process.stdin)
-                self._process.stdin.flush()
-            except OSError:  # it died; the reader says so
-                pass
-        reply = self._answer(answer)
+        reply = self._answer(lambda number: (number, feeds, fetches))
         return dict(zip(names, map(_unpacked, reply["tensors"])))
 
-    def _answer(self, answer: Future) -> dict:
-        reply = answer.result()
+    def _answer(self, request: Callable[[int], tuple] | None = None) -> dict:
+        """The reply to a request, or, to none, to having been started."""
+        # The time that writing to a full pipe takes counts, too.
+        timer = threading.Timer(self._timeout, self._end, [f"took over {self._timeout:g} s"])
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = self._loaded if request is None else self._send(request)
+            reply = answer.result()
+        finally:
+            timer.cancel()
         if "error" in reply:
             raise RefusedError(reply["error"])
         return reply
+
+    def _send(self, request: Callable[[int], tuple]) -> Future:
+        answer: Future = Future()
+        with self._lock:
+            if self._died is not None:
+                raise DiedError(self._died)
+            self._sent += 1
+            number = self._sent
+            self._waiting[number] = answer
+        with self._sending, contextlib.suppress(OSError, ValueError):  # the reader says it died
+            pickle.dump(request(number), self._process.stdin)
+            self._process.stdin.flush()
+        return answer
+
+    def _end(self, why: str) -> None:
+        self._ended = self._ended or f"{why}, and was ended."
+        self._process.kill()
 
     def _read(self) -> None:
         """Hands answers to those who wait, until the process ends."""
@@ -151,16 +185,18 @@ class ServedModel:
                 self.seconds = reply.get("seconds", self.seconds)
                 self.memory = reply.get("memory", self.memory)
                 self._waiting.pop(reply["number"]).set_result(reply)
-        except (EOFError, pickle.UnpicklingError):
-            status = self._process.wait()
-            with self._lock:
-                for answer in self._waiting.values():
-                    answer.set_exception(
-                        RuntimeError(
-                            f"The process that served the model died, with exit status {status}."
-                        )
-                    )
-                self._waiting = {}
+        except Exception:  # the end, or what is no answer
+            try:
+                status = self._process.wait(_LAST_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._end("gave what is no answer")
+                status = self._process.wait()
+        words = self._words.fileno()
+        words = os.pread(words, _LAST_BYTES, max(0, os.fstat(words).st_size - _LAST_BYTES))
+        with self._lock:
+            self._died = f"The process that served the model {self._ended or ending(status, words)}"
+            for answer in self._waiting.values():
+                answer.set_exception(DiedError(self._died))
 
 
 def _packed(value: np.ndarray, dtype: int) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tfkit.export.child import TIMEOUT, ending
 from tfkit.export.lite import Classifier
 from tfkit.export.report import ExportError, Mismatch
+from tfkit.files import enough_room
 
 _SCRIPT = Path(__file__).with_name("lite_process.py")
 # Between two runs of the same file on the same tokens.
@@ -31,20 +34,43 @@ def timed_scores(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarr
     return np.stack(rows), statistics.median(seconds)
 
 
-def peak_memory(content: bytes, *, text_kernels: bool = False) -> int:
+def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = TIMEOUT) -> int:
     """Bytes that a fresh process grows by, at most, when it loads and runs a file.
 
+    Args:
+        content: of the file.
+        text_kernels: register tensorflow-text's.
+        timeout: seconds after which the process is ended. It ends with this one, too.
+
     Raises:
-        ExportError: the file does not run there.
+        ExportError: the file does not run there, or not in time.
     """
-    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-        file.write(content)
-        file.flush()
+    folder = Path(tempfile.gettempdir())
+    with enough_room(folder, len(content)), tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary, "model.tflite")
+        path.write_bytes(content)
         kernels = "text" if text_kernels else "builtin"
-        command = [sys.executable, "-I", str(_SCRIPT), file.name, kernels]
-        done = subprocess.run(command, capture_output=True, text=True)
+        command = [sys.executable, "-I", str(_SCRIPT), str(path), kernels]
+        standard_input, held = os.pipe()
+        try:
+            done = subprocess.run(
+                command, stdin=standard_input, capture_output=True, timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            raise ExportError(
+                f"Expected a file that runs in a fresh process. It took over {timeout:g} s, and "
+                "was ended."
+            ) from None
+        finally:
+            os.close(standard_input)
+            os.close(held)
     if done.returncode:
-        raise ExportError(f"Expected a file that runs in a fresh process. {done.stderr[-400:]}")
+        raise ExportError(
+            "Expected a file that runs in a fresh process. That "
+            f"{ending(done.returncode, done.stderr)}"
+        )
+    if not done.stdout:
+        raise ExportError("Expected a file that runs in a fresh process. It gave no figure.")
     return int(done.stdout.split()[-1])
 
 

@@ -14,7 +14,7 @@ from tfkit.export.op_audit import audit_saved_model, compute_dtype
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
 from tfkit.export.samples import sample
-from tfkit.export.served import RefusedError, ServedModel
+from tfkit.export.served import DiedError, RefusedError, ServedModel
 from tfkit.export.warmup import read_warmup
 from tfkit.files import local_path
 from tfkit.models.inputs import token_limit
@@ -75,7 +75,7 @@ def loaded(folder: Path) -> ServedModel:
     """
     try:
         return ServedModel(folder)
-    except RefusedError as error:
+    except (RefusedError, DiedError) as error:
         raise ExportError(
             f"Expected a SavedModel that servers load. '{folder}': {error}"
         ) from error
@@ -91,6 +91,8 @@ def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> 
         raise ExportError(
             f"Expected '{served.folder}' to answer. It refused a good request: {error}"
         ) from error
+    except DiedError as error:
+        raise ExportError(f"Expected '{served.folder}' to answer. {error}") from error
 
 
 def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> ServingReport:
