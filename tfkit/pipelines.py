@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def pipeline(
 
 
 class TextClassificationPipeline:
-    """A model with its tokenizer, called on texts.
+    """A model with its tokenizer, called on texts. Threads may share one.
 
     Args:
         model: a `TFDistilBertForSequenceClassification`.
@@ -133,6 +134,7 @@ class TextClassificationPipeline:
         self.precision, self.runtime = precision, runtime
         self._tokenizers: dict[tuple, Tokenize] = {}
         self._runtimes: dict[tuple, object] = {}
+        self._making = threading.Lock()
         self._runtime(precision, runtime)
 
     def __call__(
@@ -194,18 +196,30 @@ class TextClassificationPipeline:
 
     def _tokenize(self, max_length: int, parts: int) -> Tokenize:
         """From `parts` columns of strings to tokens."""
-        key = max_length, parts
-        if key not in self._tokenizers:
+
+        def make():
             limit = token_limit(self.model, self.tokenizer, max_length)
-            self._tokenizers[key] = Tokenize(self.tokenizer, limit, pairs=parts == 2)
-        return self._tokenizers[key]
+            return Tokenize(self.tokenizer, limit, pairs=parts == 2)
+
+        return self._once(self._tokenizers, (max_length, parts), make)
 
     def _runtime(self, *choice: str | None):
         key = self.model.generation, *choice
-        if key not in self._runtimes:
-            self._runtimes = {k: r for k, r in self._runtimes.items() if k[0] == key[0]}
-            self._runtimes[key] = choose(self.model, *choice)
-        return self._runtimes[key]
+
+        def make():
+            for old in [old for old in self._runtimes if old[0] != key[0]]:
+                del self._runtimes[old]
+            return choose(self.model, *choice)
+
+        return self._once(self._runtimes, key, make)
+
+    def _once(self, made: dict, key: tuple, make: Callable):
+        """What `make` gives, made for the first caller alone, whom others wait for."""
+        if (found := made.get(key)) is None:
+            with self._making:
+                if (found := made.get(key)) is None:
+                    made[key] = found = make()
+        return found
 
     def _config(self, function: str | None):
         if function is None:

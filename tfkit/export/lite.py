@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ class Classifier:
     """A `.tflite` file that `tfkit.export.tflite` wrote, ready to answer texts.
 
     Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and else in
-    the interpreter that comes with TensorFlow.
+    the interpreter that comes with TensorFlow. Threads may share one: they take turns.
 
     Args:
         path: the file, or its bytes.
@@ -73,6 +74,7 @@ class Classifier:
             )
         self.labels = files[LABELS]
         self.max_length = None
+        self._turn = threading.Lock()  # an interpreter serves one caller at a time
         # T -> what runs T tokens, the shortest first; 0 stands for any T.
         self._runners = {max(0, _width(run)): run for run in sorted(runners, key=_width)}
         if self.form != "text":
@@ -96,7 +98,8 @@ class Classifier:
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One run of the interpreter."""
         run = self._runners.get(next(iter(inputs.values())).shape[-1])
-        return (run or next(iter(self._runners.values())))(**inputs)
+        with self._turn:
+            return (run or next(iter(self._runners.values())))(**inputs)
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
         """Scores float32 `[B,C]`."""

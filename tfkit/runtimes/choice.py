@@ -52,7 +52,7 @@ def runtime(model, precision: str | None, library: str | None = None) -> InGraph
         warnings.warn(
             "This processor has no bfloat16 arithmetic: answers are right, and slower than in "
             "float32. precision='int8' is fast here.",
-            stacklevel=4,
+            stacklevel=6,
         )
     model = in_dtype(model, PRECISIONS[precision])
     return Packed(model, precision) if library == "litert" else InGraph(model)
