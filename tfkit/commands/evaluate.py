@@ -115,9 +115,9 @@ def _tflite(options) -> _Classifier:
                 f"--{name.replace('_', '-')} does not go with --tflite: the file was exported for "
                 "single texts, one length and one precision."
             )
-    known, tokenizer = named_kind(options), None
+    known, tokenizer = {"problem_type": options.problem_type}, None
     if options.model:
-        config = DistilBertConfig.from_pretrained(options.model, **known)
+        config = DistilBertConfig.from_pretrained(options.model, **named_kind(options))
         known = {"names": config.id2label, "problem_type": config.problem_type}
         tokenizer = AutoTokenizer.from_pretrained(options.model)
     classify = export.Classifier(options.tflite, tokenizer=tokenizer)

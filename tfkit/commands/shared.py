@@ -50,8 +50,22 @@ def add_problem_type(parser, usage_help: str) -> None:
 
 
 def named_kind(options) -> dict:
-    """What `--problem-type` says of a model, as its config takes it."""
-    return {} if options.problem_type is None else {"problem_type": options.problem_type}
+    """What `--problem-type` says of a model whose config does not, as the config takes it.
+
+    Raises:
+        ValueError: the config says otherwise.
+    """
+    if options.problem_type is None:
+        return {}
+    from tfkit.config import DistilBertConfig
+
+    known = DistilBertConfig.from_pretrained(options.model or small_model()).problem_type
+    if known not in (None, options.problem_type):
+        raise ValueError(
+            f"--problem-type must be {known}, as the model's config says; received "
+            f"{options.problem_type}. Leave it out."
+        )
+    return {"problem_type": options.problem_type}
 
 
 def add_batches(parser) -> None:

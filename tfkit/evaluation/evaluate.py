@@ -8,6 +8,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.pipeline import dataset
+from tfkit.data.task import check_task
 from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression
 from tfkit.evaluation.single_label import Evaluation, score_single_label
@@ -45,7 +46,7 @@ def evaluate(
     Returns: an `Evaluation`, or what it is for several labels a text or for numbers.
 
     Raises:
-        ValueError: the texts have no labels, or more classes than the model.
+        ValueError: the texts have no labels, or other ones than the model's config says.
     """
     options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
     return score(examples, predict_logits(model, tokenizer, examples, **options))
@@ -82,6 +83,8 @@ def predict_logits(
 ) -> np.ndarray:
     """Logits float `[B,C]` of the texts, in their order; arguments as in `evaluate`."""
     check_examples(examples)
+    if examples.has_labels:
+        check_task(model.config, examples)
     unlabelled = Examples(*examples.columns)
     max_length = token_limit(model, tokenizer, max_length)
     batches = dataset(unlabelled, tokenizer, batch_size=batch_size, max_length=max_length)

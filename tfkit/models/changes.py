@@ -58,6 +58,14 @@ class ChangeableModel(keras.Model):
         self._config = config
         self._trace_anew()
 
+    def set_task(self, **changes) -> None:
+        """Changes what the config says of the answers, which no traced function holds.
+
+        Args:
+            **changes: `problem_type`, `id2label`.
+        """
+        self._config = self.distilbert.config = self.config.replace(**changes)
+
     def _demand_what_is_built(self, config: DistilBertConfig) -> None:
         for field in dataclasses.fields(config):
             have, wanted = getattr(self.config, field.name), getattr(config, field.name)

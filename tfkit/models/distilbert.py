@@ -20,7 +20,7 @@ from tfkit.layers.heads import ClassificationHead
 from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models import onnx_ops
 from tfkit.models.inputs import check_ids, check_labels, merge
-from tfkit.models.losses import classification_loss
+from tfkit.models.losses import classification_loss, problem_type, task_of_loss
 from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
 from tfkit.models.pretrained import TFPreTrainedModel
 
@@ -266,4 +266,21 @@ class TFDistilBertForSequenceClassification(_DistilBert):
         return {"logits": logits, "loss": self.head_loss(labels, logits)}
 
     def head_loss(self, labels, outputs):
+        """The loss `[B]` of what the labels show the task to be, which the config says from then
+        on, as in Transformers.
+        """
+        self.set_task(problem_type=problem_type(self.config, ops.convert_to_tensor(labels)))
         return classification_loss(self.config, labels, outputs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """As of any model here; a Keras loss that shows what it trains for is told the config."""
+        kind = task_of_loss(self.loss, self.config.num_labels)
+        if training and kind is not None:
+            if self.config.problem_type not in (None, kind):
+                raise ValueError(
+                    f"Expected a loss of a {self.config.problem_type}, the model's `problem_type`. "
+                    f"Received {self.loss!r}, of a {kind}. Leave `loss` out for the head's own, or "
+                    f"build or load the model with `problem_type={kind!r}`."
+                )
+            self.set_task(problem_type=kind)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)

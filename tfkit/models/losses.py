@@ -75,3 +75,52 @@ def on_logits(loss):
         return [on_logits(each) for each in loss]
     known = isinstance(loss, str) and loss in _ON_LOGITS
     return _ON_LOGITS[loss](from_logits=True) if known else loss
+
+
+_losses = keras.losses
+# Loss functions that show what a model is trained for.
+_TASK_OF_LOSS = {
+    **dict.fromkeys(
+        (
+            _losses.sparse_categorical_crossentropy,
+            _losses.categorical_crossentropy,
+            _losses.categorical_focal_crossentropy,
+            _losses.categorical_hinge,
+        ),
+        "single_label_classification",
+    ),
+    **dict.fromkeys(
+        (_losses.binary_crossentropy, _losses.binary_focal_crossentropy),
+        "multi_label_classification",
+    ),
+    **dict.fromkeys(
+        (
+            _losses.mean_squared_error,
+            _losses.mean_absolute_error,
+            _losses.mean_absolute_percentage_error,
+            _losses.mean_squared_logarithmic_error,
+            _losses.huber,
+            _losses.log_cosh,
+        ),
+        "regression",
+    ),
+}
+
+
+def task_of_loss(loss, num_labels: int) -> str | None:
+    """The `problem_type` that a loss of `compile` trains for; None where it does not show.
+
+    Example:
+
+        >>> task_of_loss("mse", 1), task_of_loss(keras.losses.BinaryCrossentropy(), 3)
+        ('regression', 'multi_label_classification')
+        >>> task_of_loss("mse", 3)  # of several logits they may be a teacher's, to be matched
+    """
+    each = list(loss.values()) if isinstance(loss, dict) else loss
+    if isinstance(each, (list, tuple)) and len(each) == 1:
+        (loss,) = each
+    if isinstance(loss, (list, tuple, dict)):
+        return None
+    loss = keras.losses.get(loss)
+    kind = _TASK_OF_LOSS.get(getattr(loss, "fn", loss))
+    return None if kind == "regression" and num_labels > 1 else kind

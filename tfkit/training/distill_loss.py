@@ -155,6 +155,10 @@ class Distiller(TrainableModel):
         """The student's encoder, of which `fine_tune` may freeze layers."""
         return self.student.distilbert
 
+    def set_task(self, **changes) -> None:
+        """Of the student."""
+        self.student.set_task(**changes)
+
     def enable_lora(self, rank: int, **options) -> None:
         """Of the student."""
         self.student.enable_lora(rank, **options)

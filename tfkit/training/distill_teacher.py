@@ -195,7 +195,14 @@ def _in_order(logits: np.ndarray, teacher, examples: Examples) -> np.ndarray:
             f"Expected logits of shape {shape} from the teacher: a row for each text and a column "
             f"for each of {listed(names)}. Received {logits.shape}."
         )
-    theirs = getattr(getattr(teacher, "config", None), "id2label", None)
+    config = getattr(teacher, "config", None)
+    kind = getattr(config, "problem_type", None)
+    if kind not in (None, examples.problem_type):
+        raise ValueError(
+            f"Expected a teacher of a {examples.problem_type}, as the texts are. Received one "
+            f"whose `problem_type` is {kind!r}."
+        )
+    theirs = getattr(config, "id2label", None)
     if theirs is None:
         return logits
     theirs = [str(theirs[number]).lower() for number in sorted(theirs)]

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfkit.data.epochs import Epochs
 from tfkit.data.examples import Examples
 from tfkit.data.stream import Stream
+from tfkit.data.task import check_task, task_of
 from tfkit.models.inputs import token_limit
 from tfkit.training import objectives
 from tfkit.training.best import KeepBest
@@ -22,7 +23,6 @@ from tfkit.training.loop import Loop
 from tfkit.training.optimizer import adamw
 from tfkit.training.recipe import Recipe
 from tfkit.training.token_dropout import token_dropout
-from tfkit.words import listed
 
 
 def fine_tune(
@@ -44,8 +44,9 @@ def fine_tune(
 
     Args:
         model: a `TFDistilBertForSequenceClassification` with one label for each of `train.names`.
-            Its `problem_type`, or that of `train`, says what it is trained for. Afterwards it is
-            compiled, and layers that the recipe froze stay frozen.
+            Afterwards its config says what it was trained for, the `problem_type` of `train` and,
+            where it had no names of its own, `train.names`; it is compiled, and layers that the
+            recipe froze stay frozen.
         tokenizer: its tokenizer.
         train: what `tfkit.data.read` gives, or `tfkit.data.stream`, of a file larger than memory.
         validation: likewise, read with `names=train.names`.
@@ -62,8 +63,8 @@ def fine_tune(
         default and the seed filled in.
 
     Raises:
-        ValueError: there are no labels, their number is not the model's, the recipe does not fit,
-            or the checkpoints are of another training.
+        ValueError: there are no labels, they are not those of the model's config, the recipe does
+            not fit, or the checkpoints are of another training.
         TypeError: a change is no field of the recipe.
 
     Example:
@@ -88,6 +89,7 @@ def fine_tune(
     recipe = recipe.settled(examples=len(train), dim=model.config.dim)
     monitor = objectives.monitored(kind, recipe.monitor)
     loss = _loss(recipe, train)
+    model.set_task(**task_of(model.config, train))
     _choose_layers(model, recipe)
     _seed(model, recipe.seed)
 
@@ -214,22 +216,10 @@ def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> 
 
 
 def check_labels(model, examples: Examples | Stream) -> None:
-    """Raises ValueError for labels that the model is not made for."""
-    if not examples.has_labels:
-        raise ValueError("Expected examples with labels to train on. Received texts alone.")
-    if len(examples.names) < 2 and examples.problem_type == "single_label_classification":
-        raise ValueError(
-            f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
-        )
-    if len(examples.names) != model.config.num_labels:
-        raise ValueError(
-            f"Expected examples of {model.config.num_labels} classes, the model's `num_labels`. "
-            f"Received {len(examples.names)}: {listed(examples.names)}. Build or load "
-            "the model with `id2label=examples.id2label`."
-        )
-    if model.config.problem_type not in (None, examples.problem_type):
-        raise ValueError(
-            f"Expected examples of a {model.config.problem_type}, the model's `problem_type`. "
-            f"Received {examples!r}. Build or load the model with `problem_type="
-            f"{examples.problem_type!r}`."
-        )
+    """Raises ValueError for labels that there is nothing to learn from, or not for the model."""
+    if examples.has_labels and examples.problem_type == "single_label_classification":
+        if len(examples.names) < 2:
+            raise ValueError(
+                f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
+            )
+    check_task(model.config, examples)

@@ -1,0 +1,71 @@
+"""Whether labelled examples are of a model's own task, and what its config says after them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tfkit.data.examples import Examples
+from tfkit.data.stream import Stream
+from tfkit.words import listed
+
+
+def check_task(config, examples: Examples | Stream) -> None:
+    """Raises ValueError for labels that a model of this config does not answer with.
+
+    Args:
+        config: of the model; a `problem_type` of None goes with any.
+        examples: labelled texts.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig
+        >>> config = DistilBertConfig(id2label={0: "yes", 1: "no"})
+        >>> check_task(config, Examples(["a"], labels=[0], names=["no", "yes"]))
+        Traceback (most recent call last):
+        ValueError: Expected examples of the model's classes, in its order: yes, no. Received...
+    """
+    if not examples.has_labels:
+        raise ValueError("Expected examples with labels. Received texts alone.")
+    kind, names = examples.problem_type, [name for _, name in sorted(config.id2label.items())]
+    if config.problem_type not in (None, kind):
+        raise ValueError(
+            f"Expected examples of a {config.problem_type}, the model's `problem_type`. "
+            f"Received {examples!r}. Read them with `problem_type={config.problem_type!r}`, or "
+            f"build or load the model with `problem_type={kind!r}`."
+        )
+    if len(examples.names) != len(names):
+        raise ValueError(
+            f"Expected examples of {len(names)} classes, the model's `num_labels`. "
+            f"Received {len(examples.names)}: {listed(examples.names)}. Read them with "
+            "`names=model.config.id2label`, or build or load the model with "
+            "`id2label=examples.id2label`."
+        )
+    if kind != "regression" and not _same_classes(names, examples.names):
+        raise ValueError(
+            f"Expected examples of the model's classes, in its order: {listed(names)}. Received "
+            f"{listed(examples.names)}. Read them with `names=model.config.id2label`, or build or "
+            "load the model with `id2label=examples.id2label`."
+        )
+
+
+def task_of(config, examples: Examples | Stream) -> dict[str, Any]:
+    """The keys of a config, with their values, that say what training on `examples` is for.
+
+    Names that say nothing, as `LABEL_0` does, give way to those of the examples.
+    """
+    names = [name for _, name in sorted(config.id2label.items())]
+    named = _are_numbers(names) and not _are_numbers(examples.names)
+    labels = {"id2label": examples.id2label} if named else {}
+    return {"problem_type": examples.problem_type, **labels}
+
+
+def _same_classes(names: Sequence[str], others: Sequence[str]) -> bool:
+    if _are_numbers(names) or _are_numbers(others):
+        return True
+    return [name.casefold() for name in names] == [name.casefold() for name in others]
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Whether classes are named by their numbers alone."""
+    return all(name in (str(n), f"LABEL_{n}") for n, name in enumerate(names))
