@@ -13,32 +13,54 @@ _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 SEPARATOR = "|"
 
 
+def plain(value):
+    """A value of NumPy, pandas, polars or pyarrow as Python's own; any other as it is."""
+    for way in ("as_py", "tolist", "to_list"):
+        if (convert := getattr(value, way, None)) is not None:
+            return convert()
+    return value
+
+
+def is_missing(value) -> bool:
+    """Whether a cell of a table is empty: None, NaN, or pandas' `NA` and `NaT`."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+
+
 def clean_label(value) -> str:
     """The label as a string: 1, True and " 1 " are all "1".
 
     Raises:
         ValueError: the label is empty, or neither a string nor a whole number.
     """
+    value = plain(value)
     if isinstance(value, str) and value.strip():
         return sys.intern(value.strip())  # one object per label, however many rows have it
-    if isinstance(value, numbers.Integral):
+    if isinstance(value, numbers.Integral):  # True too
         return sys.intern(str(int(value)))
     if isinstance(value, str):
         raise ValueError("the label is empty")
-    remedy = '. Pass problem_type="regression" to predict numbers' * isinstance(value, float)
+    remedy = ""
+    if isinstance(value, float):
+        remedy = '. Pass problem_type="regression" to predict numbers; classes are whole numbers'
+    elif is_list(value):
+        remedy = '. Pass problem_type="multi_label_classification" for several labels a text'
     raise ValueError(
         f"expected a label that is a string or a whole number. Received: {value!r}{remedy}"
     )
 
 
-def clean_labels(value) -> tuple[str, ...]:
+def clean_labels(value) -> tuple[str | bool, ...]:
     """The labels of one text, which may have none: a list of them, or a string "a|b".
+
+    Where a list has a yes or no for each class, floats and bools become bools; what stands for
+    what, all rows together show (`tfkit.data.classes`).
 
     Example:
 
-        >>> clean_labels("news|sport"), clean_labels(["news", "sport", "news"]), clean_labels("")
-        (('news', 'sport'), ('news', 'sport'), ())
+        >>> clean_labels("news|sport"), clean_labels([1, 0, 1]), clean_labels([1.0, 0.0])
+        (('news', 'sport'), ('1', '0', '1'), (True, False))
     """
+    value = plain(value)
     if isinstance(value, str):
         value = [part for part in value.split(SEPARATOR) if part.strip()]
     if not is_list(value):
@@ -46,7 +68,21 @@ def clean_labels(value) -> tuple[str, ...]:
             f"expected the labels of a text as a list or as a string with '{SEPARATOR}' between "
             f"them. Received: {value!r}"
         )
-    return tuple(dict.fromkeys(clean_label(part) for part in value))
+    return tuple(map(_clean_part, value))
+
+
+def _clean_part(value) -> str | bool:
+    value = plain(value)
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, float):
+        return clean_label(value)
+    if value not in (0.0, 1.0):
+        raise ValueError(
+            f"expected labels that are strings or whole numbers, or a 0 or 1 for each class. "
+            f"Received: {value!r}"
+        )
+    return bool(value)
 
 
 def clean_number(value) -> float:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from tfkit.data.data_file import DataFile
 from tfkit.data.rows import Row
 
 _ROWS_AT_ONCE = 4096
 
 
-def parquet_rows(path: Path, *, columns: list[str]) -> Iterator[Row]:
+def parquet_rows(file: DataFile, *, columns: list[str]) -> Iterator[Row]:
     """Rows of a Parquet file, numbered from 0 as its readers do.
 
     Args:
-        path: the file.
+        file: the file.
         columns: those to read, if the file has them all; else every column, empty, so that a
             message can name what there is.
 
@@ -29,15 +29,15 @@ def parquet_rows(path: Path, *, columns: list[str]) -> Iterator[Row]:
             "Reading Parquet needs pyarrow: pip install 'tfkit[parquet]'. Or write it as CSV."
         ) from None
     try:
-        with parquet.ParquetFile(path) as file:
-            found = file.schema_arrow.names
+        with file.open() as content, parquet.ParquetFile(content) as table:
+            found = table.schema_arrow.names
             if not set(columns) <= set(found):
                 yield 0, dict.fromkeys(found)
                 return
             number = 0
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns):
                 for row in batch.to_pylist():
                     yield number, row
                     number += 1
     except (ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a whole Parquet file: {error}.") from None
+        raise ValueError(f"{file} is not a whole Parquet file: {error}.") from None

@@ -6,24 +6,25 @@ has the number of its first. In place of the columns of a bad row stands what is
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
+from tfkit.data.data_file import DataFile
 from tfkit.data.text_files import numbered_lines, problem_of, read_text
 
 Row = tuple[int, "dict | str"]
 
-# The largest field that csv accepts on every platform: it keeps the limit in a C long.
-_LARGEST_FIELD = 2**31 - 1
 # What Excel writes in place of commas, where those are decimal points, and what others do.
 _DELIMITERS = (",", ";", "\t", "|")
+_UNCLOSED = (
+    "a quote that opens there is not closed as CSV asks ({}). Double the quotes inside a quoted "
+    "field; for tab-separated text without quoting pass format='tsv'"
+)
 
 
 def csv_rows(
-    path: Path, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
+    file: DataFile, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
 ) -> Iterator[Row]:
     """Comma-separated values with quotes as in RFC 4180.
 
@@ -31,79 +32,106 @@ def csv_rows(
     reading goes on at the second.
 
     Args:
-        path: the file.
+        file: the file.
         encoding: of the file.
         delimiter: what stands between columns; None takes the comma, or what the header has in
             place of commas.
         lenient: the reader goes on after bad rows.
     """
-    lines = _Lines(numbered_lines(path, encoding, newline="", lenient=lenient))
-    limit = csv.field_size_limit(_LARGEST_FIELD)
-    try:
-        delimiter = lines.delimiter() if delimiter is None else delimiter
-        reader = csv.reader(lines, strict=True, delimiter=delimiter)
-        header = None
-        while True:
-            lines.taken.clear()
-            try:
-                record = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                record = (
-                    f"a quote that opens there is not closed as CSV asks ({error}). Double the "
-                    "quotes inside a quoted field; for tab-separated text without quoting pass "
-                    "format='tsv'"
-                )
-            number = lines.taken[0][0]
-            problem = next((said for _, line in lines.taken if (said := problem_of(line))), None)
-            record = problem or record
-            if header is None:
-                header = _header(path, number, record)
-                continue
-            row = _row(header, record)
-            if isinstance(row, str) and lenient:
-                lines.give_back_all_but_first()
-            if row is not None:
-                yield number, row
+    lines = _Lines(numbered_lines(file, encoding, newline="", lenient=lenient))
+    delimiter = lines.delimiter() if delimiter is None else delimiter
+    header = None
+    while True:
+        lines.taken.clear()
+        try:
+            record = _record(lines, delimiter)
+        except StopIteration:
+            break
+        number = lines.taken[0][0]
+        problem = next((said for _, line in lines.taken if (said := problem_of(line))), None)
+        record = problem or record
         if header is None:
-            _header(path, 0, None)
-    finally:
-        csv.field_size_limit(limit)
+            header = _header(file, number, record)
+            continue
+        row = _row(header, record)
+        if isinstance(row, str) and lenient:
+            lines.give_back_all_but_first()
+        if row is not None:
+            yield number, row
+    if header is None:
+        _header(file, 0, None)
 
 
-def tsv_rows(path: Path, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
+def _record(lines: Iterator[str], delimiter: str) -> list[str] | str:
+    """The next record, of a line or several, or what is wrong with it.
+
+    The module `csv` has one limit of a field's length for the whole process, so it is not used.
+    """
+    line = next(lines)
+    if '"' not in line:
+        line = line.rstrip("\r\n")
+        return line.split(delimiter) if line else []
+    fields, place = [], 0
+    while True:
+        if not line.startswith('"', place):
+            field, found, _ = line[place:].rstrip("\r\n").partition(delimiter)
+            place += len(field)
+        else:
+            parts, place = [], place + 1
+            while True:
+                end = line.find('"', place)
+                parts.append(line[place : None if end < 0 else end])
+                if end < 0:
+                    line, place = next(lines, None), 0
+                    if line is None:
+                        return _UNCLOSED.format("the file ends within it")
+                elif line.startswith('"', end + 1):
+                    parts.append('"')
+                    place = end + 2
+                else:
+                    break
+            field, place = "".join(parts), end + 1
+            found = line.startswith(delimiter, place)
+            if not found and line[place:].rstrip("\r\n"):
+                return _UNCLOSED.format(f"'{delimiter}' expected after '\"'")
+        fields.append(field)
+        if not found:
+            return fields
+        place += 1
+
+
+def tsv_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
     """Tab-separated values without quoting, as in GLUE: a quote is a character like any other."""
     header = None
-    for number, line in numbered_lines(path, encoding, newline="\n", lenient=lenient):
+    for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):
         record = problem_of(line) or line.removesuffix("\n").removesuffix("\r").split("\t")
         if header is None:
-            header = _header(path, number, record)
+            header = _header(file, number, record)
         elif (row := _row(header, record)) is not None:
             yield number, row
     if header is None:
-        _header(path, 0, None)
+        _header(file, 0, None)
 
 
-def jsonl_rows(path: Path, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
+def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
     """JSON lines: one object per line."""
-    for number, line in numbered_lines(path, encoding, newline="\n", lenient=lenient):
+    for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):
         if line.strip():
             yield number, problem_of(line) or _json_object(line)
 
 
-def json_rows(path: Path, *, encoding: str = "utf-8") -> Iterator[Row]:
+def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Iterator[Row]:
     """One JSON array of objects, numbered from 0. It is held whole while its rows are read."""
-    text = read_text(path, encoding)
+    text = read_text(file, encoding)
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path} is not a whole JSON array: {error.msg} at line {error.lineno}, column "
+            f"{file} is not a whole JSON array: {error.msg} at line {error.lineno}, column "
             f"{error.colno}. JSON lines, an object a line, can be read past such a place."
         ) from None
     except RecursionError:
-        raise ValueError(f"{path} is JSON too deeply nested to read.") from None
+        raise ValueError(f"{file} is JSON too deeply nested to read.") from None
     for number, row in enumerate(rows):
         yield number, row if isinstance(row, dict) else _no_object(repr(row))
 
@@ -154,14 +182,14 @@ class _Lines:
         return next((character for character in _DELIMITERS if character in line), ",")
 
 
-def _header(path: Path, number: int, record: list[str] | str | None) -> list[str]:
+def _header(file: DataFile, number: int, record: list[str] | str | None) -> list[str]:
     if isinstance(record, str):
-        raise ValueError(f"line {number} of {path}: {record}.")
+        raise ValueError(f"line {number} of {file}: {record}.")
     if not record:
-        raise ValueError(f"{path} is empty. Expected a line of column names, then the rows.")
+        raise ValueError(f"{file} is empty. Expected a line of column names, then the rows.")
     twice = [column for column in record if record.count(column) > 1]
     if twice:
-        raise ValueError(f"{path} has the column '{twice[0]}' twice. Rename one of them.")
+        raise ValueError(f"{file} has the column '{twice[0]}' twice. Rename one of them.")
     return record
 
 

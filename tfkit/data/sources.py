@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tfkit.data.data_file import DataFile, data_file
+from tfkit.data.examples import Examples
+from tfkit.data.labels import is_missing, plain
 from tfkit.data.parquet import parquet_rows
 from tfkit.data.rows import Row, csv_rows, json_rows, jsonl_rows, tsv_rows
-from tfkit.data.text_files import data_suffix, is_json_array, read_text
+from tfkit.data.text_files import json_kind, read_text
 from tfkit.files import local_path
 
 _READERS = {
@@ -59,7 +62,7 @@ def source_of(
     delimiter: str | None,
     lenient: bool,
 ) -> Source:
-    """The rows of a file, a folder, a dataset of Hugging Face's, a dict of columns or a list.
+    """The rows of a file, a folder, a table, a dataset of Hugging Face's, or a list.
 
     Args:
         source: as in `tfkit.data.read`.
@@ -67,16 +70,23 @@ def source_of(
         format, encoding, delimiter: as in `tfkit.data.read`.
         lenient: the reader goes on after bad rows.
     """
-    if isinstance(source, (str, os.PathLike)):
-        path = _existing(source)
-        if path.is_dir():
-            return _folder(path, columns, encoding)
-        return _file(path, columns, format, encoding, delimiter, lenient)
+    is_path = isinstance(source, (str, os.PathLike))
+    if is_path and local_path(source).is_dir():
+        return _folder(local_path(source), columns, encoding)
+    if is_path or hasattr(source, "read"):
+        return _file(data_file(source), columns, format, encoding, delimiter, lenient)
     if isinstance(source, Mapping):
         return _columns(source)
     names = _class_names(source, columns.get("label"))
-    if names is not None or hasattr(source, "features"):
+    if hasattr(source, "features") and hasattr(source, "column_names"):
         return _dataset(source, columns, names)
+    if (table := _table(source, columns)) is not None:
+        return _columns(table, "The table", missing=True)
+    if not isinstance(source, Iterable) or isinstance(source, bytes):
+        raise TypeError(
+            "Expected a file, a folder, a table, a dataset or an iterable of rows. Received: "
+            f"{type(source).__name__}."
+        )
     place = "row {} of the list".format
     return Source("The list", lambda: _rows_of(source, list(columns.values())), place)
 
@@ -84,34 +94,33 @@ def source_of(
 # === Files ===
 
 
-def _existing(source: str | os.PathLike) -> Path:
-    path = local_path(source)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file '{path}'. Check the path.")
-    return path
-
-
 def _file(
-    path: Path,
+    file: DataFile,
     columns: Mapping[str, str],
     format: str | None,
     encoding: str,
     delimiter: str | None,
     lenient: bool,
 ) -> Source:
-    found = format or _SUFFIXES.get(data_suffix(path))
+    # What a file holds counts more than what its name says.
+    content = "parquet" if file.start.startswith(b"PAR1") else json_kind(file, encoding)
+    found = format or content or _SUFFIXES.get(file.suffix)
     if found not in FORMATS:
         raise ValueError(
-            f"Expected a file that ends in {', '.join(_SUFFIXES)} (.gz, .bz2 or .xz may follow), a "
-            f"folder with a folder of .txt files for each class, or `format` as one of "
-            f"{', '.join(FORMATS)}. Received: '{path}', format={format!r}."
+            f"Expected a file that ends in {', '.join(_SUFFIXES)} (.gz, .bz2, .xz or .zip may "
+            "follow), a folder with a folder of .txt files for each class, or `format` as one of "
+            f"{', '.join(FORMATS)}. Received: '{file}', format={format!r}."
         )
-    if found == "jsonl" and is_json_array(path, encoding):
+    if content == "parquet" != found:
+        raise ValueError(f"{file} is a Parquet file. Received: format={format!r}. Leave it out.")
+    if found == "jsonl" and content == "json":
         found = "json"
     if delimiter is not None and found != "csv":
         raise ValueError(f"`delimiter` is for CSV. Received: delimiter={delimiter!r} with {found}.")
-    if delimiter is not None and len(delimiter) != 1:
-        raise ValueError(f"`delimiter` must be one character. Received: {delimiter!r}.")
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise ValueError(
+            f"`delimiter` must be one character, no quote and no line end. Received: {delimiter!r}."
+        )
     options = {
         "csv": {"encoding": encoding, "delimiter": delimiter, "lenient": lenient},
         "json": {"encoding": encoding},
@@ -119,9 +128,9 @@ def _file(
     }.get(found, {"encoding": encoding, "lenient": lenient})
     rows = _READERS[found]
     return Source(
-        name=str(path),
-        rows=lambda: rows(path, **options),
-        place=f"{'row' if found in ('json', 'parquet') else 'line'} {{}} of {path}".format,
+        name=str(file),
+        rows=lambda: rows(file, **options),
+        place=f"{'row' if found in ('json', 'parquet') else 'line'} {{}} of {file}".format,
         same_columns=found not in ("json", "jsonl"),
     )
 
@@ -139,7 +148,7 @@ def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Source:
     def rows() -> Iterator[Row]:
         for number, file in enumerate(files):
             try:
-                row = {columns["text"]: read_text(file, encoding)}
+                row = {columns["text"]: read_text(DataFile(file), encoding)}
             except ValueError as error:
                 yield number, str(error).rstrip(".")
                 continue
@@ -153,13 +162,29 @@ def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Source:
 # === What Python holds ===
 
 
-def _columns(table: Mapping) -> Source:
-    """A dict of columns."""
-    splits = [name for name, values in table.items() if hasattr(values, "features")]
+def _columns(table: Mapping, name: str = "The list", *, missing: bool = False) -> Source:
+    """A dict of columns.
+
+    Args:
+        table: column -> its values.
+        name: of the whole.
+        missing: a value that is missing is an empty one, as a file of CSV has it.
+    """
+    splits = [
+        name
+        for name, values in table.items()
+        if hasattr(values, "column_names") or _column_names(values) is not None
+    ]
     if splits:
         raise ValueError(
             f"Expected one split of a dataset. Received all: {', '.join(map(str, splits))}. "
             f"Pass one of them, such as dataset[{splits[0]!r}]."
+        )
+    single = [column for column, values in table.items() if isinstance(values, (str, bytes))]
+    if single:
+        raise ValueError(
+            f"Expected a dict of columns, each with a value for every row. Received a string as "
+            f"'{single[0]}'. A single row goes into a list."
         )
     lengths = {column: len(values) for column, values in table.items()}
     if len(set(lengths.values())) > 1:
@@ -167,9 +192,42 @@ def _columns(table: Mapping) -> Source:
 
     def rows() -> Iterator[Row]:
         for number, values in enumerate(zip(*table.values())):
+            values = map(plain, values)
+            if missing:
+                values = ("" if is_missing(value) else value for value in values)
             yield number, dict(zip(table, values))
 
-    return Source("The list", rows, "row {} of the list".format, same_columns=True)
+    return Source(name, rows, f"row {{}} of {name.lower()}".format, same_columns=True)
+
+
+def _column_names(source) -> list | None:
+    """The names of a table's columns; None for anything else."""
+    for attribute in ("column_names", "columns"):
+        names = getattr(source, attribute, None)
+        if names is not None and not callable(names) and not isinstance(source, Examples):
+            return list(names)
+    return None
+
+
+def _table(source, columns: Mapping[str, str]) -> dict | None:
+    """The wanted columns of a DataFrame of pandas or polars or a table of pyarrow; else None.
+
+    Where one is missing all are given, so that the message can name them.
+    """
+    names = _column_names(source)
+    if names is None:
+        return None
+    if hasattr(source, "collect"):  # lazy, as of polars
+        raise TypeError(
+            f"Expected a table in memory. Received: {type(source).__name__}. Call its `collect()`."
+        )
+    wanted = list(dict.fromkeys(columns.values()))
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"The table has the column '{twice[0]}' twice. Rename one of them.")
+    if not set(wanted) <= set(names):
+        return {name: [""] for name in names}
+    return {name: source[name] for name in wanted}
 
 
 def _class_names(source, label: str | None) -> tuple[str, ...] | None:
@@ -177,7 +235,8 @@ def _class_names(source, label: str | None) -> tuple[str, ...] | None:
     features = getattr(source, "features", None)
     if not isinstance(features, Mapping) or label not in features:
         return None
-    names = getattr(features[label], "names", None)
+    feature = features[label]
+    names = getattr(getattr(feature, "feature", feature), "names", None)  # of a list, of its parts
     return tuple(names) if names else None
 
 
@@ -199,6 +258,7 @@ def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None)
 def _rows_of(source: Iterable, columns: list[str]) -> Iterator[Row]:
     """Rows of an iterable, numbered from 0 as Python does."""
     for number, row in enumerate(source):
+        row = plain(row)
         if isinstance(row, str):
             yield number, {columns[0]: row}
         elif isinstance(row, Mapping):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tfkit.config_rules import check_problem_type
-from tfkit.data.readers import columns_of, known_labels, unknown_label
+from tfkit.data.classes import Classes
+from tfkit.data.readers import columns_of
 from tfkit.data.sources import Source, source_of
 from tfkit.data.table import BadRow, SkippedRows, checked_rows
 from tfkit.words import counted
@@ -40,14 +41,14 @@ class Stream:
         rows: int,
         problem_type: str | None,
         names: tuple[str, ...],
-        known: Mapping[str, int],
+        classes: Classes | None,
         skipped: tuple[BadRow, ...],
         label_counts: np.ndarray | None,
         digest: str,
     ):
         self.names, self.problem_type, self.skipped = names, problem_type, skipped
         self.label_counts, self.digest = label_counts, digest
-        self._source, self._columns, self._rows, self._known = source, columns, rows, known
+        self._source, self._columns, self._rows, self._classes = source, columns, rows, classes
 
     def __len__(self) -> int:
         return self._rows
@@ -167,12 +168,12 @@ class Stream:
     def _target(self, label):
         if self.problem_type == "regression":
             return [label]
-        if self.problem_type == "single_label_classification":
-            return self._known.get(label)
-        numbers = [self._known.get(part) for part in label]
-        if None in numbers:
+        found = self._classes.number(label)
+        if isinstance(found, str):
             return None
-        return [float(number in numbers) for number in range(len(self.names))]
+        if self.problem_type == "single_label_classification":
+            return found
+        return [float(number in found) for number in range(len(self.names))]
 
 
 def _drawn(rows: Iterator, count: int, generator: random.Random) -> Iterator:
@@ -206,7 +207,8 @@ def stream(
 
     Args:
         source: what `read` takes, if it can be read more than once: a file, a folder, a dataset.
-            A JSON array is held whole; JSON lines are not.
+            A JSON array is held whole; JSON lines are not. A pipe or an open file is copied to a
+            temporary file first.
         text, label, text_pair, format, names, encoding, delimiter, skip_bad_rows: as in `read`.
         problem_type: as in `read`; None is one class a text.
 
@@ -226,7 +228,7 @@ def stream(
         [[1, 0], [0]]
     """
     check_problem_type(problem_type)
-    if isinstance(source, Iterator):
+    if isinstance(source, Iterator) and not hasattr(source, "read"):
         raise TypeError(
             "Expected a source that can be read more than once, such as a file. Received: "
             f"{type(source).__name__}. Write its rows to a file, or use `read`."
@@ -246,28 +248,27 @@ def stream(
         digest.update(repr(tuple(row.values())).encode())
         if label is not None and kind != "regression":
             places.setdefault(row["label"], [number, 0])[1] += 1
-    known, class_names, counts = {}, (label,) if label is not None else (), None
+    classes, class_names, counts = None, (label,) if label is not None else (), None
     if label is not None and kind != "regression":
         several = kind == "multi_label_classification"
-        found = set(itertools.chain.from_iterable(places)) if several else set(places)
-        known, class_names = known_labels(found, names, opened.names)
+        classes = Classes(places, several=several, names=names, own_names=opened.names)
+        class_names = classes.names
         counts = np.zeros(len(class_names), np.int64)
         for value, (number, count) in places.items():
-            parts = value if several else [value]
-            strange = [part for part in parts if part not in known]
-            if strange:
+            found = classes.number(value)
+            if isinstance(found, str):
                 also = f" (and of {counted(count - 1, 'more row')})" if count > 1 else ""
-                skipped.add(number, unknown_label(strange[0], class_names) + also, count)
+                skipped.add(number, found + also, count)
                 rows -= count
             else:
-                counts[[known[part] for part in parts]] += count
+                counts[list(found) if several else found] += count
     return Stream(
         opened,
         columns,
         rows=rows,
         problem_type=None if label is None else kind,
         names=class_names,
-        known=known,
+        classes=classes,
         skipped=skipped.report(rows),
         label_counts=counts,
         digest=digest.hexdigest()[:16],

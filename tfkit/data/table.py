@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tfkit.data.labels import clean_label, clean_labels, clean_number, is_list
+from tfkit.data.labels import clean_label, clean_labels, clean_number, is_list, plain
 from tfkit.data.sources import Source
 from tfkit.words import counted
 
@@ -125,6 +125,7 @@ def _clean_text(value) -> str:
 
 
 def _clean_either(value) -> str | tuple[str, ...]:
+    value = plain(value)
     return clean_labels(value) if is_list(value) else clean_label(value)
 
 

@@ -1,19 +1,19 @@
-"""Text files, compressed or not, in any encoding -> numbered lines."""
+"""Text files in any encoding -> numbered lines."""
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import contextlib
 import gzip
 import io
 import lzma
 import re
+import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
-_OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+from tfkit.data.data_file import DataFile
+
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile)
 # What `errors="surrogateescape"` makes of bytes that the encoding does not know.
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 # Legacy encodings in the order in which they are tried, and the characters that a text in them
@@ -26,39 +26,31 @@ _LEGACY = {
 }
 
 
-def data_suffix(path: Path) -> str:
-    """The end of a file's name that tells its format: ".csv" of "a.csv" and of "a.csv.gz"."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _OPENERS:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
-
-
 def numbered_lines(
-    path: Path, encoding: str, *, newline: str | None, lenient: bool
+    file: DataFile, encoding: str, *, newline: str | None, lenient: bool
 ) -> Iterator[tuple[int, str]]:
     """Decoded lines with their line ends, numbered from 1.
 
     Args:
-        path: the file; `.gz`, `.bz2` and `.xz` are decompressed.
-        encoding: of the file; a byte order mark of UTF-8 is no part of the first line.
+        file: the file.
+        encoding: of the file; a byte order mark is no part of the first line.
         newline: as in `open`: "" keeps every line end, which a quoted field of CSV needs.
         lenient: give lines with undecodable bytes too; `problem_of` finds them.
 
     Raises:
         ValueError: the file is not in that encoding (unless lenient), or is damaged.
     """
-    codec = _codec(encoding)
+    codec = file.codec(encoding)
     try:
-        with _open(path) as file:
+        with file.open() as content:
             errors = "surrogateescape" if lenient else "strict"
-            text = io.TextIOWrapper(file, codec, errors=errors, newline=newline)
+            text = io.TextIOWrapper(content, codec, errors=errors, newline=newline)
             yield from enumerate(text, 1)
     except UnicodeDecodeError:
-        raise ValueError(_undecodable(path, encoding)) from None
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise ValueError(_undecodable(file, codec)) from None
+    except _DAMAGE as error:
         raise ValueError(
-            f"{path} is not a whole {path.suffix} file ({error}). Make or fetch it again."
+            f"{file} is compressed, and not whole ({error}). Make or fetch it again."
         ) from None
 
 
@@ -76,46 +68,30 @@ def problem_of(line: str) -> str | None:
     return None
 
 
-def read_text(path: Path, encoding: str) -> str:
+def read_text(file: DataFile, encoding: str) -> str:
     """A whole file as one text.
 
     Raises:
         ValueError: the file is not in that encoding, or is damaged.
     """
-    return "".join(line for _, line in numbered_lines(path, encoding, newline=None, lenient=False))
+    return "".join(line for _, line in numbered_lines(file, encoding, newline=None, lenient=False))
 
 
-def is_json_array(path: Path, encoding: str) -> bool:
-    """Whether a file begins as one array of objects, not with an object a line."""
-    with _open(path) as file:
-        text = io.TextIOWrapper(file, _codec(encoding), errors="replace")
-        return re.match(r"\s*\[\s*\{", text.read(1024)) is not None
+def json_kind(file: DataFile, encoding: str) -> str | None:
+    """Of a file that begins as JSON: "json", an array of objects, or "jsonl", an object a line."""
+    start = codecs.getincrementaldecoder(file.codec(encoding))("replace").decode(file.start)
+    begins = re.match(r'\s*(\[\s*)?\{\s*["}]', start)
+    return begins and ("json" if begins.group(1) else "jsonl")
 
 
-def _open(path: Path):
-    opener = _OPENERS.get(path.suffix.lower(), open)
-    return contextlib.closing(opener(path, "rb"))
-
-
-def _codec(encoding: str) -> str:
-    try:
-        codec = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(
-            f"Expected an encoding that Python knows, such as 'utf-8' or 'latin-1'. "
-            f"Received: {encoding!r}."
-        ) from None
-    return "utf-8-sig" if codec == "utf-8" else codec
-
-
-def _undecodable(path: Path, encoding: str) -> str:
+def _undecodable(file: DataFile, codec: str) -> str:
     """Says where the file stops being `encoding`; the error itself only knows its own block."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = codecs.getincrementaldecoder(codec)()
     decoded = lines = 0
     start = b""
-    with _open(path) as file:
+    with file.open() as content:
         while True:
-            block = file.read(1 << 16)
+            block = content.read(1 << 16)
             start = start or block
             try:
                 decoder.decode(block, final=not block)
@@ -125,8 +101,9 @@ def _undecodable(path: Path, encoding: str) -> str:
                 lines += error.object.count(b"\n", held_back, error.start)
                 around = start if position < len(start) else error.object
                 return (
-                    f"{path} is not {encoding}: byte 0x{error.object[error.start]:02x} at position "
-                    f"{position:,} (line {lines + 1}) cannot be decoded. {_remedy(around)}"
+                    f"{file} is not {codec.removesuffix('-sig')}: byte "
+                    f"0x{error.object[error.start]:02x} at position {position:,} (line "
+                    f"{lines + 1}) cannot be decoded. {_remedy(around)}"
                 )
             decoded += len(block)
             lines += block.count(b"\n")

@@ -217,9 +217,9 @@ def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> 
 
 def check_labels(model, examples: Examples | Stream) -> None:
     """Raises ValueError for labels that there is nothing to learn from, or not for the model."""
-    if examples.has_labels and examples.problem_type == "single_label_classification":
-        if len(examples.names) < 2:
-            raise ValueError(
-                f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
-            )
+    single = examples.has_labels and examples.problem_type == "single_label_classification"
+    if single and len(examples.names) < 2:
+        raise ValueError(
+            f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
+        )
     check_task(model.config, examples)
