@@ -158,8 +158,16 @@ def run(options, *, start=None, learn=None) -> None:
         verbose="auto" if writes else 0,
     )
     if writes:
-        for part in (model, tokenizer, history.recipe):
-            part.save_pretrained(output)
+        try:
+            for part in (model, tokenizer, history.recipe):
+                part.save_pretrained(output)
+        except OSError as error:
+            if checkpoints.files():
+                raise OSError(
+                    f"{error} The checkpoints in '{checkpoints.directory}' stay: go on from them "
+                    "with --resume."
+                ) from error
+            raise
     if validation is not None:  # all workers answer together
         say(training.evaluate(model, tokenizer, validation, max_length=recipe.max_length))
     if writes:
@@ -229,11 +237,9 @@ def _said(examples) -> str:
 
 
 def _logs(options) -> list:
-    import keras
-
-    from tfkit.training import Log
+    from tfkit.training.logs import Log, TensorBoard
 
     logs = [Log(path, every=100) for path in options.log]
     if options.tensorboard:
-        logs.append(keras.callbacks.TensorBoard(options.tensorboard, update_freq=100))
+        logs.append(TensorBoard(options.tensorboard, update_freq=100))
     return logs

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable
 
 import keras
+import tensorflow as tf
 
 from tfkit.files import local_path, write_file
 
@@ -32,12 +36,25 @@ def _json_lines(rows: Rows) -> str:
 _FORMATS: dict[str, Callable[[Rows], str]] = {".csv": _csv, ".jsonl": _json_lines}
 
 
+@contextlib.contextmanager
+def _going_on(callback: keras.callbacks.Callback, name: str):
+    """No training ends since its figures cannot be written: the first time is a warning."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        if not getattr(callback, "_has_warned", False):
+            reason = getattr(error, "message", None) or error
+            warnings.warn(f"{name} was not written ({reason}). Training goes on.", stacklevel=3)
+        callback._has_warned = True
+
+
 class Log(keras.callbacks.Callback):
     """Writes a row after every epoch, and every so many batches, to a CSV or JSON lines file.
 
     A row has the epoch (from 1), the step (batches since the beginning), the seconds of training,
     the learning rate and all figures. A resumed training goes on after the rows that were written
-    up to its checkpoint. The file is replaced as a whole, so that a reader never sees half a row.
+    up to its checkpoint. The file is replaced as a whole, so that a reader never sees half a row;
+    if the disk is full, the training goes on, and the next row is written with those before it.
 
     Args:
         path: ends in .csv or .jsonl.
@@ -86,7 +103,8 @@ class Log(keras.callbacks.Callback):
                 **{name: float(figure) for name, figure in (logs or {}).items()},
             }
         )
-        write_file(self.path, _FORMATS[self.path.suffix](self._rows))
+        with _going_on(self, f"The log '{self.path}'"):
+            write_file(self.path, _FORMATS[self.path.suffix](self._rows))
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._start
@@ -100,3 +118,25 @@ class Log(keras.callbacks.Callback):
     def set_state(self, values: dict, arrays: list) -> None:
         """Takes back what `get_state` gave."""
         self._rows, self._before = values["rows"], values["seconds"]
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras' own; where it cannot write, on a full disk, the training goes on without it."""
+
+
+def _spared(name: str) -> Callable:
+    hook = getattr(keras.callbacks.TensorBoard, name)
+
+    @functools.wraps(hook)
+    def spared(self, *args, **options):
+        if getattr(self, "_has_warned", False):
+            return  # what Keras' own holds is in disorder now
+        with _going_on(self, f"What TensorBoard reads in '{self.log_dir}'"):
+            hook(self, *args, **options)
+
+    return spared
+
+
+for _hook in dir(keras.callbacks.Callback):
+    if _hook.startswith("on_") or _hook == "set_model":
+        setattr(TensorBoard, _hook, _spared(_hook))
