@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.deploy import small
 from tfkit import AutoTokenizer, DistilBertTokenizer, lite
 from tfkit.cli import main
 from tfkit.commands import data as data_command
-from tfkit.files import staged
+from tfkit.files import locked, staged
 
 ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
 
@@ -375,3 +376,48 @@ def test_a_handler_of_the_caller_stays(monkeypatch):
         assert main(["data", "x.csv"]) == 0 and heard == [1]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+# === Outputs ===
+
+
+@pytest.mark.parametrize("command", ["train FILE", "distill FILE --teacher nobody"])
+def test_an_output_into_which_another_process_trains_is_refused(tmp_path, capsys, command):
+    (tmp_path / "reviews.csv").write_text(ROWS)
+    output = tmp_path / "model"
+    with locked(output / "checkpoints" / ".training"):
+        command = command.replace("FILE", f"{tmp_path}/reviews.csv")
+        assert main([*command.split(), "--output", str(output)]) == 1
+        assert "Another process is training into" in capsys.readouterr().err
+    shutil.rmtree(output)
+    assert main(f"train {tmp_path}/none.csv --output {output}".split()) == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train reviews.csv --output gs://b/m",
+        "train s3://b/reviews.csv --output m",
+        "train reviews.csv --output m --log gs://b/log.csv --from-scratch --epochs 1",
+        "distill reviews.csv --teacher hf://us/m --output m",
+        "evaluate gs://b/reviews.csv",
+        "evaluate reviews.csv --report gs://b/report",
+        "evaluate reviews.csv --tflite gs://b/m.tflite",
+        "explain good --html s3://b/page.html",
+        "explain good --attention s3://b/a.svg",
+        "export --format serving --output gs://b/m",
+        "export --format tflite --output s3://b/m.tflite",
+        "verify gs://b/m",
+        "predict good --model https://huggingface.co/us/m",
+        "predict --input abfs://b/x.csv",
+        "data gs://b/x.csv",
+        "demo --output gs://b/demo",
+    ],
+)
+def test_an_address_is_one_sentence_and_makes_no_folder(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews.csv").write_text(ROWS)
+    assert main(command.split()) == 1
+    assert "error: Expected a path on this disk. Received" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["reviews.csv"]

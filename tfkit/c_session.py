@@ -261,7 +261,8 @@ def main(library: str, folder: str, *op_libraries: str) -> None:
         session = Session(library, list(op_libraries), folder)
     except RuntimeError as error:
         return say({"number": None, "error": str(error)})
-    say({"number": None, "load_seconds": time.perf_counter() - start})
+    seconds = time.perf_counter() - start
+    say({"number": None, "load_seconds": seconds, "memory": resident_bytes() - before})
     reader.join()
 
 

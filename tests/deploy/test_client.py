@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
 from tests.deploy.stand_in import model_server, rest, rpc
@@ -46,6 +47,28 @@ def test_a_version_may_be_named(addresses, protocol):
         ask(f"{url}/versions/7", ["good"])
     with pytest.raises(ServerError, match=r"Specific\(film, canary\)"):
         ask(f"{url}/labels/canary", ["good"])
+
+
+@BOTH
+@pytest.mark.parametrize("end", [":predict", "/", "/versions/1:predict"])
+def test_an_address_may_end_as_requests_do(addresses, protocol, end):
+    assert ask(addresses[protocol] + end, ["good"]) == ask(addresses[protocol], ["good"])
+
+
+@BOTH
+def test_another_model_with_a_signature_of_that_name_is_told_apart(tmp_path, protocol):
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def lengths(text):
+        return {"length": tf.strings.length(text)}
+
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"text": lengths})
+    ports = {"rest": (rest, "http://{}/v1/models/long"), "grpc": (rpc, "grpc://{}/long")}
+    serve, url = ports[protocol]
+    unknown = pytest.raises(ServerError, match="Is that the name of another model")
+    with model_server("long", tmp_path) as server, serve(server) as address, unknown:
+        ask(url.format(address), ["good", "bad"])
 
 
 def test_of_a_version_that_is_not_there_it_says_which_are(addresses):
@@ -101,10 +124,34 @@ def answering(content: bytes, status: int = 200, wait: float = 0.0):
         thread.join()
 
 
+GOOD = b'{"label": "bad", "score": 0.75, "scores": [0.75, 0.25]}'
+
+
+def six_of(answer: bytes) -> bytes:
+    return b'{"predictions": [%s]}' % b", ".join([answer] * 6)
+
+
 ANSWERS = [
     (b"<html>", 200, "gave no predictions: is it TF Serving's REST port"),
     (b"[]", 200, "gave no predictions"),
-    (b'{"predictions": [1]}', 200, "gave 1 answers to 6 texts"),
+    (b'{"predictions": [%s]}' % GOOD, 200, "gave 1 answers to 6 texts"),
+    (b'{"predictions": {"a": 1}}', 200, "Is that the name of another model"),
+    (b'{"predictions": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}', 200, "gave 1.0. Is that the name of anot"),
+    (
+        b'{"predictions": [%s]}' % b", ".join([b"[0.1, 0.9]"] * 6),
+        200,
+        "gave \\[0.1, 0.9\\]. Is that",
+    ),
+    (
+        b'{"predictions": [%s]}' % b", ".join([GOOD.replace(b"0.75", b"NaN")] * 6),
+        200,
+        "finite scor",
+    ),
+    (
+        b'{"predictions": [%s]}' % b", ".join([GOOD.replace(b'"bad"', b"1")] * 6),
+        200,
+        "another model",
+    ),
     (b"Bad gateway", 502, "refused the request: status 502 Bad Gateway"),
     (b'{"error": "Task size 6 is larger than maximum input batch size 4"}', 400, "`batch_size`"),
     (b'{"error": "Serving signature name: \\"text\\" not found in signature def"}', 400, "Export"),
@@ -137,7 +184,8 @@ def test_tls_where_there_is_none():
         "ftp://h:1/m",
         "grpc://h:1/",
         "grpc://h:1/v1/models/film",
-        "http://h:1/v1/models/film:predict",
+        "http://h:1/v1/models/film:classify",
+        "http://h:1/v1/models/film/:predict",
     ],
 )
 def test_an_address_of_another_form_is_one_sentence(url):

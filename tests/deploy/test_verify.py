@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 
@@ -13,15 +14,21 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.cli import main
+from tfkit.export import made_of
+from tfkit.export.answers import agreement, demand
+from tfkit.export.made_of import FILE
 from tfkit.export.requests import example, strings
+from tfkit.export.tflite_check import mismatches
 from tfkit.export.warmup import WARMUP_FILE, read_warmup, write_warmup
+
+module = importlib.import_module("tfkit.export.verify")
 
 
 @pytest.fixture(scope="module")
 def light(model, tokenizer, tmp_path_factory):
     """A version of one signature, which loads fast."""
     folder = tmp_path_factory.mktemp("light")
-    options = {"signatures": ["text"], "texts": TEXTS, "server_files": False}
+    options = {"signatures": ["text"], "texts": TEXTS, "server_files": False, "max_length": 12}
     return export.saved_model(model, tokenizer, folder, **options).path
 
 
@@ -39,6 +46,105 @@ def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer
 def test_another_model_is_told_apart(light, tokenizer):
     with pytest.raises(export.ExportError, match="as the Keras model does"):
         export.verify(light, model=classifier(seed=1), tokenizer=tokenizer, texts=TEXTS)
+
+
+# === What the export knows ===
+
+
+def test_the_export_knows_its_length(light, model, tokenizer, other_version):
+    assert len(tokenizer(max(TEXTS, key=len))["input_ids"]) > 12
+    given = {"model": model, "tokenizer": tokenizer, "texts": TEXTS}
+    for length in (None, 12):
+        assert export.verify(light, max_length=length, **given).agreement["text"].texts == 6
+    with pytest.raises(ValueError, match="cuts texts to 12 tokens. Received max_length=24"):
+        export.verify(light, max_length=24, **given)
+    (other_version / FILE).unlink()  # an export of before
+    with pytest.raises(export.ExportError, match="as the Keras model does"):
+        export.verify(other_version, **given)
+    export.verify(other_version, max_length=12, **given)
+
+
+def test_a_smaller_model_is_not_taken_for_the_whole(model, tokenizer, tmp_path, capsys):
+    """And the command makes it small again."""
+    model.save_pretrained(tmp_path / "whole")
+    tokenizer.save_pretrained(tmp_path / "whole")
+    (tmp_path / "texts.txt").write_text("good film\nbad\n")
+    whole = ["--model", str(tmp_path / "whole")]
+    smaller = [*whole, "--keep-layers", "1", "--prune-vocabulary", f"{tmp_path}/texts.txt"]
+    served = str(tmp_path / "served")
+    assert main(["export", "--format", "serving", "--output", served, *smaller]) == 0
+    assert main(["verify", served, *smaller]) == 0
+    assert main(["verify", served, *whole]) == 1
+    assert "with 1 layers. Received 2 layers. If layers were left" in capsys.readouterr().err
+    assert main(["verify", served, *smaller[:4]]) == 1
+    assert "the same texts: --prune-vocabulary" in capsys.readouterr().err
+    words = dict(tokenizer.get_vocab())
+    words["good"], words["bad"] = words["bad"], words["good"]
+    with pytest.raises(ValueError, match="Received another vocabulary"):
+        made_of.length_of(_kept(tmp_path, model, tokenizer), model, _Words(words), None)
+
+
+def _kept(folder, model, tokenizer):
+    made_of.write(folder, model, tokenizer, 12)
+    return folder
+
+
+class _Words(dict):
+    def get_vocab(self):
+        return self
+
+
+# === Numbers ===
+
+
+def test_where_two_classes_tie_either_is_right():
+    """Half precision may swap them, though no score is far off."""
+    keras, exported = np.array([[0.4995, 0.5005]]), np.array([[0.5002, 0.4998]])
+    compared = agreement(keras, exported, [0])
+    assert compared.equal_labels == 0 and compared.odd_labels == 0
+    demand(compared, 0.02, "it")
+    with pytest.raises(export.ExportError, match="to within 1e-05. Received.* 7.0e-04"):
+        demand(compared, 1e-5, "it")
+    with pytest.raises(export.ExportError, match="label of the highest score. .* 1 of 1 texts"):
+        demand(agreement(keras, exported, [1]), 0.02, "it")
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_no_number_agrees_with_nothing(odd):
+    good, bad = np.array([[0.5, 0.5]]), np.array([[0.5, odd]])
+    with pytest.raises(export.ExportError, match=f"the exported model gave {odd}"):
+        agreement(good, bad)
+    with pytest.raises(export.ExportError, match=f"the Keras model itself gave {odd}"):
+        agreement(bad, good)
+    with pytest.raises(export.ExportError, match=f"MediaPipe's tokens gave {odd}"):
+        mismatches(["a"], good, bad, ["x", "y"])
+
+
+@pytest.mark.parametrize("write", ["saved_model", "tflite"])
+def test_a_model_that_answers_nan_is_not_exported(tokenizer, tmp_path, write):
+    broken = classifier()
+    broken.weights[-1].assign(np.full(3, np.nan))
+    options = {"texts": ["good"], "max_length": 24}
+    with pytest.raises(export.ExportError, match="Expected finite num.*: look for"):
+        getattr(export, write)(broken, tokenizer, tmp_path / "out", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_classes_of_one_name_are_told_apart_by_their_scores():
+    names = ["other", "good", "other"]
+    scores = np.array([0.1, 0.2, 0.7])
+    assert [module._class(name, names, scores) for name in ("other", "good")] == [2, 1]
+    with pytest.raises(export.ExportError, match="one of the labels .* gave 'bad'"):
+        module._class("bad", names, scores)
+
+
+def test_an_export_for_tokens_alone_has_its_times_from_the_warmup(model, tokenizer, tmp_path):
+    options = {"signatures": ["tokens"], "texts": ["good"], "server_files": False}
+    report = export.saved_model(model, tokenizer, tmp_path, **options)
+    assert report.serving.request_seconds > 0 and "nan" not in str(report)
+    shutil.rmtree(report.path / WARMUP_FILE.parent)
+    again = export.verify(tmp_path)
+    assert again.request_seconds is None and "nan" not in str(again)
 
 
 def test_a_warmup_request_that_fails_is_found(light, tmp_path):

@@ -17,6 +17,7 @@ import pytest
 
 from tests.training.killed import train
 from tests.training.tiny import Crash, assert_equal
+from tfkit.files import locked
 from tfkit.training import Checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,3 +133,29 @@ def test_a_new_training_takes_the_place_of_one_before(tmp_path):
     assert [path.name for path in checkpoints.files()] == [
         f"step-{step:09d}.safetensors" for step in (1, 2)
     ]
+
+
+# === Two trainings of one directory ===
+
+
+def test_the_directory_of_a_training_is_refused_to_another_process(tmp_path):
+    directory = tmp_path / "checkpoints"
+    with locked(directory / ".training"), pytest.raises(BlockingIOError, match="is training into"):
+        train(tmp_path)  # a lock of another handle is as good as one of another process
+    crash = pytest.raises(RuntimeError)
+    with crash:
+        train(tmp_path, callbacks=[Crash(3)])
+    train(tmp_path)  # in one process, the next may take over
+    Checkpoints(directory).clear()
+    assert not directory.exists()
+
+
+def test_a_claim_leaves_nothing_behind(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "new" / "checkpoints")
+    assert checkpoints.claim() and not checkpoints.claim()
+    with pytest.raises(BlockingIOError), locked(checkpoints.directory / ".training", wait=False):
+        pass
+    checkpoints.release()
+    assert not list(tmp_path.iterdir())
+    follower = Checkpoints(tmp_path / "checkpoints", writes=False)
+    assert not follower.claim() and not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import functools
 
 from tfkit.commands import train
 from tfkit.commands.starting_model import POLICIES, dropouts, starting_model
+from tfkit.files import local_path
 
 HELP = "train a small model on what a larger one answers"
 
@@ -112,6 +113,6 @@ def _logits(file: str):
     import numpy as np
 
     try:
-        return np.load(file, allow_pickle=False)
+        return np.load(local_path(file), allow_pickle=False)
     except ValueError as error:
         raise ValueError(f"Expected an array of numbers in '{file}'. {error}") from error

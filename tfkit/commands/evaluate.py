@@ -17,6 +17,7 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
     named_kind,
 )
+from tfkit.files import local_path
 from tfkit.shipped import small_model
 
 HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of all there is to say"
@@ -54,6 +55,7 @@ def run(options) -> None:
             "Expected one file of labelled texts: tfkit evaluate FILE, or --data FILE."
         )
     file = options.data or options.data_option
+    report = local_path(options.report) if options.report else None
     known, answer = (_tflite if options.tflite else _model)(options)
     examples = data.read(file, **known, **columns(options))
     progress, logits = Progress(len(examples)), []
@@ -69,7 +71,7 @@ def run(options) -> None:
         data_name=_name(file),
         batch_size=options.batch_size,
     )
-    page = found.save(options.report) if options.report else None
+    page = found.save(report) if report else None
     if options.json:
         print(json.dumps(found.figures_as_dict(), ensure_ascii=False, indent=2))
     else:

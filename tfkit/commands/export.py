@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-
-from tfkit.commands.shared import add_model, model_and_tokenizer
-from tfkit.files import local_path
+from tfkit.commands.shared import (
+    add_model,
+    add_smaller,
+    lines,
+    model_and_tokenizer,
+    smaller,
+    whole_numbers,
+)
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
 _SERVING = ("max_length", "version", "dtype", "batching")
@@ -23,17 +27,7 @@ def add_arguments(parser) -> None:
         metavar="T",
         help="tokens after which a text is cut; 32,64,128 for a signature each (--form ids)",
     )
-    parser.add_argument(
-        "--prune-vocabulary",
-        metavar="FILE",
-        help="leave out the pieces that these texts, one a line, do not use",
-    )
-    parser.add_argument(
-        "--keep-layers",
-        type=_whole_numbers,
-        metavar="0,2,4",
-        help="leave out the other layers",
-    )
+    add_smaller(parser)
     group = parser.add_argument_group("with --format serving")
     group.add_argument("--version", type=int, help="number of the version (the next one)")
     group.add_argument(
@@ -97,30 +91,13 @@ def run(options) -> None:
     if odd:
         raise ValueError(f"--{odd[0]} does not go with --format {options.format}.")
     if "texts" in given:
-        given["texts"] = _lines(given["texts"])
+        given["texts"] = lines(given["texts"])
     if "batching" in given:
         given["batching"] = export.Batching(max_batch_size=given["batching"])
-    if options.keep_layers:
-        model = export.drop_layers(model, options.keep_layers)
-    if options.prune_vocabulary:
-        texts = _lines(options.prune_vocabulary)
-        model, tokenizer = export.prune_vocabulary(model, tokenizer, texts)
+    model, tokenizer = smaller(model, tokenizer, options)
     print(write(model, tokenizer, options.output, **given))
 
 
-def _lines(file: str) -> list[str]:
-    return local_path(file).read_text(encoding="utf-8").splitlines()
-
-
 def _one_or_several(text: str) -> int | list[int]:
-    numbers = _whole_numbers(text)
+    numbers = whole_numbers(text)
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _whole_numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number, or several with commas; received {text!r}"
-        ) from None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 from tfkit.config_rules import PROBLEM_TYPES
 from tfkit.data.sources import FORMATS
+from tfkit.files import local_path
 from tfkit.shipped import small_model
 
 
@@ -99,3 +102,45 @@ def model_and_tokenizer(name_or_path: str | None, **overrides):
     name_or_path = name_or_path or small_model()
     model = TFAutoModelForSequenceClassification.from_pretrained(name_or_path, **overrides)
     return model, AutoTokenizer.from_pretrained(name_or_path)
+
+
+def add_smaller(parser) -> None:
+    """`--prune-vocabulary` and `--keep-layers`, for `smaller`."""
+    parser.add_argument(
+        "--prune-vocabulary",
+        metavar="FILE",
+        help="leave out the pieces that these texts, one a line, do not use",
+    )
+    parser.add_argument(
+        "--keep-layers",
+        type=whole_numbers,
+        metavar="0,2,4",
+        help="leave out the other layers",
+    )
+
+
+def smaller(model, tokenizer, options):
+    """Model and tokenizer without what these options leave out."""
+    from tfkit import export
+
+    if options.keep_layers:
+        model = export.drop_layers(model, options.keep_layers)
+    if options.prune_vocabulary:
+        texts = lines(options.prune_vocabulary)
+        model, tokenizer = export.prune_vocabulary(model, tokenizer, texts)
+    return model, tokenizer
+
+
+def lines(file: str) -> list[str]:
+    """The lines of a file."""
+    return local_path(file).read_text(encoding="utf-8").splitlines()
+
+
+def whole_numbers(text: str) -> list[int]:
+    """What argparse makes of `0,2,4`."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number, or several with commas; received {text!r}"
+        ) from None

@@ -13,6 +13,7 @@ from tfkit.commands.shared import (
     columns,
 )
 from tfkit.commands.starting_model import POLICIES, starting_model
+from tfkit.files import local_path
 from tfkit.words import listed
 
 HELP = "fine-tune a classifier on a file of labelled texts"
@@ -110,31 +111,46 @@ def run(options, *, start=None, learn=None) -> None:
         start: another function than `starting_model`.
         learn: another function than `tfkit.training.fine_tune`.
     """
-    import keras
-
     from tfkit import training
 
-    output = Path(options.output)
-    if (output / "config.json").exists() and not options.overwrite:
-        raise FileExistsError(
-            f"'{output}' holds a model already. Pass another --output, or --overwrite."
-        )
-    if output.exists() and not output.is_dir():
-        raise NotADirectoryError(f"--output must be a folder. '{output}' is a file.")
+    output = local_path(options.output)
     checkpoints = training.Checkpoints(
         output / "checkpoints",
         every=options.checkpoint_every,
         keep=options.keep,
         resume=options.resume,
     )
+    _demand_free(options, output, checkpoints)
+    try:
+        _train(options, output, checkpoints, start or starting_model, learn or training.fine_tune)
+    finally:
+        checkpoints.release()
+
+
+def _demand_free(options, output: Path, checkpoints) -> None:
+    if (output / "config.json").exists() and not options.overwrite:
+        raise FileExistsError(
+            f"'{output}' holds a model already. Pass another --output, or --overwrite."
+        )
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"--output must be a folder. '{output}' is a file.")
     if checkpoints.files() and not (options.resume or options.overwrite):
         raise FileExistsError(
             f"'{output}' holds the checkpoints of a training that did not end. Go on with it by "
             "--resume, or begin anew with --overwrite."
         )
+
+
+def _train(options, output: Path, checkpoints, start, learn) -> None:
+    import keras
+
+    from tfkit import training
+
     recipe = _recipe(options, checkpoints)
     strategy = training.named_strategy(options.strategy)  # workers wait here for each other
     checkpoints.writes = writes = training.is_chief(strategy)
+    checkpoints.claim()
+    _demand_free(options, output, checkpoints)  # again: another may have ended before the claim
     say = print if writes else lambda *_, **__: None
     examples, validation = _examples(options)
     say(f"Training on {_said(examples)}")
@@ -143,10 +159,10 @@ def run(options, *, start=None, learn=None) -> None:
         say(f"{len(validation):,} texts {which} choose the best epoch")
     keras.utils.set_random_seed(recipe.seed)  # for new weights
     with strategy.scope():
-        model, tokenizer = (start or starting_model)(options, examples)
+        model, tokenizer = start(options, examples)
     if checkpoints.first_step:
         say(f"Going on after {checkpoints.first_step:,} batches, {checkpoints.epoch} epochs")
-    history = (learn or training.fine_tune)(
+    history = learn(
         model,
         tokenizer,
         examples,

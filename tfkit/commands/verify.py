@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfkit.commands.shared import add_max_length, model_and_tokenizer
+from tfkit.commands.shared import add_max_length, add_smaller, model_and_tokenizer, smaller
 
 HELP = "check an exported SavedModel as a server would load it"
 
@@ -11,7 +11,8 @@ def add_arguments(parser) -> None:
     """The arguments of the command."""
     parser.add_argument("directory", metavar="DIR", help="the export, or one version of it")
     parser.add_argument("--model", metavar="NAME", help="the model it was made of, to compare with")
-    add_max_length(parser, "with which it was exported")
+    add_max_length(parser, "with which it was exported (the export knows it)")
+    add_smaller(parser)
     parser.add_argument(
         "--ops", action="store_true", help="list every op with the TF Serving that first has it"
     )
@@ -21,7 +22,11 @@ def run(options) -> None:
     """Loads an exported SavedModel as a server would, and prints how it does."""
     from tfkit import export
 
-    model, tokenizer = model_and_tokenizer(options.model) if options.model else (None, None)
+    model = tokenizer = None
+    if options.model:
+        model, tokenizer = smaller(*model_and_tokenizer(options.model), options)
+    elif options.prune_vocabulary or options.keep_layers:
+        raise ValueError("--prune-vocabulary and --keep-layers say what is left of --model.")
     report = export.verify(
         options.directory, model=model, tokenizer=tokenizer, max_length=options.max_length
     )

@@ -15,6 +15,7 @@ from tfkit.models.scores import scores
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 5e-2}
 _BATCH = 8
 _TIE = 1e-4
+_SAME = 1e-6
 
 
 class KerasAnswers:
@@ -66,32 +67,51 @@ def agreement(
     classes tie, to within what the scores differ (at most `_TIE`), they may swap.
 
     Raises:
-        ExportError: a score is not a finite number, or the shapes differ.
+        ExportError: a score is not a finite number, on either side, or the shapes differ.
     """
     if expected.shape != received.shape:
         raise ExportError(
             f"Expected scores of shape {expected.shape}, as the Keras model gives. "
             f"The exported model gave {received.shape}."
         )
-    if not np.isfinite(received).all():
-        text, label = np.argwhere(~np.isfinite(received))[0]
-        raise ExportError(
-            f"Expected finite scores. The exported model gave {received[text, label]} for class "
-            f"{label} of text number {text}."
-        )
+    demand_finite(expected, "the Keras model itself")
+    demand_finite(received, "the exported model")
     difference = np.abs(expected - received)
     labels = received.argmax(-1) if labels is None else np.asarray(labels)
-    short = expected.max(-1) - np.take_along_axis(expected, labels[:, None], -1)[:, 0]
+    short, odd = (
+        scores.max(-1) - np.take_along_axis(scores, labels[:, None], -1)[:, 0]
+        for scores in (expected, received)
+    )
     return Agreement(
         texts=len(expected),
         largest_difference=float(difference.max(initial=0.0)),
         equal_labels=int((short <= np.minimum(2 * difference.max(-1), _TIE)).sum()),
+        odd_labels=int((odd > _SAME).sum()),
     )
 
 
+def demand_finite(values: np.ndarray, who: str) -> None:
+    """Raises ExportError where a row of `values` `[B,…]` has NaN or infinity."""
+    odd = np.argwhere(~np.isfinite(values))
+    if len(odd):
+        row, column = odd[0]
+        raise ExportError(
+            f"Expected finite numbers. In place {column} of text number {row} {who} gave "
+            f"{values[row, column]}: look for such numbers among the model's weights."
+        )
+
+
 def demand(agreement: Agreement, tolerance: float, what: str) -> None:
-    """Raises ExportError when scores differ by more than `tolerance`, or a label differs."""
-    if agreement.largest_difference > tolerance or agreement.equal_labels < agreement.texts:
+    """Raises ExportError when scores differ by more than `tolerance`, or labels contradict them.
+
+    Where the Keras model's best scores lie closer than that, the other label is right, too.
+    """
+    if agreement.odd_labels:
+        raise ExportError(
+            f"Expected {what} to give the label of the highest score. Received another for "
+            f"{agreement.odd_labels} of {agreement.texts} texts."
+        )
+    if not agreement.largest_difference <= tolerance:
         raise ExportError(
             f"Expected {what} to answer as the Keras model does, to within {tolerance:g}. "
             f"Received, on {agreement}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import urllib.error
 import urllib.request
@@ -15,8 +16,9 @@ import tensorflow as tf
 # Scheme, host with port, name, and perhaps which version.
 _ADDRESS = re.compile(
     r"(https?|grpcs?)://([^/?#\s]+)/(?:v1/models/)?([^/:?#\s]+)"
-    r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?/?"
+    r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?(?::predict|/)?"
 )
+_KEYS = ("label", "score", "scores")
 # What the server says -> what to do about it.
 _REMEDIES = {
     "not found in signature def": "Export the model with the signature 'text'.",
@@ -38,7 +40,7 @@ def ask(
 
     Args:
         url: `http://HOST:8501/v1/models/NAME` (or https), or `grpc://HOST:8500/NAME` (or grpcs);
-            `/versions/N` or `/labels/L` may follow.
+            `/versions/N` or `/labels/L` may follow, and `:predict`, which is understood.
         texts: what to classify.
         batch_size: texts a request; more are sent in several, one after the other.
         timeout: seconds to wait for each.
@@ -48,7 +50,8 @@ def ask(
 
     Raises:
         ValueError: `url` is of neither form, or `batch_size` is below 1.
-        ServerError: the server refused, or cannot be reached.
+        ServerError: the server refused, cannot be reached, or answers otherwise than a model that
+            tfkit exported; a score is NaN, say.
 
     Example:
 
@@ -63,6 +66,7 @@ def ask(
             "Expected a server's address, http://HOST:8501/v1/models/NAME or "
             f"grpc://HOST:8500/NAME. Received: {url!r}."
         )
+    address = url.removesuffix(":predict").rstrip("/")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
     # Half a surrogate pair is no character, and no JSON: it is dropped, as ill-formed bytes are.
@@ -73,7 +77,8 @@ def ask(
         if not rest:
             send = _grpc(stack, scheme, host, name, version, label, timeout)
         for number, batch in enumerate(batches):
-            received = _rest(url.rstrip("/"), batch, timeout) if rest else send(batch)
+            received = _rest(address, batch, timeout) if rest else send(batch)
+            _demand_answers(url, received)
             if len(received) != len(batch):
                 raise ServerError(
                     f"'{url}' gave {len(received)} answers to {len(batch)} texts, in request "
@@ -81,6 +86,33 @@ def ask(
                 )
             answers += received
     return answers
+
+
+def _demand_answers(url: str, received) -> None:
+    """Raises ServerError unless these are answers of a model that tfkit exported."""
+    if not isinstance(received, list):
+        raise _unknown(url, received)
+    for answer in received:
+        try:
+            label, score, scores = (answer[key] for key in _KEYS)
+            finite = all(map(math.isfinite, [score, *scores]))
+        except (TypeError, KeyError):
+            raise _unknown(url, answer) from None
+        if not finite:
+            raise ServerError(
+                f"Expected finite scores. '{url}' gave {[score, *scores]}. Export the model "
+                "again: that checks what it answers."
+            )
+        if not isinstance(label, str) or score != max(scores, default=None):
+            raise _unknown(url, answer)
+
+
+def _unknown(url: str, answer) -> ServerError:
+    return ServerError(
+        "Expected `label`, `score` and `scores` for each text, as a model answers that tfkit "
+        f"exported with the signature 'text'. '{url}' gave {answer!r:.80}. Is that the name of "
+        "another model?"
+    )
 
 
 def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
@@ -151,7 +183,9 @@ def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: flo
         request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts, tf.string, [len(texts)]))
         try:
             outputs = stub.Predict(request, timeout=timeout).outputs
-            values = {key: tf.make_ndarray(outputs[key]) for key in ("label", "score", "scores")}
+            if not {*_KEYS} <= outputs.keys():
+                raise _unknown(url, sorted(outputs))
+            values = {key: tf.make_ndarray(outputs[key]) for key in _KEYS}
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise _late(url, timeout) from error
@@ -160,6 +194,8 @@ def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: flo
                     f"No answer from '{url}': {error.details()}. Is the server running?"
                 ) from error
             raise _refused(url, f"{error.code().name}, {error.details()}") from error
+        if not all(value.ndim for value in values.values()):
+            raise _unknown(url, {key: value.tolist() for key, value in values.items()})
         return [dict(zip(values, map(_plain, row))) for row in zip(*values.values())]
 
     return send

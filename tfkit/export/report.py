@@ -19,17 +19,20 @@ class Agreement:
         texts: how many texts both answered.
         largest_difference: between two scores of the same text and class.
         equal_labels: texts that got the same label from both.
+        odd_labels: texts whose label is another than that of the highest score it came with.
     """
 
     texts: int
     largest_difference: float
     equal_labels: int
+    odd_labels: int = 0
 
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(
             texts=self.texts + other.texts,
             largest_difference=max(self.largest_difference, other.largest_difference),
             equal_labels=self.equal_labels + other.equal_labels,
+            odd_labels=self.odd_labels + other.odd_labels,
         )
 
     def __str__(self) -> str:
@@ -49,7 +52,8 @@ class ServingReport:
         ops: op type -> how often it stands in the graph and its functions.
         first_server: op type -> the first TF Serving that runs it as it is used there.
         load_seconds: for loading.
-        first_seconds: for the first request after loading, of one short text.
+        first_seconds: for the first request after loading: one short text, or, where no signature
+            takes texts alone, the first warm-up request. None without that, too.
         request_seconds: for later requests of that kind, the median.
         memory: bytes that the process has grown by, all requests of the check behind it.
         warmup_records: how many warm-up requests were run.
@@ -62,8 +66,8 @@ class ServingReport:
     ops: Mapping[str, int]
     first_server: Mapping[str, str]
     load_seconds: float
-    first_seconds: float
-    request_seconds: float
+    first_seconds: float | None
+    request_seconds: float | None
     memory: int
     warmup_records: int
     refused: tuple[str, ...]
@@ -79,10 +83,12 @@ class ServingReport:
 
     def rows(self) -> list[tuple[str, str]]:
         """What there is to say, as (name, value)."""
-        latency = (
-            f"load {self.load_seconds:.2f} s, first text {1000 * self.first_seconds:.0f} ms, "
-            f"later {1000 * self.request_seconds:.1f} ms"
-        )
+        latency = f"load {self.load_seconds:.2f} s"
+        if self.first_seconds is not None:
+            latency += (
+                f", first request {1000 * self.first_seconds:.0f} ms, "
+                f"later {1000 * self.request_seconds:.1f} ms"
+            )
         because = [op for op, first in self.first_server.items() if first == self.oldest_server]
         return [
             *[("signature", f"{name}: {what}") for name, what in self.signatures.items()],

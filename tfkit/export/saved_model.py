@@ -13,6 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfkit.export import made_of
 from tfkit.export.answers import KerasAnswers
 from tfkit.export.batching import Batching
 from tfkit.export.options import one_of, own_tokenizer, writable_folder
@@ -108,6 +109,7 @@ def saved_model(
     with staged(directory, needs=weight_bytes) as stage:
         folder = stage / "new"
         _write(model, functions, folder)
+        made_of.write(folder, keras.model, tokenizer, max_length)
         write_warmup(folder, warmup_requests(signatures, warmup, keras))
         with loaded(folder) as served:
             serving = check(served, texts, keras)

@@ -114,7 +114,7 @@ def tflite(
     for threads in _THREADS:
         classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
         received[threads], latency[threads] = timed_scores(classifier, texts)
-    compared = agreement(expected, received[1])
+    compared, _ = (agreement(expected, scores) for scores in received.values())
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
         demand(compared, tolerance, f"the TFLite file '{path}'")

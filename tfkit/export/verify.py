@@ -9,15 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, batches, demand
+from tfkit.export.answers import (
+    TOLERANCE,
+    KerasAnswers,
+    agreement,
+    batches,
+    demand,
+    demand_finite,
+)
+from tfkit.export.made_of import length_of
 from tfkit.export.op_audit import audit_saved_model, compute_dtype
+from tfkit.export.options import own_tokenizer
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.requests import STRINGS, expected_for, inputs_for, server_padded, strings
 from tfkit.export.samples import sample
 from tfkit.export.served import DiedError, RefusedError, ServedModel
 from tfkit.export.warmup import read_warmup
 from tfkit.files import local_path
-from tfkit.models.inputs import token_limit
 
 _REPEATS = 10
 _SHORT = "One short sentence to time."
@@ -51,18 +59,21 @@ def verify(
     Args:
         directory: a version folder, or the folder of all versions, of which the highest is taken.
         model, tokenizer: what was exported.
-        max_length: with which it was exported, if not the default.
+        max_length: tokens after which it cuts texts; an export knows that itself.
         texts: what to send; by default a small sample.
 
     Raises:
         FileNotFoundError: there is no SavedModel.
         ExportError: it does not load, or answers otherwise than it should.
+        ValueError: it was made of a model or tokenizer of another kind, or with another length.
     """
     folder = _version_folder(local_path(directory))
     texts = sample(texts)
     keras = None
     if model is not None:
-        keras = KerasAnswers(model, tokenizer, token_limit(model, tokenizer, max_length))
+        own_tokenizer(model, tokenizer)
+        length = length_of(folder, model, tokenizer, max_length)
+        keras = KerasAnswers(model, tokenizer, length)
     with loaded(folder) as served:
         return check(served, texts, keras)
 
@@ -98,9 +109,11 @@ def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> 
 def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> ServingReport:
     ops, first_server = audit_saved_model(served.folder)
     kinds = [name for name in served.signatures if name != "serving_default"]
-    strings_in = [name for name in kinds if name in STRINGS]
-    first, later = _time(served, strings_in[0]) if strings_in else (float("nan"),) * 2
-    records = [served.run(*request) for request in read_warmup(served.folder)]
+    warmup = [*read_warmup(served.folder)]
+    timed = [(name, inputs_for(name, [_SHORT], None)) for name in kinds if name in STRINGS]
+    first, later = _time(served, *(timed or warmup)[0]) if timed or warmup else (None, None)
+    for request in warmup:
+        served.run(*request)
     compared, refused = {}, []
     for name in kinds:
         if keras is not None and name == "embed":
@@ -120,7 +133,7 @@ def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> S
         first_seconds=first,
         request_seconds=later,
         memory=served.memory,
-        warmup_records=len(records),
+        warmup_records=len(warmup),
         refused=tuple(refused),
         agreement=compared,
     )
@@ -135,11 +148,11 @@ def _describe(signature) -> str:
     return f"{', '.join(sorted(signature.inputs))} -> {', '.join(sorted(signature.outputs))}"
 
 
-def _time(served: ServedModel, name: str) -> tuple[float, float]:
+def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
     """Seconds of the first request, and the median of later ones."""
     seconds = []
     for _ in range(1 + _REPEATS):
-        served.run(name, inputs_for(name, [_SHORT], None))
+        served.run(name, inputs)
         seconds.append(served.seconds)
     return seconds[0], statistics.median(seconds[1:])
 
@@ -151,6 +164,7 @@ def _compare(
     for batch in batches(texts):
         inputs, expected = inputs_for(name, batch, keras), expected_for(name, batch, keras)
         answers = served.run(name, inputs)
+        _sound(name, answers, len(batch))
         total += agreement(expected, answers["scores"], _labels(answers, keras))
         if name == "tokens":
             more = keras.model.config.max_position_embeddings - inputs["input_ids"].shape[1]
@@ -163,8 +177,11 @@ def _compare(
 def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance: float) -> None:
     tolerance *= 10  # states are larger than scores
     for batch in batches(texts):
-        received = served.run("embed", inputs_for("embed", batch, keras))["embedding"]
-        difference = np.abs(received - expected_for("embed", batch, keras)).max()
+        answers = served.run("embed", inputs_for("embed", batch, keras))
+        _sound("embed", answers, len(batch))
+        expected = expected_for("embed", batch, keras)
+        demand_finite(expected, "the Keras model itself")
+        difference = np.abs(answers["embedding"] - expected).max()
         if not difference <= tolerance:
             raise ExportError(
                 f"Expected `embed` to give the mean of the Keras model's last hidden states, to "
@@ -176,11 +193,21 @@ def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | 
     """The class numbers that were answered, where labels were."""
     names = [name for _, name in sorted(keras.model.config.id2label.items())]
     if "label" in answers:
-        return [names.index(label.decode()) for label in answers["label"]]
-    if "classes" in answers:
+        said = answers["label"]
+    elif "classes" in answers:
         best = answers["scores"].argmax(-1)
-        return [names.index(row[i].decode()) for row, i in zip(answers["classes"], best)]
-    return None
+        said = [row[place] for row, place in zip(answers["classes"], best)]
+    else:
+        return None
+    return [_class(name.decode(), names, row) for name, row in zip(said, answers["scores"])]
+
+
+def _class(name: str, names: list[str], scores: np.ndarray) -> int:
+    """The number of a class: the one that was scored highest, if several have the name."""
+    numbers = [number for number, known in enumerate(names) if known == name]
+    if not numbers:
+        raise ExportError(f"Expected one of the labels {names}. The exported model gave {name!r}.")
+    return max(numbers, key=lambda number: scores[number])
 
 
 def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
@@ -191,7 +218,10 @@ def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
                 f"Expected {count} rows from `{name}`, one a text. `{output}` has {len(value)}."
             )
         if value.dtype != object and not np.isfinite(value).all():
-            raise ExportError(f"Expected finite numbers from `{name}`. `{output}` has others.")
+            raise ExportError(
+                f"Expected finite numbers from `{name}`. `{output}` has NaN or infinity: look for "
+                "such numbers among the model's weights."
+            )
 
 
 def _provoke(served: ServedModel, name: str) -> list[str]:

@@ -15,10 +15,12 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tfkit.files import local_path
+from tfkit import files
 
 _FILE = re.compile(r"step-(\d{9})\.safetensors")
 _UNFINISHED = ".writing-"
+_CLAIM = ".training"
+_claims: dict[Path, int] = {}  # the directories that this process trains into
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -64,12 +66,13 @@ class Checkpoints(keras.callbacks.Callback):
         for name, value in (("every", every), ("keep", keep)):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"`{name}` must be a whole number from 1; received {value!r}.")
-        self.directory = local_path(directory)
+        self.directory = files.local_path(directory)
         self.every, self.keep, self.writes = every, keep, writes
-        files = self.files() if resume else []
-        self._stale = [] if resume else self.files()
-        self._newest = files[-1] if files else None
-        self._state = _state_of(self._newest) if files else {"step": 0, "epoch": 0}
+        there = self.files()
+        self._stale = [] if resume else there
+        self._newest = there[-1] if resume and there else None
+        self._state = {"step": 0, "epoch": 0} if self._newest is None else _state_of(self._newest)
+        self._made, self._claimed = [], False
         self._variables = self._parts = None
         self._identity, self._aligned = {}, 1
 
@@ -96,10 +99,45 @@ class Checkpoints(keras.callbacks.Callback):
         found = self.directory.glob("step-*.safetensors")
         return sorted(path for path in found if _FILE.fullmatch(path.name))
 
+    def claim(self) -> bool:
+        """Keeps other processes from training into the directory, until `release`.
+
+        Training does it as it begins; one of the same process may take over.
+
+        Returns: whether this process had not claimed it before.
+
+        Raises:
+            BlockingIOError: another process trains into it.
+        """
+        lock = self.directory / _CLAIM
+        if not self.writes or lock in _claims:
+            return False
+        self._made = [path for path in (lock.parent, *lock.parents) if not path.exists()]
+        try:
+            _claims[lock] = files.acquire(lock, wait=False)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"Another process is training into '{self.directory}'. Wait for it or end it, or "
+                "train into another directory."
+            ) from None
+        except OSError:  # a file system without locks, or a full disk, of which `_save` tells
+            return False
+        return True
+
+    def release(self) -> None:
+        """Takes back `claim`, and deletes what it made, if nothing else is in it."""
+        lock = self.directory / _CLAIM
+        if lock in _claims:
+            files.release(lock, _claims.pop(lock))
+        for path in self._made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
     def clear(self) -> None:
         """Deletes the files, and the directory if nothing else is in it."""
         for path in [*self.files(), *self.directory.glob(f"{_UNFINISHED}*")]:
             path.unlink()
+        self.release()
         with contextlib.suppress(OSError):
             self.directory.rmdir()
 
@@ -129,9 +167,14 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self._variables is None:
             self.track({"model": self.model.variables, "optimizer": self.model.optimizer.variables})
+        self._claimed = self.claim()
         if self._newest is not None:
             self._restore()
         self._epoch, self._since = self.epoch, 0
+
+    def on_train_end(self, logs=None):
+        if self._claimed:
+            self.release()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch

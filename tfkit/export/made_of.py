@@ -1,0 +1,70 @@
+"""What an export was made of, which it keeps for those who check it later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from tfkit.hub import read_json
+from tfkit.models.inputs import token_limit
+
+# Where servers look for nothing but warm-up requests.
+FILE = Path("assets.extra", "tfkit.json")
+# What must be the same -> what to do otherwise.
+_SAME = {
+    "layers": "If layers were left out, pass the smaller model (on the command line, those that "
+    "were kept: `keep_layers`).",
+    "pieces": "If the vocabulary was pruned, pass the pruned model and tokenizer (on the command "
+    "line, the same texts: `prune_vocabulary`).",
+    "vocabulary": "Pass the tokenizer that was exported.",
+}
+
+
+def facts(model, tokenizer, max_length: int) -> dict:
+    """What is kept: plain JSON values."""
+    tokens = json.dumps(tokenizer.get_vocab(), sort_keys=True)
+    return {
+        "max_length": max_length,
+        "layers": model.config.n_layers,
+        "pieces": model.config.vocab_size,
+        "vocabulary": hashlib.sha256(tokens.encode()).hexdigest(),
+    }
+
+
+def write(folder: Path, model, tokenizer, max_length: int) -> None:
+    """Keeps it in a SavedModel."""
+    path = folder / FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(facts(model, tokenizer, max_length)) + "\n", encoding="utf-8")
+
+
+def length_of(folder: Path, model, tokenizer, max_length: int | None) -> int:
+    """Tokens after which an export cuts texts, which it knows itself.
+
+    Args:
+        folder: the SavedModel; of an earlier release, or another maker's, it knows nothing.
+        model, tokenizer: what it is compared with.
+        max_length: what the caller says.
+
+    Raises:
+        ValueError: it was made of another model or tokenizer, or with another length.
+    """
+    if not (folder / FILE).is_file():
+        return token_limit(model, tokenizer, max_length)
+    kept = read_json(folder / FILE)
+    if max_length not in (None, kept["max_length"]):
+        raise ValueError(
+            f"'{folder}' cuts texts to {kept['max_length']} tokens. Received max_length="
+            f"{max_length}. Leave it out, the export knows it."
+        )
+    given = facts(model, tokenizer, kept["max_length"])
+    for name, advice in _SAME.items():
+        if kept[name] != given[name]:
+            counts = isinstance(kept[name], int)
+            raise ValueError(
+                f"Expected the model and tokenizer that '{folder}' was made of"
+                f"{f', with {kept[name]} {name}' if counts else ''}. Received "
+                f"{f'{given[name]} {name}' if counts else f'another {name}'}. {advice}"
+            )
+    return token_limit(model, tokenizer, kept["max_length"])
