@@ -133,7 +133,7 @@ def enough_room(folder: Path, needs: int | None = None) -> Iterator[None]:
             raise
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free / 1e6
-        least = "" if needs is None else f", and at least {needs / 1e6:.2f} MB are needed"
+        least = "" if needs is None else f", and more than {needs / 1e6:.2f} MB are needed"
         said = OSError(
             f"Nothing was written to '{folder}', and what was there is as before: "
             f"{os.strerror(full)}. {free:.2f} MB are free{least}. Free some space, or "
