@@ -215,7 +215,7 @@ def small_files():
 
 def test_a_full_disk_is_one_sentence_with_the_folder_and_the_bytes(tmp_path, small_files):
     write_file(tmp_path / "a", "old")
-    said = rf"^Nothing was written to '{tmp_path}'.* File too large\. .* more than 1\.00 MB are need"
+    said = rf"^Nothing was written to '{tmp_path}'.* File too large\. .* more than 1\.00 MB are"
     with pytest.raises(OSError, match=said) as caught:
         write_file(tmp_path / "a", b"x" * 1_000_000)
     assert caught.value.errno == errno.EFBIG
