@@ -19,6 +19,7 @@ _BLOCK = re.compile(
 _ELSEWHERE = {
     "make": "`make test` is what runs this, `make demo` runs `tfkit demo`",
     "pip": "installs",
+    "python": "tests/deploy/test_serving_page.py runs it",
 }
 _TEXTS = {
     "positive": ("a good film", "well worth it", "what a wonderful day", "i love this one"),

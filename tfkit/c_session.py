@@ -212,10 +212,10 @@ class Session:
 
 
 def resident_bytes() -> int:
-    """Memory that the process holds now, or (where the system does not say) has held at most."""
+    """Memory that the process has held at most."""
     try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+        with open("/proc/self/status") as file:
+            return 1024 * next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

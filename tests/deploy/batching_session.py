@@ -1,8 +1,9 @@
 """The server's own batching (`--enable_batching`), as its `batching_session.cc` merges requests.
 
 Tensors of one signature are put together along axis 0; with `pad_variable_length_inputs` shorter
-ones are filled up, each with its first element; tensors of different ranks, or of different
-shapes without filling up, fail the whole batch.
+ones are filled up, each with its first element, and a tensor of another rank than one beside it
+ends the server: `CalculateMaxDimSizes` (batching_util.cc) writes past a vector that the first one
+sized. Without it tensors of different shapes fail the whole batch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from concurrent.futures import Future
 import numpy as np
 
 from tests.deploy.json_api import Refused
+
+
+class Died(Exception):
+    """The server's process has ended; it answers nothing any more."""
 
 
 class BatchingSession:
@@ -30,8 +35,11 @@ class BatchingSession:
         self._queues: dict[str, queue.Queue] = {}
         self._lock = threading.Lock()
         self.sizes: list[int] = []
+        self.died = False
 
     def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.died:
+            raise Died
         if any(value.ndim == 0 for value in inputs.values()):
             raise Refused("Batching session Run() input tensors must have at least one dimension")
         (size, *others) = {len(value) for value in inputs.values()}
@@ -87,6 +95,7 @@ class BatchingSession:
             }
             outputs = self._run(signature, merged)
         except Exception as error:
+            self.died |= isinstance(error, Died)
             for _, future in batch:
                 future.set_exception(error)
             return
@@ -102,17 +111,21 @@ def _rows(inputs: dict[str, np.ndarray]) -> int:
 
 
 def _merged(values: list[np.ndarray], pad: bool) -> np.ndarray:
+    if not pad:
+        if len({value.shape[1:] for value in values}) > 1:
+            raise Refused(
+                "Tensors with name 'x' from different tasks have different shapes and padding is "
+                "turned off. Set pad_variable_length_inputs to true, or ensure that all tensors "
+                "with the same name have equal dimensions starting with the first dim."
+            )
+        return np.concatenate(values)
     if len({value.ndim for value in values}) > 1:
-        raise Refused("Ranks of input tensors with same name should match")
+        raise Died
     longest = [max(sizes) for sizes in zip(*(value.shape[1:] for value in values))]
-    if not pad and any([*value.shape[1:]] != longest for value in values):
-        raise Refused(
-            "Tensors from different tasks have different shapes and padding is turned off. "
-            "Set pad_variable_length_inputs to true"
-        )
     filled = []
     for value in values:
+        if not value.size and any(longest):
+            raise Refused("Got empty tensor in batch of non-empty tensors.")
         more = [(0, 0), *((0, most - size) for most, size in zip(longest, value.shape[1:]))]
-        first = value.flat[0] if value.size else 0
-        filled.append(np.pad(value, more, constant_values=first) if any(longest) else value)
+        filled.append(np.pad(value, more, constant_values=value.flat[0]) if longest else value)
     return np.concatenate(filled)

@@ -26,10 +26,24 @@ def expected(model, tokenizer):
 
 @pytest.fixture(scope="session")
 def everything(model, tokenizer, tmp_path_factory):
-    """The report of an export with every signature."""
+    """The report of an export with every signature; requests share batches in the graph."""
     return export.saved_model(
         model,
         tokenizer,
         tmp_path_factory.mktemp("served"),
         signatures=("text", "text_pair", "tokens", "classify", "embed"),
+    )
+
+
+@pytest.fixture(scope="session")
+def plain(model, tokenizer, tmp_path_factory):
+    """The report of one that computes each request by itself."""
+    return export.saved_model(
+        model,
+        tokenizer,
+        tmp_path_factory.mktemp("plain"),
+        signatures=("text", "tokens", "classify"),
+        batching=None,
+        warmup=(),
+        texts=TEXTS,
     )

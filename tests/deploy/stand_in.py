@@ -31,7 +31,7 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.deploy import json_api
-from tests.deploy.batching_session import BatchingSession
+from tests.deploy.batching_session import BatchingSession, Died
 from tests.deploy.json_api import Refused
 from tfkit.export.requests import strings
 from tfkit.export.served import RefusedError, ServedModel
@@ -97,8 +97,10 @@ class _Model:
                 number = max(self.versions, default=None)
             elif which in self.config.version_labels:
                 number = self.config.version_labels[which]
+            elif which.isdecimal():
+                number = int(which)
             else:
-                number = int(which) if which.isdecimal() else None
+                raise Refused(f"Unrecognized servable version label: {which}")
             if number not in self.versions:
                 spec = f"Specific({name}, {which})" if which else f"Latest({name})"
                 raise Refused(f"Servable not found for request: {spec}", 404)
@@ -119,14 +121,34 @@ class ModelServer:
         config: the text of a models.config.
         root: what stands for "/" in its base paths.
         batching: the server's BatchingParameters, name -> number; None is without the flag.
+        flags: others of its command line, such as "--name=value".
     """
 
-    def __init__(self, config: str, root: Path, batching: dict | None = None):
+    def __init__(self, config: str, root: Path, batching: dict | None = None, flags=()):
+        self.root, self.batching = root, batching
+        self.any_label = "--allow_version_labels_for_unavailable_models=true" in flags
+        self.models: dict[str, _Model] = {}
+        self.read(config)
+
+    def read(self, config: str) -> None:
+        """What it does at its start, and with `--model_config_file_poll_wait_seconds` again and
+        again (server_core.cc, `ReloadConfig`): labels are looked at before versions are loaded.
+        """
         parsed = text_format.Parse(config, ModelServerConfig())
-        self.models = {
-            model.name: _Model(model, root / model.base_path.lstrip("/"), batching)
-            for model in parsed.model_config_list.config
-        }
+        for model in parsed.model_config_list.config:
+            there = self.models.get(model.name)
+            loaded = there.versions if there else {}
+            for number in model.version_labels.values():
+                if number not in loaded and not self.any_label:
+                    raise Refused(
+                        f"Request to assign label to version {number} of model {model.name}, "
+                        "which is not currently available for inference"
+                    )
+            if there:
+                there.config = model
+            else:
+                folder = self.root / model.base_path.lstrip("/")
+                self.models[model.name] = _Model(model, folder, self.batching)
         self.poll()
 
     def poll(self) -> None:
@@ -207,6 +229,8 @@ def rest(server: ModelServer) -> Iterator[str]:
                 self.answer(200, ask(*parts.groups(), data))
             except Refused as error:
                 self.answer(error.status, {"error": str(error)})
+            except Died:
+                self.close_connection = True  # without a word
 
         def ask(self, name, which, method, data):
             parsed = json_api.body(data)
@@ -330,12 +354,6 @@ def model_server(name: str, folder: Path, **options) -> Iterator[ModelServer]:
         yield server
     finally:
         server.close()
-
-
-def batching_parameters(text: str) -> dict[str, float]:
-    """The numbers of a batching file, which is text of the server's BatchingParameters."""
-    numbers = re.findall(r"^(\w+) *\{ *value: *(\w+) *\}|^(\w+): *(\w+)", text, flags=re.MULTILINE)
-    return {a or c: json.loads(b or d) for a, b, c, d in numbers}
 
 
 def same_scores(received, expected) -> bool:

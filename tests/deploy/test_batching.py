@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.deploy.small import TEXTS
+from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.export.batching import Batching, batched
 from tfkit.export.requests import example, strings
 from tfkit.export.served import RefusedError, ServedModel
+from tfkit.export.signatures import Signatures
 
+TOKENS = ("input_ids", "attention_mask")
 ALL = ("text", "text_pair", "tokens", "classify", "embed")
 
 
@@ -29,6 +31,11 @@ def served(model, tokenizer, tmp_path_factory):
     assert report.ops["BatchFunction"] and report.serving.oldest_server == "2.12"
     with ServedModel(report.path) as process:
         yield process
+
+
+def test_by_default_requests_share_batches_and_none_waits(everything, plain):
+    assert Batching().timeout_micros == 0
+    assert "BatchFunction" in everything.ops and "BatchFunction" not in plain.ops
 
 
 def test_requests_that_arrive_together_share_a_batch():
@@ -97,6 +104,10 @@ BAD = [
     ("tokens", {"input_ids": [[2, -1, 3]], "attention_mask": [[1, 1, 1]]}),
     ("tokens", {"input_ids": np.full([1, 25], 5), "attention_mask": np.ones([1, 25])}),
     ("tokens", {"input_ids": [[2, 5, 3]], "attention_mask": [[1, 1]]}),
+    ("tokens", {"input_ids": [[2, 5, 2]], "attention_mask": [[1, 1, 1]]}),
+    ("tokens", {"input_ids": [[2, 5, 3]], "attention_mask": [[0, 0, 0]]}),
+    ("tokens", {"input_ids": np.zeros([1, 0]), "attention_mask": np.zeros([1, 0])}),
+    ("tokens", {"input_ids": [2, 5, 3], "attention_mask": [1, 1, 1]}),
     ("text_pair", {"text": strings(["a"]), "text_pair": strings(["b", "c"])}),
 ]
 
@@ -117,6 +128,35 @@ def test_a_bad_request_does_not_spoil_those_beside_it(served, expected):
     assert len(good) == 40
     for scores in good:
         np.testing.assert_allclose(scores, expected[:2], atol=1e-5)
+
+
+@pytest.mark.parametrize("batching", [None, Batching(timeout_micros=100_000)])
+def test_an_answer_that_is_no_number_is_an_error_of_its_own_request(tokenizer, batching):
+    model = classifier()
+    word = tokenizer.convert_tokens_to_ids("bad")
+    (embedding,) = (w for w in model.weights if w.shape == (17, 16))
+    embedding.assign(tf.tensor_scatter_nd_update(embedding.value, [[word]], [[np.nan] * 16]))
+    functions = Signatures(model, tokenizer, 24, batching).concrete(["text", "tokens", "embed"])
+
+    def ask(job):
+        name, text = job
+        inputs = {"text": tf.constant([text])}
+        if name == "tokens":
+            inputs = tokenizer([text], return_tensors="tf", padding=True)
+            inputs = {key: tf.cast(inputs[key], tf.int32) for key in TOKENS}
+        try:
+            return all(
+                np.isfinite(v).all()
+                for v in functions[name](**inputs).values()
+                if v.dtype.is_floating
+            )
+        except tf.errors.InvalidArgumentError as error:
+            return "Expected finite numbers from the model" in str(error) and "refused"
+
+    names = ["text", "tokens", "embed"]
+    jobs = [(name, text) for name in names for text in ("bad film", "good film")]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        assert list(pool.map(ask, jobs)) == ["refused", True] * 3
 
 
 def test_no_texts_and_a_thousand(served, expected):

@@ -208,3 +208,47 @@ def test_a_graph_in_bfloat16_answers_nearly_as_the_model(
     assert report.weight_bytes == bytes_each * model.count_params()
     assert export.verify(tmp_path, model=model, tokenizer=tokenizer, texts=TEXTS).agreement
     assert model.compute_dtype == "float32", "the caller's model stays as it is"
+
+
+def test_the_folder_of_one_version_is_refused_as_that_of_all(model, tokenizer, tmp_path):
+    for folder in (tmp_path / "film" / "1", f"{tmp_path}/film/1/"):
+        with pytest.raises(ValueError, match="a number is one version.* `version=1`"):
+            export.saved_model(model, tokenizer, folder, **QUICK)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("write", [export.saved_model, export.tflite])
+def test_weights_that_are_no_numbers_are_refused(tokenizer, tmp_path, write, value):
+    model = classifier()
+    weight = model.weights[-1]
+    weight.assign([value, 0.0, 0.0])
+    with pytest.raises(ValueError, match=f"Expected finite weights. .*'{weight.path}'"):
+        write(model, tokenizer, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_that_are_no_numbers_are_refused(tokenizer, tmp_path):
+    model = classifier()
+    for weight in model.weights[-2:]:
+        weight.assign(tf.fill(weight.shape, 3e38))
+    with pytest.raises(export.ExportError, match="Expected finite"):
+        export.saved_model(model, tokenizer, tmp_path / "out", **{**QUICK, "warmup": [(1, 4)]})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [export.saved_model, export.tflite])
+def test_two_classes_of_one_name_are_refused(tokenizer, tmp_path, write):
+    model = classifier(id2label={0: "good", 1: "bad", 2: "good"})
+    with pytest.raises(ValueError, match="'good' for the classes 0 and 2"):
+        write(model, tokenizer, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_of_tokens_alone_is_timed_and_verified(model, tokenizer, tmp_path):
+    options = {**QUICK, "signatures": ["tokens"], "server_files": True, "warmup": [(1, 4)]}
+    report = export.saved_model(model, tokenizer, tmp_path / "film", **options)
+    for serving in (report.serving, export.verify(report.path)):
+        assert serving.request_seconds > 0 and "nan" not in str(serving)
+    script = (tmp_path / "film" / "server" / "request_curl.sh").read_text()
+    assert '"signature_name": "tokens"' in script and '"input_ids": [' in script

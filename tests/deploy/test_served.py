@@ -25,6 +25,12 @@ def served(everything):
         yield process
 
 
+@pytest.fixture(scope="module")
+def plainly_served(plain):
+    with ServedModel(plain.path) as process:
+        yield process
+
+
 def objects(texts) -> np.ndarray:
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
@@ -61,15 +67,46 @@ def test_token_ids_get_logits_and_scores(served, model, tokenizer, expected):
 
 
 @pytest.mark.parametrize("more", [1, 7])
-def test_tokens_are_immune_to_the_padding_of_a_batching_server(served, tokenizer, expected, more):
+def test_tokens_that_a_batching_server_filled_up_are_refused(served, tokenizer, more):
     # `pad_variable_length_inputs` fills up with the first element of each tensor.
     inputs = tokens(tokenizer, TEXTS[0])
-    filled = {
-        name: np.concatenate([value, np.repeat(value[:, :1], more, 1)], 1)
-        for name, value in inputs.items()
-    }
-    assert filled["attention_mask"].min() == 1
-    np.testing.assert_allclose(served.run("tokens", filled)["scores"][0], expected[0], atol=1e-5)
+    without_special = {name: value[:, 1:-1] for name, value in inputs.items()}
+    for rows in (inputs, without_special):
+        filled = {
+            name: np.concatenate([value, np.repeat(value[:, :1], more, 1)], 1)
+            for name, value in rows.items()
+        }
+        assert filled["attention_mask"].min() == 1
+        with pytest.raises(RefusedError, match="do not end in the token they begin with"):
+            served.run("tokens", filled)
+
+
+MASKS = ([1, 1, 1, 1], [1, 2, -1, 7], [0, 1, 1, 0], [-3, 0, 1, 0])
+
+
+def test_a_token_is_real_where_its_mask_is_not_0_as_in_the_keras_model(
+    served, plainly_served, model
+):
+    ids = np.array([[2, 5, 8, 3]], np.int32)
+    for process in (served, plainly_served):
+        for mask in map(np.array, MASKS):
+            inputs = {"input_ids": ids, "attention_mask": mask[None]}
+            logits = model(ids, attention_mask=mask[None]).logits
+            received = process.run("tokens", inputs)["logits"]
+            np.testing.assert_allclose(received, logits, atol=1e-5, err_msg=str(mask))
+
+
+def test_a_row_without_a_real_token_is_refused(served, plainly_served):
+    ids, mask = [[2, 5, 3], [2, 5, 3]], [[1, 1, 1], [0, 0, 0]]
+    for process in (served, plainly_served):
+        with pytest.raises(RefusedError, match="a token in each row whose mask is not 0"):
+            process.run("tokens", {"input_ids": ids, "attention_mask": mask})
+
+
+def test_tokens_without_special_ones_are_answered_as_the_model_does(served, model):
+    ids = np.array([[7, 5, 8], [6, 9, 10]], np.int32)
+    answers = served.run("tokens", {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    np.testing.assert_allclose(answers["logits"], model(ids).logits, atol=1e-5)
 
 
 def test_tokens_take_padding_of_their_own(served, tokenizer, expected):

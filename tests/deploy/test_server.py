@@ -6,6 +6,7 @@ The server is the stand-in of `stand_in.py`; sessions and SavedModels are the re
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import shutil
@@ -28,7 +29,6 @@ from tensorflow_serving.apis import (
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tests.deploy.stand_in import (
     ModelServer,
-    batching_parameters,
     config_of,
     model_server,
     rest,
@@ -195,6 +195,17 @@ WRONG = {
         {"signature_name": TOKENS, "inputs": {"input_ids": [[]], "attention_mask": [[]]}},
         "Expected from 1 to 24 tokens a row",
     ),
+    "rows that end as a padding server fills them": (
+        {
+            "signature_name": TOKENS,
+            "inputs": {"input_ids": [[2, 5, 2]], "attention_mask": [[1, 1, 1]]},
+        },
+        "do not end in the token they begin with",
+    ),
+    "no real token": (
+        {"signature_name": TOKENS, "inputs": {"input_ids": [[2, 3]], "attention_mask": [[0, 0]]}},
+        "a token in each row whose mask is not 0",
+    ),
     "ids and mask of two shapes": (
         {"signature_name": TOKENS, "inputs": {"input_ids": [[2, 3]], "attention_mask": [[1]]}},
         "Expected two inputs of one shape",
@@ -235,9 +246,11 @@ def test_a_serialised_example_that_is_none_is_refused(server):
 
 
 def test_a_model_or_version_that_is_not_there(server):
-    for what in ("book:predict", "film/versions/7:predict", "film/labels/canary:predict"):
+    for what in ("book:predict", "film/versions/7:predict"):
         status, answer = ask(server.address, {"instances": ["a"]}, what)
         assert status == 404 and "Servable not found for request: " in answer["error"]
+    status, answer = ask(server.address, {"instances": ["a"]}, "film/labels/canary:predict")
+    assert status == 400 and answer["error"] == "Unrecognized servable version label: canary"
 
 
 # === Good ones beside bad ones ===
@@ -291,29 +304,56 @@ def test_good_requests_are_answered_right_beside_bad_ones(server, expected):
     storm(server.address, [body for body, _ in WRONG.values()], expected)
 
 
-def test_the_same_when_requests_share_a_batch_in_the_graph(
-    model, tokenizer, expected, tmp_path_factory
-):
-    folder = tmp_path_factory.mktemp("in_graph")
-    batching = export.Batching(max_batch_size=8, timeout_micros=5000)
-    signatures = ("text", "text_pair", "tokens", "classify")
-    options = {**QUICK, "batching": batching, "signatures": signatures}
-    export.saved_model(model, tokenizer, folder, **options)
-    with model_server("film", folder) as running, rest(running) as address:
-        storm(address, [body for body, _ in WRONG.values()], expected)
+def test_the_same_when_each_request_is_computed_by_itself(plain, expected):
+    wrong = [body for body, _ in WRONG.values() if body != WRONG["pairs of two sizes"][0]]
+    with model_server("film", plain.path.parent) as running, rest(running) as address:
+        storm(address, wrong, expected)
 
 
-def test_mixed_lengths_under_the_servers_own_batching(everything, expected):
-    file = everything.path.parent / "server" / "batching.config"
-    parameters = {**batching_parameters(file.read_text()), "batch_timeout_micros": 20_000}
-    assert parameters["max_execution_batch_size"] == 32
-    # What the server refuses before it merges: what it finds out later fails the whole batch.
-    early = ["a scalar", "no JSON", "no texts", "a number", "another input", "a missing mask"]
-    folder = everything.path.parent
-    with model_server("film", folder, batching=parameters) as running, rest(running) as address:
-        storm(address, [WRONG[what][0] for what in early] * 3, expected)
-        (version,) = running.models["film"].versions.values()
-        assert max(version.run.__self__.sizes) > 1, "requests did share batches"
+def test_a_padding_servers_own_batching_ends_with_a_request_of_another_rank(plain):
+    """Why none is written: such a server dies, and this stand-in knows."""
+    parameters = {
+        "max_batch_size": 32,
+        "batch_timeout_micros": 200_000,
+        "pad_variable_length_inputs": True,
+    }
+    with (
+        model_server("film", plain.path.parent, batching=parameters) as running,
+        rest(running) as address,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        bodies = [{"instances": ["good"]}, {"instances": [["good"]]}]
+        for answer in [pool.submit(ask, address, body) for body in bodies]:
+            with pytest.raises((OSError, http.client.HTTPException)):
+                answer.result()
+
+
+def test_a_padding_servers_own_batching_gets_an_error_in_place_of_a_wrong_label(plain):
+    parameters = {
+        "max_batch_size": 32,
+        "batch_timeout_micros": 200_000,
+        "pad_variable_length_inputs": True,
+    }
+    bodies = [
+        {
+            "signature_name": TOKENS,
+            "inputs": {"input_ids": [ids], "attention_mask": [[1] * len(ids)]},
+        }
+        for ids in ([2, 5, 3], [7, 5, 8], [2, 5, 8, 9, 3])
+    ]
+    with (
+        model_server("film", plain.path.parent, batching=parameters) as running,
+        rest(running) as address,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        alone = [ask(address, body)[1]["outputs"]["scores"] for body in bodies]
+        together = list(pool.map(lambda body: ask(address, body), bodies))
+    for (status, answer), scores in zip(together, alone):
+        if status == 200:
+            np.testing.assert_allclose(answer["outputs"]["scores"], scores, atol=1e-5)
+        else:
+            assert "pad_variable_length_inputs" in answer["error"]
+    assert any(status == 400 for status, _ in together), "they did share a batch"
 
 
 # === Versions and models ===
@@ -376,7 +416,8 @@ def test_two_models_and_two_labelled_versions(light, other, expected, tmp_path):
         }
         config { name: "book" base_path: "/book" model_platform: "tensorflow" }
       }"""
-    running = ModelServer(config, tmp_path)
+    flags = ["--allow_version_labels_for_unavailable_models=true"]
+    running = ModelServer(config, tmp_path, flags=flags)
     try:
         with rest(running) as address:
             for what, scores in {

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import re
 import shutil
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
+import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tests.deploy.stand_in import model_server, rest, rpc
+from tests.deploy.json_api import Refused
+from tests.deploy.stand_in import ModelServer, model_server, rest, rpc
+from tfkit.export import verify
+from tfkit.export.answers import KerasAnswers
 from tfkit.export.requests import strings
-from tfkit.export.server import write_server_files
+from tfkit.export.saved_model import _request
+from tfkit.export.server import service_names, write_server_files
 
 TEXTS = ["What a good day.", "It rained again."]
 
@@ -22,7 +30,7 @@ TEXTS = ["What a good day.", "It rained again."]
 def home(everything, tmp_path_factory):
     directory = tmp_path_factory.mktemp("models") / "Film_reviews 2"
     directory.mkdir()
-    write_server_files(directory, everything.serving)
+    write_server_files(directory, everything.serving, ("text", {"text": TEXTS}))
     return directory / "server"
 
 
@@ -36,9 +44,9 @@ def test_saved_model_writes_them_beside_the_version(everything, home):
 
 def test_files_that_exist_stay_as_they_are(everything, home):
     (home / "models.config").write_text("# mine")
-    (home / "batching.config").unlink()
+    (home / "monitoring.config").unlink()
     written = write_server_files(home.parent, everything.serving)
-    assert [path.name for path in written] == ["batching.config"]
+    assert [path.name for path in written] == ["monitoring.config"]
     assert (home / "models.config").read_text() == "# mine"
     (home / "models.config").unlink()
     write_server_files(home.parent, everything.serving)
@@ -56,19 +64,7 @@ def test_models_config_is_what_the_server_parses(home):
     assert {*model.version_labels.values()} == {*model.model_version_policy.specific.versions}
 
 
-# tensorflow/serving: session_bundle_config.proto (BatchingParameters), monitoring_config.proto.
-# The package on PyPI has no classes for them.
-WRAPPED = {
-    "max_batch_size": "Int64Value",
-    "batch_timeout_micros": "Int64Value",
-    "max_enqueued_batches": "Int64Value",
-    "num_batch_threads": "Int64Value",
-    "pad_variable_length_inputs": bool,
-    "enable_large_batch_splitting": "BoolValue",
-    "max_execution_batch_size": "Int64Value",
-}
-
-
+# tensorflow/serving: monitoring_config.proto. The package on PyPI has no class for it.
 def message(name: str, fields: dict):
     """A protobuf class with these fields: bool, str, a wrapper's name, or a dict for a message."""
     from google.protobuf import wrappers_pb2
@@ -97,20 +93,76 @@ def message(name: str, fields: dict):
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"t.{name}"))()
 
 
-def test_batching_and_monitoring_are_what_the_server_parses(home):
-    batching = message("BatchingParameters", WRAPPED)
-    text_format.Parse((home / "batching.config").read_text(), batching)
-    assert batching.enable_large_batch_splitting.value and batching.pad_variable_length_inputs
-    most = batching.max_execution_batch_size.value * batching.max_enqueued_batches.value
-    assert batching.max_batch_size.value == most, "what is let in finds room in the queue"
+def test_monitoring_is_what_the_server_parses(home):
     fields = {"prometheus_config": {"enable": bool, "path": str}}
     monitoring = message("MonitoringConfig", fields)
     text_format.Parse((home / "monitoring.config").read_text(), monitoring)
     assert monitoring.prometheus_config.enable
 
 
+@pytest.mark.parametrize("which", ["everything", "plain"])
+def test_nothing_tells_the_server_to_merge_requests(request, which):
+    # One of another rank would end it, or fail those that share its batch.
+    beside = request.getfixturevalue(which).path.parent / "server"
+    assert beside.is_dir()
+    for path in beside.iterdir():
+        assert "enable_batching" not in path.read_text(), path
+        assert "pad_variable_length_inputs" not in path.read_text(), path
+
+
+FOLDERS = ["reviews", "1", "on", "2024-reviews", "-x", "no", "1e3", "Ünïcode", "映画", "本"]
+FOLDERS += [
+    "a" * 200,
+    "a" * 199 + "b",
+    "café 映画",
+    "---",
+    "null",
+    "~",
+    "a.b",
+    "x_",
+    "0x1F",
+    "'\"$",
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_of_any_name_makes_files_that_are_read_as_meant(everything, tmp_path, folder):
+    directory = tmp_path / folder
+    write_server_files(directory, everything.serving, ("text", {"text": TEXTS}))
+    name, dns = service_names(folder)
+    server = directory / "server"
+    for file in ("models.config", "models.canary.config"):
+        config = text_format.Parse((server / file).read_text(), ModelServerConfig())
+        (model,) = config.model_config_list.config
+        assert (model.name, model.base_path) == (name, f"/models/{name}")
+    (services,) = [yaml.safe_load((server / "docker-compose.yml").read_text())["services"]]
+    assert list(services) == [name] and all(type(a) is str for a in services[name]["command"])
+    assert re.fullmatch(r"[a-zA-Z0-9._-]+", name) and name[0].isalnum() and len(name) <= 63 - 8
+    assert re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", dns) and len(f"{dns}-model") <= 63
+    deployment, entry = yaml.safe_load_all((server / "kubernetes.yml").read_text())
+    pod = deployment["spec"]["template"]
+    for found in (
+        deployment["metadata"]["name"],
+        deployment["metadata"]["labels"]["app"],
+        deployment["spec"]["selector"]["matchLabels"]["app"],
+        pod["metadata"]["labels"]["app"],
+        pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"].removesuffix("-model"),
+        entry["metadata"]["name"],
+        entry["spec"]["selector"]["app"],
+    ):
+        assert type(found) is str and found == dns
+    assert all(type(a) is str for a in pod["spec"]["containers"][0]["args"])
+
+
+def test_names_that_lose_characters_stay_apart():
+    names = [
+        service_names(folder) for folder in FOLDERS if len(folder) > 99 or not folder.isascii()
+    ]
+    for kind in zip(*names):
+        assert len({*kind}) == len(kind) == 6
+
+
 def test_docker_and_kubernetes_point_at_the_files(home):
-    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     ((name, service),) = yaml.safe_load((home / "docker-compose.yml").read_text())[
         "services"
     ].items()
@@ -120,21 +172,103 @@ def test_docker_and_kubernetes_point_at_the_files(home):
     assert deployment["metadata"]["name"] == entry["metadata"]["name"] == "film-reviews-2"
     assert service["image"] == container["image"]
     mount = container["volumeMounts"][0]["mountPath"]
-    for arguments in (service["command"], container["args"]):
-        files = [a.split("=")[1] for a in arguments if a.endswith(".config")]
-        assert len(files) == 3
-        for file in files:
-            assert (home.parent / file.removeprefix(f"{mount}/")).is_file()
+    assert service["command"] == container["args"]
+    files = [a.split("=")[1] for a in container["args"] if a.endswith(".config")]
+    assert len(files) == 2
+    for file in files:
+        assert (home.parent / file.removeprefix(f"{mount}/")).is_file()
     assert container["readinessProbe"]["httpGet"]["path"] == f"/v1/models/{NAME}"
 
 
-def test_where_the_graph_merges_requests_the_server_is_not_told_to(everything, tmp_path):
-    ops = {**everything.ops, "BatchFunction": 1}
-    write_server_files(tmp_path, dataclasses.replace(everything.serving, ops=ops))
-    files = {path.name: path.read_text() for path in (tmp_path / "server").iterdir()}
-    assert "batching.config" not in files
-    for name in ("docker-compose.yml", "kubernetes.yml"):
-        assert "batching" not in files[name] and "monitoring.config" in files[name]
+def test_every_flag_that_the_comments_and_the_page_name_is_in_the_files(home):
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    start = page.index("| `docker-compose.yml` |"), page.index("## Batching")
+    named = {
+        flag
+        for text in [*(p.read_text() for p in home.glob("*.config")), page[slice(*start)]]
+        for flag in re.findall(r"--[a-z_]*(?:model|label|monitor|batch)[a-z_]*(?:=\w+)?", text)
+        if "_" in flag
+    }
+    assert "--allow_version_labels_for_unavailable_models=true" in named
+    for file in ("docker-compose.yml", "kubernetes.yml"):
+        text = (home / file).read_text()
+        assert [flag for flag in sorted(named) if flag not in text] == [], file
+
+
+def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(plain, home, tmp_path):
+    for number in (1, 2):
+        shutil.copytree(plain.path, tmp_path / "film" / str(number))
+    files = {
+        file: (home / file).read_text().replace(f"/models/{NAME}", "/film")
+        for file in ("models.config", "models.canary.config")
+    }
+    flags = yaml.safe_load((home / "docker-compose.yml").read_text())["services"][NAME]["command"]
+    assert "--model_config_file_poll_wait_seconds=60" in flags
+
+    def states(flags):
+        server = ModelServer(files["models.config"], tmp_path, flags=flags)
+        try:
+            server.read(files["models.canary.config"])
+            with (
+                server.models[NAME].lease("stable") as one,
+                server.models[NAME].lease("canary") as two,
+            ):
+                with pytest.raises(Refused, match="Unrecognized servable version label: best"):
+                    server.models[NAME].lease("best").__enter__()
+                return one.number, two.number
+        finally:
+            server.close()
+
+    assert states(flags) == (1, 2)
+    with pytest.raises(Refused, match="not currently available for inference"):
+        states([])
+
+
+@pytest.mark.parametrize(
+    "line, warned",
+    [
+        ("pad_variable_length_inputs: true", True),
+        ("max_batch_size { value: 8 } pad_variable_length_inputs:True", True),
+        ("# pad_variable_length_inputs: true", False),
+        ("pad_variable_length_inputs: false", False),
+    ],
+)
+def test_a_file_of_old_that_lets_a_request_end_the_server_is_warned_of(
+    everything, tmp_path, line, warned
+):
+    shutil.copytree(everything.path, tmp_path / "1")
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "batching.config").write_text(
+        f"num_batch_threads {{ value: 2 }}\n{line}\n"
+    )
+    for act in (
+        lambda: write_server_files(tmp_path, everything.serving),
+        lambda: verify(tmp_path, texts=TEXTS),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            act()
+        said = [str(w.message) for w in caught if "pad_variable" in str(w.message)]
+        assert len(said) == warned and all("batching.config" in text for text in said)
+
+
+@pytest.mark.parametrize("signature", ["tokens", "embed", "text_pair", "classify"])
+def test_the_examples_ask_for_a_signature_that_is_there(
+    everything, served, model, tokenizer, tmp_path, signature
+):
+    keras = KerasAnswers(model, tokenizer, 24)
+    request = _request([signature], keras)
+    directory = tmp_path / NAME
+    write_server_files(directory, everything.serving, request)
+    scripts = sorted(directory.joinpath("server").glob("request_*"))
+    assert len(scripts) == (0 if signature == "classify" else 3)
+    if not scripts:
+        return
+    asked = json.loads(re.search(r"--data '(.*)'", scripts[0].read_text())[1])
+    assert asked["signature_name"] == signature and len(asked["instances"]) == 2
+    with rest(served) as address:
+        ran = run(sys.executable, directory / "server" / "request_rest.py", address)
+    assert ran.returncode == 0 and len(ran.stdout.splitlines()) == 2, ran.stderr
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +277,8 @@ def served(everything):
         yield running
 
 
-def lines(served) -> list[str]:
-    answers = served.run(NAME, None, "text", lambda wanted: {"text": strings(TEXTS)})
-    rows = zip(answers["label"], answers["score"], TEXTS)
-    return [f"{label.decode()}  {score:.4f}  {text}" for label, score, text in rows]
+def answers(served) -> dict:
+    return served.run(NAME, None, "text", lambda wanted: {"text": strings(TEXTS)})
 
 
 def run(*command) -> subprocess.CompletedProcess:
@@ -156,7 +288,14 @@ def run(*command) -> subprocess.CompletedProcess:
 def test_the_rest_example_prints_labels_and_scores(home, served):
     with rest(served) as address:
         ran = run(sys.executable, home / "request_rest.py", address)
-    assert ran.stdout.splitlines() == lines(served), ran.stderr
+    expected = answers(served)
+    for text, line, label, score in zip(
+        TEXTS, ran.stdout.splitlines(), expected["label"], expected["score"]
+    ):
+        answer, _, asked = line.partition("}  ")
+        answer = json.loads(answer + "}")
+        assert answer["label"] == label.decode() and json.loads(asked) == {"text": text}
+        assert answer["score"] == pytest.approx(score, abs=1e-6)
 
 
 def test_the_rest_example_prints_the_servers_error(home, served):
@@ -180,4 +319,6 @@ def test_the_curl_example_gets_predictions(home, served):
 def test_the_grpc_example_prints_labels_and_scores(home, served):
     with rpc(served) as address:
         ran = run(sys.executable, home / "request_grpc.py", address)
-    assert ran.stdout.splitlines() == lines(served), ran.stderr
+    printed = dict(line.split(": ", 1) for line in ran.stdout.splitlines())
+    assert printed["label"] == str(answers(served)["label"].tolist()), ran.stderr
+    assert printed.keys() == {"label", "score", "scores"}

@@ -41,7 +41,14 @@ def add_arguments(parser) -> None:
         nargs="?",
         const=32,
         metavar="TEXTS",
-        help="merge requests in the graph itself, up to so many texts (32)",
+        help="merge requests that arrive together, up to so many texts (32)",
+    )
+    group.add_argument(
+        "--no-batching",
+        dest="batching",
+        action="store_const",
+        const=0,
+        help="compute each request by itself",
     )
     group = parser.add_argument_group("with --format tflite")
     group.add_argument(
@@ -93,7 +100,8 @@ def run(options) -> None:
     if "texts" in given:
         given["texts"] = lines(given["texts"])
     if "batching" in given:
-        given["batching"] = export.Batching(max_batch_size=given["batching"])
+        most = given["batching"]
+        given["batching"] = export.Batching(max_batch_size=most) if most else None
     model, tokenizer = smaller(model, tokenizer, options)
     print(write(model, tokenizer, options.output, **given))
 

@@ -28,7 +28,7 @@ class KerasAnswers:
     """
 
     def __init__(self, model, tokenizer, max_length: int):
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.max_length = model, tokenizer, max_length
         self._options = {"max_length": max_length, "padding": "longest"}
 
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None):

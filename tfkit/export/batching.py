@@ -12,13 +12,14 @@ import tensorflow as tf
 class Batching:
     """How a served graph merges requests by itself (`tf.nondifferentiable_batch_function`).
 
-    A request waits for others until `max_batch_size` texts are there or `timeout_micros` have
-    passed; one with more texts is computed in parts. It needs no flag of the server, and what is
-    wrong with one request (a malformed tf.Example, a wrong rank) is found before it joins others.
+    What waits when a thread is free becomes a batch, so that a lone request waits for nobody; one
+    with more than `max_batch_size` texts is computed in several. It needs no flag of the server,
+    and what is wrong with one request (a malformed tf.Example, a wrong rank) is found before it
+    joins others.
 
     Args:
         max_batch_size: texts computed at once.
-        timeout_micros: how long a request waits for others, in microseconds.
+        timeout_micros: how long a free thread waits for more texts, in microseconds.
         threads: batches computed at the same time.
         max_enqueued_batches: batches that may wait; requests beyond are refused.
 
@@ -27,7 +28,7 @@ class Batching:
     """
 
     max_batch_size: int = 32
-    timeout_micros: int = 2000
+    timeout_micros: int = 0
     threads: int = 2
     max_enqueued_batches: int = 128
 

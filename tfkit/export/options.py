@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
+
 from tfkit.files import local_path
 from tfkit.models.pretrained import TFPreTrainedModel
 from tfkit.text.tokenizer import DistilBertTokenizer
@@ -30,6 +33,23 @@ def one_line_labels(model) -> None:
                 f"Labels must be one line each, not empty, without blanks around them or NUL, "
                 f"since the file keeps one label a line; received {label!r} for class {index}. "
                 "Rename it in `model.config.id2label`."
+            )
+
+
+def exportable(model) -> None:
+    """Raises ValueError for a model whose answers would not be told apart, or not be finite."""
+    first: dict[str, int] = {}
+    for index, label in model.config.id2label.items():
+        if first.setdefault(label, index) != index:
+            raise ValueError(
+                f"Labels must differ, since answers name them; received {label!r} for the classes "
+                f"{first[label]} and {index}. Rename one in `model.config.id2label`."
+            )
+    for weight in model.weights:
+        if not np.isfinite(np.asarray(tf.cast(weight.value, tf.float32))).all():
+            raise ValueError(
+                f"Expected finite weights. Received NaN or infinity in '{weight.path}'. The file "
+                "is damaged, or training diverged: train again, with a lower learning rate."
             )
 
 

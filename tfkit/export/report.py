@@ -55,7 +55,8 @@ class ServingReport:
         first_seconds: for the first request after loading: one short text, or, where no signature
             takes texts alone, the first warm-up request. None without that, too.
         request_seconds: for later requests of that kind, the median.
-        memory: bytes that the process has grown by, all requests of the check behind it.
+        memory: bytes that the process has grown by at most, while it answered the requests of the
+            check, among them two at once of the longest texts, as many as are computed at a time.
         warmup_records: how many warm-up requests were run.
         refused: requests that are wrong, each of which got a clean error.
         agreement: signature -> how it compares with the Keras model; empty without one.
@@ -95,7 +96,7 @@ class ServingReport:
             ("ops", f"{len(self.ops)} kinds, {sum(self.ops.values())} nodes"),
             ("server", f"{self.oldest_server} or later, for {', '.join(because)}"),
             ("time", latency),
-            ("memory", f"{megabytes(self.memory)} more than before loading"),
+            ("memory", f"{megabytes(self.memory)} at most, beside the server itself"),
             ("warm-up", f"{self.warmup_records} requests"),
             ("refused", ", ".join(self.refused) or "nothing"),
             *[("checked", f"{name} on {what}") for name, what in self.agreement.items()],

@@ -29,7 +29,7 @@ def strings(texts: Sequence[str | bytes], make=STRINGS["text"]) -> np.ndarray:
     return array
 
 
-def inputs_for(signature: str, texts: Sequence[str], keras: KerasAnswers) -> Mapping:
+def inputs_for(signature: str, texts: Sequence[str], keras: KerasAnswers | None) -> Mapping:
     """The tensors that ask `signature` about `texts`; pairs take the same texts, turned round."""
     if signature in STRINGS:
         name = "inputs" if signature == "classify" else "text"
@@ -44,13 +44,3 @@ def expected_for(signature: str, texts: Sequence[str], keras: KerasAnswers) -> n
     if signature == "embed":
         return keras.embeddings(texts)
     return keras.scores(texts, texts[::-1] if signature == "text_pair" else None)
-
-
-def server_padded(inputs: Mapping[str, np.ndarray], more: int) -> dict[str, np.ndarray]:
-    """Token inputs as a server with `pad_variable_length_inputs` fills them up: with the first
-    element of each tensor.
-    """
-    return {
-        name: np.pad(value, [(0, 0), (0, more)], constant_values=value[0, 0])
-        for name, value in inputs.items()
-    }

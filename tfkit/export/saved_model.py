@@ -16,8 +16,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfkit.export import made_of
 from tfkit.export.answers import KerasAnswers
 from tfkit.export.batching import Batching
-from tfkit.export.options import one_of, own_tokenizer, writable_folder
+from tfkit.export.options import exportable, one_of, own_tokenizer, writable_folder
 from tfkit.export.report import SavedModelReport
+from tfkit.export.requests import inputs_for
 from tfkit.export.samples import sample
 from tfkit.export.server import write_server_files
 from tfkit.export.signatures import INPUTS, Signatures
@@ -30,6 +31,7 @@ from tfkit.models.weights_only import weights_only
 
 DEFAULT_SIGNATURES = ("text", "tokens", "classify")
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
+DEFAULT_BATCHING = Batching()
 _LARGEST = 2**63 - 1
 _SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
@@ -43,7 +45,7 @@ def saved_model(
     max_length: int | None = None,
     signatures: Sequence[str] = DEFAULT_SIGNATURES,
     dtype: str | None = None,
-    batching: Batching | None = None,
+    batching: Batching | None = DEFAULT_BATCHING,
     warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
     server_files: bool = True,
     overwrite: bool = False,
@@ -57,7 +59,8 @@ def saved_model(
     Args:
         model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
-        directory: the folder of all versions, `model_base_path` to the server.
+        directory: the folder of all versions, `model_base_path` to the server, and of the
+            model's name; no number.
         version: a number; by default one more than the highest there, from 1 on.
         max_length: texts are cut to so many tokens; by default as many as the model takes.
         signatures: which to offer; the first is the server's `serving_default` too.
@@ -69,8 +72,8 @@ def saved_model(
         dtype: what the served graph computes in, by default what the model does. "mixed_bfloat16"
             is faster on processors with bfloat16 units; "bfloat16" keeps the weights in it too,
             at half the size. The answers are compared with those of the model as it is.
-        batching: merge requests in the graph itself, as `Batching` says; by default that is left
-            to the server's own batching, which is off unless its flags ask for it.
+        batching: how requests that arrive together are merged in the graph itself; None computes
+            each by itself.
         warmup: the requests that the server runs before it takes the version into service, for
             each signature, as pairs: how many texts, of how many words. Give what the traffic
             will have.
@@ -84,12 +87,13 @@ def saved_model(
 
     Raises:
         TypeError: `model` or `tokenizer` is none of tfkit's.
-        ValueError: an option is out of range, or the tokenizer is another model's.
+        ValueError: an option is out of range, the tokenizer is another model's, a weight is not
+            finite, two labels are equal, or `directory` is a number.
         FileExistsError: `version` exists, and `overwrite` was not given.
         NotADirectoryError, PermissionError: `directory` cannot be written to.
         ExportError: what was written answers otherwise than the model. Nothing is left behind.
     """
-    directory = writable_folder(directory)
+    directory = writable_folder(_of_all_versions(directory))
     _number(directory, version, overwrite)
     for name in signatures:
         one_of("signatures", name, INPUTS)
@@ -97,6 +101,7 @@ def saved_model(
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
     check_warmup(warmup, len(signatures))
     own_tokenizer(model, tokenizer)
+    exportable(model)
     max_length = token_limit(model, tokenizer, max_length)
     texts = sample(texts)
 
@@ -122,7 +127,7 @@ def saved_model(
         serving=dataclasses.replace(serving, path=path),
     )
     if server_files:
-        write_server_files(directory, report.serving)
+        write_server_files(directory, report.serving, _request(signatures, keras))
     return report
 
 
@@ -143,6 +148,25 @@ def _write(model, signatures: dict, folder: Path) -> None:
         if node.op == "VarHandleOp":
             node.attr.pop("debug_name", None)
     path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def _of_all_versions(directory: str | os.PathLike) -> str | os.PathLike:
+    parent, name = os.path.split(os.path.abspath(directory))
+    if name.isdecimal():
+        raise ValueError(
+            "`directory` must be the folder of all versions, named as the model is; to a server a "
+            f"number is one version. Received '{directory}'. Pass '{parent}' with `version={name}`."
+        )
+    return directory
+
+
+def _request(signatures: Sequence[str], keras: KerasAnswers) -> tuple[str, dict] | None:
+    """A request to the first signature of the Predict API, which the server files ask."""
+    name = next((name for name in signatures if name != "classify"), None)
+    if name is None:
+        return None
+    inputs = inputs_for(name, ["What a good day.", "It rained again."], keras)
+    return name, {key: value.tolist() for key, value in inputs.items()}
 
 
 def _number(directory: Path, version: int | None, overwrite: bool) -> int:

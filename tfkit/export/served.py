@@ -82,7 +82,7 @@ class ServedModel:
         signatures: name -> SignatureDef.
         load_seconds: what loading took.
         seconds: what the request answered last took, in the session.
-        memory: what the process has grown by since before loading, in bytes, at that answer.
+        memory: what the process had grown by at most since before loading, in bytes, by then.
 
     Raises:
         FileNotFoundError: no SavedModel, or no C library beside the installed TensorFlow.

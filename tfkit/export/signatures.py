@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfkit.export.batching import Batching, batched
+from tfkit.export.parts import in_parts
 from tfkit.models.scores import scores
 
 # Signature -> its inputs, in the order of the arguments of the method of the same name.
@@ -38,7 +39,6 @@ class Signatures:
 
     def __init__(self, model, tokenizer, max_length: int, batching: Batching | None = None):
         self._model = model
-        self._cls_id = tokenizer.cls_token_id
         self._names = [name for _, name in sorted(model.config.id2label.items())]
         self._longest = model.config.max_position_embeddings
         self._batching = batching
@@ -52,7 +52,7 @@ class Signatures:
             lambda *x: self._logits(tokenize_pairs(x)), pair, batching, "text_pair"
         )
         self._of_tokens = batched(self._token_logits, INPUTS["tokens"], batching, "tokens")
-        self._mean = batched(lambda x: self._mean_state(tokenize(x)), text, batching, "embed")
+        self._mean = batched(lambda x: self._embedding(tokenize(x)), text, batching, "embed")
 
     def text(self, text):
         """Strings `[B]` -> label string `[B]`, score `[B]`, scores `[B,C]`."""
@@ -66,18 +66,14 @@ class Signatures:
     def tokens(self, input_ids, attention_mask):
         """Token ids and mask, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`.
 
-        With `pad_variable_length_inputs` a batching server fills rows up with the first element
-        of each tensor: ids with [CLS], the mask with 1. No text ends in [CLS], so a run of it at
-        the end of a row is taken for such filling and masked.
+        A token is real where the mask is not 0. Rows without a real one are refused: their answer
+        would depend on how they are padded.
         """
-        input_ids = tf.ensure_shape(input_ids, [None, None])
-        attention_mask = tf.ensure_shape(attention_mask, [None, None])
-        checks = self._token_checks(input_ids, attention_mask)
-        input_ids, attention_mask = _checked((input_ids, attention_mask), checks)
-        column = tf.expand_dims(tf.range(tf.shape(input_ids)[1]), 0)
-        last = tf.reduce_max(tf.where(input_ids != self._cls_id, column, 0), 1, keepdims=True)
-        real = tf.cast((column <= last) & (attention_mask != 0), tf.int32)
-        logits = self._of_tokens(*self._even(input_ids, real))
+        shapes = [tf.ensure_shape(x, [None, None]) for x in (input_ids, attention_mask)]
+        input_ids, attention_mask = _checked(shapes, [_same_shape(*shapes)])
+        real = attention_mask != 0
+        input_ids, real = _checked((input_ids, real), self._token_checks(input_ids, real))
+        logits = _finite(self._of_tokens(*self._even(input_ids, tf.cast(real, tf.int32))))
         return {"logits": logits, "scores": scores(self._model.config, logits)}
 
     def classify(self, inputs):
@@ -86,7 +82,7 @@ class Signatures:
         """
         features = {"text": tf.io.FixedLenFeature([], tf.string)}
         texts = tf.io.parse_example(tf.ensure_shape(inputs, [None]), features)["text"]
-        logits = self._of_text(texts)
+        logits = _finite(self._of_text(texts))
         classes = tf.broadcast_to(tf.constant([self._names]), tf.shape(logits))
         return {"classes": classes, "scores": scores(self._model.config, logits)}
 
@@ -94,10 +90,16 @@ class Signatures:
         """Strings `[B]` -> embedding `[B,D]`: the mean of the last hidden states of a text's
         tokens, [CLS] and [SEP] included, which does not depend on the texts beside it.
         """
-        return {"embedding": self._mean(tf.ensure_shape(text, [None]))}
+        return {"embedding": _finite(self._mean(tf.ensure_shape(text, [None])))}
 
     def _logits(self, batch) -> tf.Tensor:
-        return self._model(batch, training=False).logits
+        def part(rows):
+            return tf.cast(self._model(rows, training=False).logits, tf.float32)
+
+        return in_parts(part, batch, self._model.config.num_labels)
+
+    def _embedding(self, batch) -> tf.Tensor:
+        return in_parts(self._mean_state, batch, self._model.config.dim)
 
     def _mean_state(self, batch) -> tf.Tensor:
         # Nobody sees the states of padding, so they need not be computed.
@@ -125,20 +127,34 @@ class Signatures:
             for x in rows
         ]
 
-    def _token_checks(self, input_ids, attention_mask) -> list[tf.Operation]:
+    def _token_checks(self, input_ids, real) -> list[tf.Operation]:
         size, longest = self._model.config.vocab_size, self._longest
         inside = tf.reduce_all((input_ids >= 0) & (input_ids < size))
         length = tf.shape(input_ids)[1]
-        ids = [f"Expected `input_ids` from 0 to {size - 1}. Received:", input_ids]
-        tokens = [f"Expected from 1 to {longest} tokens a row. Received:", length]
+        some = tf.reduce_all(tf.reduce_any(real, 1))
+        # With `pad_variable_length_inputs` a batching server fills rows up with what a row begins
+        # with, ids with [CLS] and the mask with 1, and the model would answer something else.
+        firsts, _ = tf.unique(tf.reshape(input_ids[:, :1], [-1]))
+        last = (slice(None), slice(1, None)), (slice(None), slice(-1, None))
+        ids, unmasked = (x[last[0]][last[1]] for x in (input_ids, real))  # [B,1], or [B,0]
+        filled = tf.reduce_any(unmasked[:, :, None] & (ids[:, :, None] == firsts))
         return [
-            _same_shape(input_ids, attention_mask),
-            tf.debugging.Assert(inside, ids, summarize=8),
-            tf.debugging.Assert((length > 0) & (length <= longest), tokens),
+            tf.debugging.Assert(condition, [f"Expected {what} Received:", received], summarize=8)
+            for condition, what, received in (
+                (inside, f"`input_ids` from 0 to {size - 1}.", input_ids),
+                ((length > 0) & (length <= longest), f"from 1 to {longest} tokens a row.", length),
+                (some | (length < 1), "a token in each row whose mask is not 0.", real),
+                (
+                    ~filled,
+                    "rows that do not end in the token they begin with, unless it is masked: a "
+                    "server with `pad_variable_length_inputs` makes such rows. Turn it off.",
+                    input_ids,
+                ),
+            )
         ]
 
     def _labelled(self, logits) -> dict[str, tf.Tensor]:
-        all_scores = scores(self._model.config, logits)
+        all_scores = scores(self._model.config, _finite(logits))
         return {
             "label": tf.gather(tf.constant(self._names), tf.argmax(all_scores, axis=-1)),
             "score": tf.reduce_max(all_scores, axis=-1),
@@ -152,6 +168,11 @@ class Signatures:
             function = tf.function(getattr(self, name), input_signature=INPUTS[name])
             traced[name] = function.get_concrete_function()
         return traced
+
+
+def _finite(values: tf.Tensor) -> tf.Tensor:
+    """The values, after the batch that requests shared: only those with others are refused."""
+    return tf.debugging.check_numerics(values, "Expected finite numbers from the model")
 
 
 def _same_shape(one: tf.Tensor, other: tf.Tensor) -> tf.Operation:

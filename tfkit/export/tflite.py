@@ -10,7 +10,13 @@ from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, demand
 from tfkit.export.lite import Classifier
 from tfkit.export.mediapipe import answers_of_mediapipe
 from tfkit.export.op_audit import audit_tflite
-from tfkit.export.options import one_line_labels, one_of, own_tokenizer, writable_file
+from tfkit.export.options import (
+    exportable,
+    one_line_labels,
+    one_of,
+    own_tokenizer,
+    writable_file,
+)
 from tfkit.export.report import ExportError, TFLiteReport
 from tfkit.export.samples import sample
 from tfkit.export.tflite_check import mismatches, peak_memory, timed_scores
@@ -77,8 +83,9 @@ def tflite(
     Raises:
         TypeError: `model` or `tokenizer` is none of tfkit's.
         ValueError: an option is out of range, options do not go together, the tokenizer is another
-            model's, a label or a token does not fit on a line, MediaPipe cannot use the vocabulary,
-            or the form "text" cannot find an added token.
+            model's, a weight is not finite, two labels are equal, a label or a token does not fit
+            on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find an added
+            token.
         NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
         ExportError: what was written answers otherwise than the model, or needs more than
             the operators it should. Nothing is left behind.
@@ -87,6 +94,7 @@ def tflite(
     one_of("quantization", quantization, QUANTIZATIONS)
     one_of("vocabulary", vocabulary, [True, False])
     own_tokenizer(model, tokenizer)
+    exportable(model)
     lengths = _lengths(model, tokenizer, max_length)
     if len(lengths) > 1 and (form != "ids" or dynamic):
         raise ValueError(

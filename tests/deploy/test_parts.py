@@ -1,0 +1,62 @@
+"""A batch in parts: the same answers, a bound of the memory."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfkit import (
+    DistilBertConfig,
+    DistilBertTokenizer,
+    TFDistilBertForSequenceClassification,
+    export,
+)
+from tfkit.export import parts
+from tfkit.export.requests import strings
+from tfkit.export.served import ServedModel
+
+
+def test_parts_are_of_like_length_hold_what_they_may_and_come_back_in_order(monkeypatch):
+    monkeypatch.setattr(parts, "_SCORES", 100)
+    lengths = np.array([3, 10, 1, 5, 4, 12, 5, 1])
+    mask = (np.arange(12) < lengths[:, None]).astype(np.int32)
+    seen = []
+
+    def function(batch):
+        long = tf.reduce_sum(batch["attention_mask"], 1)
+        tf.py_function(lambda x: seen.append(x.numpy().tolist()), [long], [])
+        return tf.cast(tf.stack([batch["number"], long], 1), tf.float32)
+
+    batch = {"attention_mask": tf.constant(mask), "number": tf.range(8)}
+    answers = tf.function(lambda: parts.in_parts(function, batch, 2))()
+    np.testing.assert_array_equal(answers, np.stack([np.arange(8), lengths], 1))
+    # 12² is more than 100 and goes alone, as 10² does; of length 5 four rows fit.
+    assert seen == [[12], [10], [5, 5, 4, 3], [1, 1]]
+
+
+def test_no_rows_are_no_parts():
+    batch = {"attention_mask": tf.zeros([0, 4], tf.int32)}
+    assert parts.in_parts(lambda batch: tf.zeros([1, 3]), batch, 3).shape == (0, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batching", [None, export.Batching()])
+def test_many_long_texts_at_once_stay_within_the_memory_that_is_reserved(tmp_path, batching):
+    words = [f"word{number}" for number in range(30517)]
+    tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])
+    config = DistilBertConfig(dim=384, n_heads=12, hidden_dim=1536)
+    model = TFDistilBertForSequenceClassification(config)
+    report = export.saved_model(model, tokenizer, tmp_path / "long", batching=batching)
+    yml = (tmp_path / "long" / "server" / "kubernetes.yml").read_text()
+    limit = int(re.search(r"limits:\s+memory: (\d+)Mi", yml)[1])
+    texts = strings(["word1 word2 " * 300] * 32)
+    with ServedModel(report.path) as served:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: served.run("text", {"text": texts}), range(4)))
+        # Two versions are in memory while one takes over; 338 MiB is the server without a model.
+        loaded = report.serving.memory // 2**20
+        assert 338 + served.memory // 2**20 + loaded < limit
