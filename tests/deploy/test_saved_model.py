@@ -167,6 +167,7 @@ def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
         ({"texts": "good"}, TypeError, "a list of strings; received 'good'"),
         ({"dtype": "float64"}, ValueError, "`dtype` must be one of 'float32'.* received 'float64'"),
         ({"signatures": []}, ValueError, "at least one"),
+        ({"batching": 32}, TypeError, "an `export.Batching` or None; received 32"),
         ({"warmup": [(1, 0)]}, ValueError, r"pairs .* received \(1, 0\)"),
         ({"warmup": [(1, 8)] * 400}, ValueError, "400 sizes for 3 signatures"),
     ],

@@ -86,7 +86,7 @@ def saved_model(
         Files, sizes, signatures, ops, and how far the answers are from the Keras model's.
 
     Raises:
-        TypeError: `model` or `tokenizer` is none of tfkit's.
+        TypeError: `model` or `tokenizer` is none of tfkit's, or `batching` no `Batching`.
         ValueError: an option is out of range, the tokenizer is another model's, a weight is not
             finite, two labels are equal, or `directory` is a number.
         FileExistsError: `version` exists, and `overwrite` was not given.
@@ -99,6 +99,8 @@ def saved_model(
         one_of("signatures", name, INPUTS)
     if not signatures:
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
+    if not isinstance(batching, Batching | None):
+        raise TypeError(f"`batching` must be an `export.Batching` or None; received {batching!r}.")
     check_warmup(warmup, len(signatures))
     own_tokenizer(model, tokenizer)
     exportable(model)
