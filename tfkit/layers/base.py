@@ -96,10 +96,10 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, x, training=None):
         x = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+        gamma, beta = (ops.cast(weight, x.dtype) for weight in (self.gamma, self.beta))
         if training:
-            gamma, beta = (ops.cast(weight, x.dtype) for weight in (self.gamma, self.beta))
             return ops.cast(gradients.layer_norm(x, gamma, beta, self.epsilon), self.compute_dtype)
         centred = x - ops.mean(x, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        scale = ops.rsqrt(variance + self.epsilon) * self.gamma
-        return ops.cast(centred * scale + self.beta, self.compute_dtype)
+        scale = ops.rsqrt(variance + self.epsilon) * gamma
+        return ops.cast(centred * scale + beta, self.compute_dtype)

@@ -48,7 +48,8 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
     """
 
     def __init__(self, config: DistilBertConfig, **options):
-        super().__init__(**options)
+        # Layers cast what they compute with. Labels are not to be rounded to half precision.
+        super().__init__(autocast=False, **options)
         self.config = config
 
     def __call__(self, *args, return_dict=None, **kwargs):

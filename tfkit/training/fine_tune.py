@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -85,6 +86,13 @@ def fine_tune(
             check_labels(model, examples)
     strategy = strategy or tf.distribute.get_strategy()
     _check_strategy(model, strategy, recipe)
+    if model.variable_dtype in ("bfloat16", "float16"):
+        warnings.warn(
+            f"Weights in {model.variable_dtype} are too coarse for small updates, and may not "
+            f'learn. Load the model with `dtype="mixed_{model.variable_dtype}"`, which keeps '
+            "weights in float32 and computes as fast.",
+            stacklevel=2,
+        )
     kind = train.problem_type
     recipe = recipe.settled(examples=len(train), dim=model.config.dim)
     monitor = objectives.monitored(kind, recipe.monitor)

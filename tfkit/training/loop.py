@@ -36,12 +36,12 @@ class Loop:
     def __init__(self, model, *, strategy: tf.distribute.Strategy | None = None, accumulate=1):
         self.model, self.accumulate = model, accumulate
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.loss = keras.metrics.Mean(name="loss")
+        self.loss = keras.metrics.Mean(name="loss", dtype="float32")
         self.history = keras.callbacks.History()
         self._weights = model.trainable_weights
         self._sums = self._rows = None
         if accumulate > 1:
-            self._sums = [tf.Variable(tf.zeros(w.shape, w.dtype)) for w in self._weights]
+            self._sums = [tf.Variable(tf.zeros(w.shape)) for w in self._weights]
             self._rows = tf.Variable(0.0)
         compiled = {"reduce_retracing": True, "jit_compile": model.jit_compile or None}
         self._train_on = tf.function(self._train, **compiled)
@@ -159,7 +159,8 @@ class Loop:
             y_pred = self.model(x, training=True)
             loss = self.model.compute_loss(x, y, y_pred, weights, training=True)
             scaled = self.model.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self._weights)
+        # In half precision the sum of their squares, by which they are clipped, would overflow.
+        gradients = [tf.cast(g, tf.float32) for g in tape.gradient(scaled, self._weights)]
         if self._replicas > 1:  # dense, since sparse ones could not be clipped together
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
             gradients = self._sum(gradients)

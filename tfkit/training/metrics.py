@@ -26,10 +26,10 @@ class F1(keras.metrics.Metric):
     """
 
     def __init__(self, *, num_labels: int, average: str = "macro", multi_label=False, name=None):
-        super().__init__(name=name or f"{average}_f1")
+        super().__init__(name=name or f"{average}_f1", dtype="float32")
         self.num_labels, self.average, self.multi_label = num_labels, average, multi_label
         self.hits, self.given, self.support = (
-            self.add_variable((num_labels,), initializer="zeros", name=kind)
+            self.add_variable((num_labels,), initializer="zeros", dtype="float32", name=kind)
             for kind in ("hits", "given", "support")
         )
 
