@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.conftest import TINY
 from tfkit import (
@@ -132,3 +134,83 @@ def test_arguments_have_the_names_of_transformers(folder):
     DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]).save_pretrained(folder)
     for kind in (AutoConfig, AutoTokenizer, TFAutoModelForSequenceClassification):
         kind.from_pretrained(pretrained_model_name_or_path=folder)
+
+
+@pytest.mark.parametrize("name", ["attention_mask", "position_ids", "token_type_ids", "labels"])
+@pytest.mark.parametrize("shape", [(3, 2), (1, 6), (2, 6), (3,), (3, 6, 1)])
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_input_of_another_shape_than_the_ids_is_refused(tiny_model, name, shape, traced):
+    call = tf.function(tiny_model.__call__) if traced else tiny_model
+    batch = {"input_ids": np.ones((3, 6), int), name: np.zeros(shape, int)}
+    if (name, shape) in {("position_ids", (1, 6)), ("labels", (3,))}:
+        assert call(batch).logits.shape == (3, 4)
+    elif (name, shape) != ("labels", (3, 2)):  # of which Keras says that it is no class id
+        with pytest.raises(ValueError, match=rf"Expected `{name}` of shape .* Received shape"):
+            call(batch)
+
+
+def test_fit_and_predict_refuse_a_mask_of_another_shape(tiny_model):
+    batch = {"input_ids": np.ones((3, 6), int), "attention_mask": np.ones((3, 2), int)}
+    tiny_model.compile("sgd")
+    for run in (
+        lambda: tiny_model.predict(batch, verbose=0),
+        lambda: tiny_model.evaluate(batch, np.zeros(3, int), verbose=0),
+        lambda: tiny_model.fit(batch, np.zeros(3, int), verbose=0),
+    ):
+        with pytest.raises(ValueError, match="Expected `attention_mask` of shape"):
+            run()
+
+
+def test_one_row_of_positions_is_for_all_texts(tiny_model):
+    ids, row = np.array([[2, 5, 9], [4, 4, 4]]), np.array([[3, 1, 0]])
+    expected = tiny_model(ids, position_ids=np.repeat(row, 2, axis=0)).logits
+    np.testing.assert_array_equal(tiny_model(ids, position_ids=row).logits, expected)
+
+
+def test_lists_are_taken(tiny_model):
+    expected = tiny_model(IDS, attention_mask=MASK, labels=np.array([1]))
+    outputs = tiny_model(IDS.tolist(), attention_mask=MASK.tolist(), labels=[1])
+    np.testing.assert_array_equal(outputs.logits, expected.logits)
+    np.testing.assert_array_equal(outputs.loss, expected.loss)
+
+
+@pytest.mark.parametrize("bad, error, said", [
+    ("a text", TypeError, "Received strings"),
+    (["a text", "another"], TypeError, "as_layer"),
+    (tf.constant(["a text"]), TypeError, "Received strings"),
+    ([[1, 2], [3]], ValueError, "Expected rows of one length"),
+    (tf.ragged.constant([[1, 2], [3]]), ValueError, "Expected rows of one length"),
+    (np.ones((2, 3)), ValueError, r"Received float32 of shape \(2, 3\). Ids are integers"),
+])  # fmt: skip
+def test_what_is_no_ids_is_refused(tiny_model, bad, error, said):
+    with pytest.raises(error, match=said):
+        tiny_model(bad)
+
+
+def test_outputs_are_no_array_and_name_the_logits(tiny_model):
+    outputs = tiny_model.predict(IDS, verbose=0)
+    for use in (np.asarray, np.argmax, np.exp, tf.nn.softmax):
+        with pytest.raises(TypeError, match=r"outputs\.logits"):
+            use(outputs)
+    with pytest.raises(AttributeError, match=r"outputs\.logits"):
+        keras.ops.softmax(outputs)
+
+
+@pytest.mark.parametrize("labels", [[0.0, 3.0], [[0.0], [3.0]], [[0], [3]]])
+def test_class_ids_of_any_dtype(tiny_model, labels):
+    ids = np.repeat(IDS, 2, axis=0)
+    expected = tiny_model(ids, labels=[0, 3]).loss
+    np.testing.assert_allclose(tiny_model(ids, labels=labels).loss, expected)
+    booleans = tiny_model(ids, labels=[True, False]).loss
+    np.testing.assert_allclose(booleans, tiny_model(ids, labels=[1, 0]).loss)
+    tiny_model.compile("sgd")
+    loss = tiny_model.evaluate(ids, np.array(labels), verbose=0)
+    np.testing.assert_allclose(loss, np.mean(expected), rtol=1e-5)
+
+
+def test_a_fraction_is_no_class(tiny_model):
+    with pytest.raises(ValueError, match=r"labels from 0 to 3.*Received 1\.5"):
+        tiny_model(IDS, labels=[1.5])
+    tiny_model.compile("sgd")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="label value of -1"):
+        tiny_model.fit(IDS, np.array([1.5]), verbose=0)

@@ -19,7 +19,7 @@ from tfkit.layers.grid import Grid
 from tfkit.layers.heads import ClassificationHead
 from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models import onnx_ops
-from tfkit.models.inputs import check_ids, check_labels, merge
+from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge
 from tfkit.models.losses import classification_loss, problem_type, task_of_loss
 from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
 from tfkit.models.pretrained import TFPreTrainedModel
@@ -76,6 +76,8 @@ class DistilBertBackbone(Brick):
             grid = RealTokens(attention_mask, self.config.n_heads)
         else:
             grid = Grid(*ops.shape(tokens)[:2], attention_mask)
+        if position_ids is not None:  # Transformers takes one row for all, too
+            position_ids = ops.broadcast_to(position_ids, ops.shape(tokens)[:2])
         positions = grid.position_ids() if position_ids is None else grid.rows(position_ids)
         x = self.embeddings(grid.rows(tokens), position_ids=positions, training=training)
         states, attentions = self.transformer(
@@ -169,6 +171,7 @@ class _DistilBert(TFPreTrainedModel):
         if tokens is not None and embeds is not None:
             tokens = embeds = None  # check_ids says what is wrong
         tokens = embeds if tokens is None else tokens
+        check_shapes(inputs, tokens)
         options = {
             "attention_mask": inputs["attention_mask"],
             "position_ids": inputs["position_ids"],
@@ -262,14 +265,15 @@ class TFDistilBertForSequenceClassification(_DistilBert):
         logits = self.head(last_hidden_state, training=training)
         if labels is None:
             return {"logits": logits}
-        check_labels(self.config, labels)
         return {"logits": logits, "loss": self.head_loss(labels, logits)}
 
     def head_loss(self, labels, outputs):
         """The loss `[B]` of what the labels show the task to be, which the config says from then
         on, as in Transformers.
         """
-        self.set_task(problem_type=problem_type(self.config, ops.convert_to_tensor(labels)))
+        labels = ops.convert_to_tensor(labels)
+        check_labels(self.config, labels)
+        self.set_task(problem_type=problem_type(self.config, labels))
         return classification_loss(self.config, labels, outputs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfkit.config import DistilBertConfig
@@ -12,6 +13,77 @@ from tfkit.models.losses import problem_type
 _IGNORED = ("token_type_ids",)
 # What a list of inputs holds.
 _IN_ORDER = ("input_ids", "attention_mask")
+# Input -> the shapes that it may have; B and T are those of the ids or embeddings.
+_SHAPES = {
+    "attention_mask": ("BT",),
+    "token_type_ids": ("BT",),
+    "position_ids": ("BT", "1T"),
+    "labels": ("B", "B*"),
+}
+TENSORS = (*_SHAPES, "input_ids", "inputs_embeds")
+
+
+def as_tensors(value):
+    """What Keras takes as it is, or the array of a list.
+
+    Raises:
+        TypeError: it holds strings.
+        ValueError: its rows have several lengths.
+    """
+    if isinstance(value, dict):
+        return {key: as_tensors(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)) and any(hasattr(each, "shape") for each in value):
+        return [as_tensors(each) for each in value]
+    if isinstance(value, tf.RaggedTensor):
+        _refuse_ragged()
+    if isinstance(value, (list, tuple)):
+        try:
+            value = np.asarray(value)
+        except ValueError:
+            _refuse_ragged()
+    kind = getattr(value, "dtype", None)
+    if (
+        isinstance(value, (str, bytes))
+        or kind == tf.string
+        or getattr(kind, "kind", None) in {"O", "S", "U"}
+    ):
+        raise TypeError(
+            "Expected token ids. Received strings, or other objects than numbers. Tokenise texts "
+            'first: `model(**tokenizer(texts, padding=True, return_tensors="tf"))`, or put '
+            "`tokenizer.as_layer()` before the model."
+        )
+    return value
+
+
+def _refuse_ragged():
+    raise ValueError(
+        "Expected rows of one length. Received rows of several. Pad them: "
+        '`tokenizer(texts, padding=True, return_tensors="tf")`, or `ids.to_tensor()` of a '
+        "RaggedTensor with the mask `tf.sequence_mask(ids.row_lengths())`."
+    )
+
+
+def check_shapes(inputs: dict, tokens) -> None:
+    """Raises ValueError for an input of another shape than the ids, where shapes are known."""
+    if tokens is None or len(tokens.shape) < 2:
+        return  # `check_ids` says it
+    sizes = {"B": tokens.shape[0], "T": tokens.shape[1], "1": 1, "*": None}
+    for name, forms in _SHAPES.items():
+        if inputs.get(name) is None:
+            continue
+        shape = tuple(inputs[name].shape)
+        if not any(_fits(shape, [sizes[axis] for axis in form]) for form in forms):
+            expected = " or ".join(f"[{','.join(form)}]" for form in forms)
+            raise ValueError(
+                f"Expected `{name}` of shape {expected}, where the ids or embeddings are "
+                f"[B,T,…] = {tuple(tokens.shape)}. Received shape {shape}. Give all inputs of the "
+                "same texts, padded alike."
+            )
+
+
+def _fits(shape, expected) -> bool:
+    known = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(None in pair or len({*pair}) == 1 for pair in known)
 
 
 def merge(batch, named: dict) -> dict:
@@ -29,8 +101,7 @@ def merge(batch, named: dict) -> dict:
         batch = dict(zip(_IN_ORDER, batch))
     if not isinstance(batch, dict):
         return {**named, "input_ids": batch}
-    batch = {key: value for key, value in batch.items() if key not in _IGNORED}
-    unknown = [key for key in batch if key not in named]
+    unknown = [key for key in batch if key not in named and key not in _IGNORED]
     if unknown:
         raise ValueError(
             f"Expected inputs among {', '.join(named)}. Received also: {', '.join(unknown)}. "
@@ -68,9 +139,15 @@ def check_ids(config: DistilBertConfig, ids) -> None:
         )
     embedded = keras.backend.is_float_dtype(keras.backend.standardize_dtype(ids.dtype))
     if len(ids.shape) != (3 if embedded else 2):
+        remedy = "For one sequence, add a batch axis: `ids[None]`."
+        if embedded:
+            remedy = "Ids are integers: cast them to int32."
+        elif len(ids.shape) != 1:
+            remedy = "Put all sequences into one axis."
         raise ValueError(
-            "Expected `input_ids` of shape [B,T] (or `inputs_embeds` [B,T,D]). "
-            f"Received shape {tuple(ids.shape)}. For one sequence, add a batch axis: `ids[None]`."
+            "Expected integer `input_ids` of shape [B,T] (or float `inputs_embeds` [B,T,D]). "
+            f"Received {keras.backend.standardize_dtype(ids.dtype)} of shape {tuple(ids.shape)}. "
+            f"{remedy}"
         )
     longest, length = config.max_position_embeddings, ids.shape[1]
     if length is not None and length > longest:
@@ -99,10 +176,13 @@ def check_labels(config: DistilBertConfig, labels) -> None:
         )
 
 
-def _outside(values, count: int) -> int | None:
-    """One of `values` that is not from 0 to `count` - 1, where they can be seen."""
+def _outside(values, count: int) -> float | None:
+    """One of `values` that is no whole number from 0 to `count` - 1, where they can be seen."""
     if not isinstance(values, tf.__internal__.EagerTensor) or not values.shape.num_elements():
         return None
     values = values.numpy()  # an eager tensor's values can be seen while a function is traced, too
+    broken = values[values != np.floor(values)] if values.dtype.kind not in "biu" else values[:0]
+    if broken.size:
+        return float(broken.flat[0])
     least, most = int(values.min()), int(values.max())
     return least if least < 0 else most if most >= count else None

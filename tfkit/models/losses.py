@@ -9,15 +9,17 @@ from tfkit.config import DistilBertConfig
 
 
 def problem_type(config: DistilBertConfig, labels) -> str:
-    """`config.problem_type`, or what the labels look like: one logit is regression, integer
-    labels name one class each, anything else says yes or no to each class.
+    """`config.problem_type`, or what the labels look like: one logit is regression, integers and
+    one label a text (`[B]` or `[B,1]`, of any dtype) name a class each, anything else says yes or
+    no to each class.
     """
     if config.problem_type is not None:
         return config.problem_type
     if config.num_labels == 1:
         return "regression"
     is_int = keras.backend.is_int_dtype(keras.backend.standardize_dtype(labels.dtype))
-    return "single_label_classification" if is_int else "multi_label_classification"
+    one_each = len(labels.shape) == 1 or labels.shape[-1] == 1
+    return "single_label_classification" if is_int or one_each else "multi_label_classification"
 
 
 def classification_loss(config: DistilBertConfig, labels, logits):
@@ -25,8 +27,8 @@ def classification_loss(config: DistilBertConfig, labels, logits):
 
     Args:
         config: says the `problem_type`, or leaves it to the labels.
-        labels: int `[B]` class ids; float `[B]` or `[B,C]` targets of a regression; float
-            `[B,C]` of zeros and ones for multi-label.
+        labels: `[B]` or `[B,1]` class ids, whole numbers of any dtype; float `[B]` or `[B,C]`
+            targets of a regression; float `[B,C]` of zeros and ones for multi-label.
         logits: float `[B,C]`.
 
     Returns: float32 `[B]`.
@@ -44,6 +46,10 @@ def classification_loss(config: DistilBertConfig, labels, logits):
     kind = problem_type(config, labels)
     if kind == "single_label_classification":
         labels = ops.reshape(labels, (-1,))
+        if not keras.backend.is_int_dtype(keras.backend.standardize_dtype(labels.dtype)):
+            # A fraction is no class: TensorFlow refuses -1, where it would round the fraction.
+            whole = ops.cast(labels, "int32")
+            labels = ops.where(ops.cast(whole, "float32") == ops.cast(labels, "float32"), whole, -1)
         return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     labels = ops.reshape(ops.cast(labels, "float32"), ops.shape(logits))
     if kind == "regression":

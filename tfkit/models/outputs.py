@@ -40,7 +40,16 @@ class ModelOutput(dict):
     def __getattr__(self, name: str) -> Any:
         if name in self.fields:
             return self.get(name)
-        raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
+        raise AttributeError(
+            f"'{type(self).__name__}' has no attribute '{name}'. It holds {', '.join(self)}: take "
+            f"one of them, such as `outputs.{next(iter(self), 'logits')}`."
+        )
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError(
+            f"Expected one array. Received a {type(self).__name__}, which holds "
+            f"{', '.join(self)}. Pass one of them, such as `outputs.{next(iter(self), 'logits')}`."
+        )
 
     def __getitem__(self, key):
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]

@@ -16,6 +16,7 @@ from tfkit.config import DistilBertConfig
 from tfkit.hub import HubOptions, upload
 from tfkit.layers.state import restore, state_of
 from tfkit.models.habits import LOADING, SAVING, drop_habits
+from tfkit.models.inputs import TENSORS, as_tensors
 from tfkit.models.training import TrainableModel
 
 _NO_HDF5 = (
@@ -53,7 +54,9 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         self.config = config
 
     def __call__(self, *args, return_dict=None, **kwargs):
-        outputs = self.output_type(super().__call__(*args, **kwargs))
+        args = [as_tensors(value) for value in args[:1]] + list(args[1:])
+        given = {name: as_tensors(kwargs[name]) for name in TENSORS if name in kwargs}
+        outputs = self.output_type(super().__call__(*args, **{**kwargs, **given}))
         return outputs.to_tuple() if return_dict is False else outputs
 
     # === Hugging Face folders ===
