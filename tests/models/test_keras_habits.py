@@ -257,12 +257,40 @@ def test_fit_without_a_loss_uses_the_heads_own(tiny_model):
         ),
         ("mse", np.eye(4, dtype="float32")[LABELS], keras.losses.MeanSquaredError()),
         (["sparse_categorical_crossentropy"], LABELS, LOSS),
+        ("SparseCategoricalCrossentropy", LABELS, LOSS),
+        ("crossentropy", LABELS, LOSS),
+        ({"class_name": "SparseCategoricalCrossentropy", "config": {}}, LABELS, LOSS),
+        (keras.losses.SparseCategoricalCrossentropy(), LABELS, LOSS),
+        (keras.losses.SparseCategoricalCrossentropy, LABELS, LOSS),
+        (keras.losses.sparse_categorical_crossentropy, LABELS, LOSS),
+        (
+            "BCE",
+            np.eye(4, dtype="float32")[LABELS],
+            keras.losses.BinaryCrossentropy(from_logits=True),
+        ),
     ],
 )
 def test_a_loss_given_by_name_is_taken_on_logits(tiny_model, name, labels, loss):
     expected = float(loss(labels, tiny_model(BATCH).logits))
     tiny_model.compile("sgd", name)
     assert tiny_model.evaluate(BATCH, labels, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_metrics_by_name_are_taken_on_logits(tiny_config, several):
+    changes = {"problem_type": "multi_label_classification"} if several else {"num_labels": 1}
+    model = TFDistilBertForSequenceClassification(tiny_config.replace(**changes))
+    model.head.classifier.bias.assign(np.full(model.config.num_labels, 0.25))
+    logits = model(BATCH).logits.numpy()
+    labels = (np.arange(logits.size).reshape(logits.shape) % 3 > 0).astype("float32")
+    names = ["accuracy", "binary_accuracy", "AUC", "precision", "Recall", "binary_crossentropy"]
+    model.compile("sgd", "binary_crossentropy", metrics=names)
+    found = model.evaluate(BATCH, labels, verbose=0, return_dict=True)
+    scores, metrics = 1 / (1 + np.exp(-logits)), keras.metrics
+    for name, kind in zip(names, (metrics.BinaryAccuracy, *map(metrics.get, names[1:]))):
+        metric = kind() if isinstance(kind, type) else kind
+        metric.update_state(labels, scores)
+        assert found[name] == pytest.approx(float(metric.result()), abs=1e-5), name
 
 
 def test_class_weights_weigh_the_loss(tiny_model):
@@ -293,7 +321,23 @@ def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(tiny_config, 
     classes, examples = {0: 1.0, 1: 3.0, 2: 0.0, 3: 0.5}, np.array([1, 0, 0, 0, 0, 2.0])
     by_class = np.mean(losses * [classes[label] for label in LABELS])
     by_example = np.mean(losses * examples)
-    for x, validation in ((inside, inside), (inside, (inside,)), (data, data)):
+    lone = data.map(lambda batch: (batch,))
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return inside
+
+    own = Batches()
+    for x, validation in (
+        (inside, inside),
+        (inside, (inside,)),
+        (data, data),
+        (lone, lone),
+        (own, own),
+    ):
         history = model.fit(x, validation_data=validation, class_weight=classes, verbose=0).history
         assert history["loss"][0] == pytest.approx(by_class, rel=1e-5)
         assert history["val_loss"][0] == pytest.approx(losses.mean(), rel=1e-5)

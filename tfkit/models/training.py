@@ -10,7 +10,7 @@ from keras import ops
 
 from tfkit.config import DistilBertConfig
 from tfkit.models.changes import ChangeableModel
-from tfkit.models.losses import on_logits
+from tfkit.models.losses import metrics_on_logits, on_logits
 from tfkit.models.outputs import ModelOutput
 
 
@@ -46,17 +46,40 @@ class TrainableModel(ChangeableModel):
 
     # === Training ===
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, jit_compile="auto", **options):
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        *args,
+        jit_compile="auto",
+        **options,
+    ):
         """As `keras.Model.compile`, but `jit_compile="auto"` means no XLA.
 
         Batches of text have many shapes, and XLA compiles the step anew for each. Say
         `jit_compile=True` where every batch has the same shape. Without `loss`, the head's own
-        is used. The main output is logits, so a cross-entropy given by its name, such as
-        "sparse_categorical_crossentropy", is taken with `from_logits=True`; a loss or metric
-        object is used as it is.
+        is used. The main output is logits, so a cross-entropy is taken with `from_logits=True`
+        however it is given, and so are metrics that are given by name: 0 divides yes from no. A
+        metric object is used as it is.
         """
+        loss, config = on_logits(loss), getattr(self, "config", None)
+        yes_or_no = (
+            isinstance(loss, keras.losses.BinaryCrossentropy)
+            or getattr(config, "problem_type", None) == "multi_label_classification"
+            or getattr(config, "num_labels", None) == 1
+        )
         super().compile(
-            optimizer, on_logits(loss), *args, jit_compile=jit_compile is True, **options
+            optimizer,
+            loss,
+            loss_weights,
+            metrics_on_logits(metrics, yes_or_no),
+            metrics_on_logits(weighted_metrics, yes_or_no),
+            *args,
+            jit_compile=jit_compile is True,
+            **options,
         )
 
     def compile_from_config(self, config):
@@ -118,10 +141,41 @@ def _apart(x, y):
     """Labels in the inputs become the targets: Keras weighs classes and examples by `y` alone."""
     if y is not None:
         return x, y
+    if isinstance(x, keras.utils.PyDataset):
+        return _Apart(x), None
     if isinstance(x, tf.data.Dataset):
         spec = x.element_spec
+        if isinstance(spec, tuple) and len(spec) == 1:
+            return _apart(x.map(lambda batch: batch), None)
         is_labelled = isinstance(spec, dict) and "labels" in spec
         return (x.map(lambda batch: _apart(batch, None)) if is_labelled else x), None
     if not isinstance(x, dict) or "labels" not in x:
         return x, None
     return {key: value for key, value in x.items() if key != "labels"}, x["labels"]
+
+
+class _Apart(keras.utils.PyDataset):
+    """A `PyDataset` whose batches have the labels of their inputs as targets."""
+
+    def __init__(self, data: keras.utils.PyDataset):
+        super().__init__(data.workers, data.use_multiprocessing, data.max_queue_size)
+        self._data = data
+
+    def __len__(self):
+        return len(self._data)
+
+    @property
+    def num_batches(self):
+        return self._data.num_batches
+
+    def __getitem__(self, index):
+        batch = self._data[index]
+        if isinstance(batch, tuple) and len(batch) == 1:
+            batch = batch[0]
+        return _apart(batch, None) if isinstance(batch, dict) and "labels" in batch else batch
+
+    def on_epoch_begin(self):
+        self._data.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._data.on_epoch_end()
