@@ -6,6 +6,7 @@ import ast
 import configparser
 import csv
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,7 @@ FLOORS = [
     {"config"},
     {
         "answering",
+        "backend",
         "c_session",
         "config_rules",
         "console",
@@ -104,6 +106,30 @@ def test_importing_the_package_imports_no_tensorflow():
     code = "import sys, tfkit, tfkit.config, tfkit.hub; print({'tensorflow'} & {*sys.modules})"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_keras_on_another_backend_is_one_clear_error(backend):
+    """Of whatever needs Keras, when it is imported, and again the next time."""
+    code = """
+import importlib, tfkit, tfkit.config, tfkit.data
+names = ["tfkit." + name for name in ("layers.heads", "models.auto", "text.layer", "kept.graph")]
+rooms = ["tfkit." + name for name in ("evaluation", "export", "pipelines", "training.metrics")]
+for name in [*names, *rooms, *names]:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(error)
+    """
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    )
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 12
+    for line in lines:
+        assert line.startswith("tfkit needs Keras on TensorFlow") and backend in line
+        assert "KERAS_BACKEND=tensorflow" in line
 
 
 @pytest.mark.parametrize("name", tfkit.__all__)

@@ -8,10 +8,10 @@ import json
 import os
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from tfkit import c_session
+from tfkit.backend import keras
 from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
 from tfkit.export.served import signatures_of

@@ -1,1 +1,3 @@
 """The bricks of a DistilBERT, as Keras layers."""
+
+from tfkit import backend  # noqa: F401

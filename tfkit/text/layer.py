@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 
-import keras
 import tensorflow as tf
 
+from tfkit.backend import keras
 from tfkit.text.assemble import SIDES, STRATEGIES, Frame, assemble
 
 
