@@ -47,6 +47,7 @@ FLOORS = [
         "hub",
         "files",
         "pages",
+        "plain",
         "trees",
         "words",
     },

@@ -19,6 +19,7 @@ from tfkit.config_rules import (
 )
 from tfkit.files import local_path, write_file
 from tfkit.hub import HubOptions, find_file, read_json
+from tfkit.plain import plain
 
 
 @dataclasses.dataclass(kw_only=True, init=False)
@@ -93,6 +94,7 @@ class DistilBertConfig:
     model_type = "distilbert"
 
     def __init__(self, **values):
+        values = plain(values)
         for alias, name in ALIASES.items():
             if alias in values:
                 values[name] = values.pop(alias)

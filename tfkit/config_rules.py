@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from tfkit.plain import is_whole
+
 # What config.json may say for `activation` -> the function of `keras.activations` that it is, with
 # its arguments (transformers: `activations.py`, `ACT2CLS`).
 ACTIVATIONS = {
@@ -74,7 +76,7 @@ def settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, An
         id2label = {index: label for label, index in label2id.items()}
     if id2label is None:
         count = default_count if count is None else count
-        if not _is_count(count):
+        if not is_whole(count, 1):
             raise ValueError(f"`num_labels` must be a whole number above 0; received {count!r}.")
         id2label = {index: f"LABEL_{index}" for index in range(count)}
     try:
@@ -121,14 +123,10 @@ def drop_stale_labels(num_labels: int, changes: Mapping[str, Any]) -> dict[str, 
     return changes
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
 def validate(values: Mapping[str, Any]) -> None:
     """Raises ValueError for a value that no DistilBERT can have."""
     for name in _POSITIVE:
-        if not _is_count(values[name]):
+        if not is_whole(values[name], 1):
             raise ValueError(f"`{name}` must be a whole number above 0; received {values[name]!r}.")
     for name in _RATES:
         if not isinstance(values[name], (int, float)) or not 0 <= values[name] < 1:
@@ -148,7 +146,7 @@ def validate(values: Mapping[str, Any]) -> None:
         )
     check_problem_type(values["problem_type"])
     pad = values["pad_token_id"]
-    if pad is not None and not (isinstance(pad, int) and 0 <= pad < values["vocab_size"]):
+    if pad is not None and not (is_whole(pad) and pad < values["vocab_size"]):
         raise ValueError(
             f"`pad_token_id` must be a token id below `vocab_size` ({values['vocab_size']}) "
             f"or None; received {pad!r}."

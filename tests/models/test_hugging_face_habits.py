@@ -30,6 +30,10 @@ def folder(tiny_model, tmp_path):
     return tmp_path
 
 
+def torch_dtype(name: str):
+    return getattr(pytest.importorskip("torch"), name)
+
+
 def test_the_ways_to_hand_over_inputs(tiny_model):
     expected = tiny_model({"input_ids": IDS, "attention_mask": MASK}).logits
     for outputs in (
@@ -53,6 +57,29 @@ def test_sizes_and_parts(tiny_model):
     assert tuple(embeddings.shape) == (TINY["vocab_size"], TINY["dim"])
     assert getattr(tiny_model, tiny_model.base_model_prefix) is tiny_model.distilbert
     assert isinstance(tiny_model.config, tiny_model.config_class)
+
+
+def test_what_transformers_has_on_the_model(tiny_model, folder):
+    assert tiny_model.num_labels == tiny_model.config.num_labels == 4
+    assert tiny_model.classifier is tiny_model.head.classifier
+    assert tiny_model.pre_classifier is tiny_model.head.pre_classifier
+    assert TFAutoModel.from_pretrained(folder).num_labels == 4
+    tiny_model.num_labels = 4  # as code for Transformers' classes says once more
+    with pytest.raises(AttributeError, match="num_labels=3, ignore_mismatched_sizes=True"):
+        tiny_model.num_labels = 3
+    with pytest.raises(AttributeError, match="no attribute 'qa_outputs'"):
+        tiny_model.qa_outputs  # noqa: B018
+
+
+def test_a_subclass_may_name_its_layers_as_transformers_does(tiny_config):
+    class Mine(TFDistilBertForSequenceClassification):
+        def __init__(self, config, **options):
+            super().__init__(config, **options)
+            self.num_labels = config.num_labels
+            self.classifier = keras.layers.Dense(2)
+
+    model = Mine(tiny_config)
+    assert model.classifier.units == 2 and model.head.classifier.units == 4
 
 
 @pytest.mark.parametrize("auto, plain", [
@@ -110,12 +137,17 @@ def test_keywords_that_say_what_is_so_here_anyway(folder, tiny_model):
         {"attn_implementation": "eager", "device_map": "auto", "low_cpu_mem_usage": True},
         {"trust_remote_code": False, "resume_download": None, "return_dict": True},
         {"use_safetensors": True},
+        {"config": str(folder), "variant": None, "from_flax": False, "max_memory": {0: "1GB"}},
+        {"quantization_config": None, "load_in_8bit": False, "offload_folder": "o"},
     ):
         model = TFAutoModelForSequenceClassification.from_pretrained(folder, **options)
         np.testing.assert_array_equal(model(IDS).logits, expected)
         assert model.config == AutoConfig.from_pretrained(folder)
     half = TFAutoModelForSequenceClassification.from_pretrained(folder, torch_dtype="float16")
     assert half.dtype == "float16"
+    for dtype in (tf.bfloat16, torch_dtype("bfloat16")):
+        half = TFAutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
+        assert half.dtype == "bfloat16"
     tiny_model.save_pretrained(save_directory=folder, safe_serialization=True, push_to_hub=False)
 
 
@@ -124,6 +156,8 @@ def test_keywords_that_ask_for_something_else_are_refused(folder, tiny_model):
         TFAutoModel.from_pretrained(folder, use_safetensors=False)
     with pytest.raises(ValueError, match="Expected `return_dict=True`.*Received: False"):
         TFAutoModel.from_pretrained(folder, return_dict=False)
+    with pytest.raises(ValueError, match="Expected `load_in_8bit=False`.*Received: True"):
+        TFAutoModel.from_pretrained(folder, load_in_8bit=True)
     with pytest.raises(ValueError, match="Expected `safe_serialization=True`.*Received: False"):
         tiny_model.save_pretrained(folder, safe_serialization=False)
     with pytest.raises(TypeError, match="has no option colour"):

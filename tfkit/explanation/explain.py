@@ -14,6 +14,7 @@ from tfkit.explanation.integrated_gradients import Attribution, integrated_gradi
 from tfkit.files import local_path, write_file
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
+from tfkit.plain import is_whole, plain
 from tfkit.words import listed
 
 # Of the change in score: what a gap may be, so that more steps are not worth their time.
@@ -227,7 +228,8 @@ def _token_id(tokenizer, baseline: str | None) -> int:
 
 
 def _label_number(names: list[str], target: str | int) -> int:
-    if isinstance(target, int) and 0 <= target < len(names):
+    target = plain(target)
+    if is_whole(target) and target < len(names):
         return target
     if target in names:
         return names.index(target)

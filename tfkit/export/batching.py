@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from tfkit.plain import is_whole, plain
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Batching:
@@ -34,8 +36,9 @@ class Batching:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value, least = getattr(self, field.name), int(field.name != "timeout_micros")
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            value, least = plain(getattr(self, field.name)), int(field.name != "timeout_micros")
+            object.__setattr__(self, field.name, value)
+            if not is_whole(value, least):
                 raise ValueError(
                     f"`{field.name}` must be a whole number from {least} on; received {value!r}."
                 )

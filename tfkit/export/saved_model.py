@@ -28,6 +28,7 @@ from tfkit.files import ASIDE, committing, rename_all, staged
 from tfkit.models.dtypes import DTYPES, in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.models.weights_only import weights_only
+from tfkit.plain import is_whole, plain
 
 DEFAULT_SIGNATURES = ("text", "tokens", "classify")
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
@@ -175,7 +176,8 @@ def _number(directory: Path, version: int | None, overwrite: bool) -> int:
     there = [int(path.name) for path in directory.glob("*") if path.name.isdecimal()]
     if version is None:
         return max(there, default=0) + 1
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _LARGEST:
+    version = plain(version)
+    if not is_whole(version, 1) or version > _LARGEST:
         raise ValueError(
             f"`version` must be a whole number from 1 to {_LARGEST}, the largest that TF Serving "
             f"knows; received {version!r}."

@@ -21,6 +21,7 @@ from tfkit.export.answers import KerasAnswers
 from tfkit.export.report import ExportError
 from tfkit.export.requests import inputs_for, strings
 from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.plain import is_whole, plain
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MOST_RECORDS = 1000  # the server reads no more
@@ -29,7 +30,7 @@ MOST_RECORDS = 1000  # the server reads no more
 def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
     """Raises ValueError unless `sizes` are pairs of numbers above 0, and not too many."""
     for size in sizes:
-        if len(size) != 2 or not all(isinstance(number, int) and number > 0 for number in size):
+        if len(size) != 2 or not all(is_whole(plain(number), 1) for number in size):
             raise ValueError(
                 "`warmup` must be pairs of whole numbers above 0, (how many texts, of how many "
                 f"words); received {size!r}."

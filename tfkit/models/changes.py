@@ -77,6 +77,20 @@ class ChangeableModel(keras.Model):
                 )
 
     @property
+    def num_labels(self) -> int:
+        """C, as the config has it."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, value: int):
+        if value != self.num_labels:
+            raise AttributeError(
+                f"The model was made with {self.num_labels} labels; received {value!r}. Make "
+                f"another: `from_pretrained(folder, num_labels={value!r}, "
+                "ignore_mismatched_sizes=True)` has a new head."
+            )
+
+    @property
     def padding_free(self) -> bool | None:
         return self._padding_free
 

@@ -261,6 +261,12 @@ class TFDistilBertForSequenceClassification(_DistilBert):
             dtype=self.dtype_policy,
         )
 
+    def __getattr__(self, name: str):
+        """`pre_classifier` and `classifier`, where Transformers has them: on the model."""
+        if name in ("pre_classifier", "classifier"):
+            return getattr(self.head, name)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
     def answer(self, last_hidden_state, labels, training):
         logits = self.head(last_hidden_state, training=training)
         if labels is None:

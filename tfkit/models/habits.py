@@ -7,13 +7,34 @@ from typing import Any
 _ANY = None
 # Keyword -> the values that say what is so here; `_ANY` where none changes an answer.
 LOADING = {
+    "_commit_hash": _ANY,
     "_fast_init": _ANY,
+    "adapter_kwargs": (None, {}),
     "attn_implementation": _ANY,
+    "code_revision": _ANY,
     "device_map": _ANY,
+    "from_flax": (False, None),
+    "gguf_file": (None,),
+    "key_mapping": (None, {}),
+    "load_in_4bit": (False, None),
+    "load_in_8bit": (False, None),
+    "load_weight_prefix": (None, ""),
     "low_cpu_mem_usage": _ANY,
+    "max_memory": _ANY,
+    "mirror": _ANY,
+    "offload_buffers": _ANY,
+    "offload_folder": _ANY,
+    "offload_state_dict": _ANY,
+    "quantization_config": (None,),
     "resume_download": _ANY,
     "return_dict": (True, None),
+    "state_dict": (None,),
+    "tp_plan": _ANY,
     "trust_remote_code": _ANY,  # no code of a checkpoint is ever run
+    "use_kernels": _ANY,
+    "user_agent": _ANY,
+    "variant": (None, ""),
+    "weights_only": _ANY,
 }
 SAVING = {
     "push_to_hub": (False, None),

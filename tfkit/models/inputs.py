@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfkit.config import DistilBertConfig
 from tfkit.models.losses import problem_type
+from tfkit.plain import is_whole, plain
 
 # Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
 _IGNORED = ("token_type_ids",)
@@ -119,8 +120,8 @@ def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     most = model.config.max_position_embeddings
     if max_length is None:
         return min(most, tokenizer.model_max_length)
-    whole = isinstance(max_length, int) and not isinstance(max_length, bool)
-    if not whole or not 3 <= max_length <= most:
+    max_length = plain(max_length)
+    if not is_whole(max_length, 3) or max_length > most:
         raise ValueError(
             f"`max_length` must be a whole number from 3 ([CLS], one token, [SEP]) to {most}, the "
             f"model's `max_position_embeddings`; received {max_length!r}."

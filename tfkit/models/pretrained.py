@@ -66,7 +66,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         cls,
         pretrained_model_name_or_path: str | os.PathLike,
         *,
-        config: DistilBertConfig | None = None,
+        config: DistilBertConfig | str | os.PathLike | None = None,
         dtype=None,
         from_pt: bool = False,
         from_tf: bool = False,
@@ -80,7 +80,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         Args:
             pretrained_model_name_or_path: a folder that `save_pretrained` (of tfkit or of
                 Transformers) wrote, or the name of a Hub repository.
-            config: used in place of the checkpoint's own.
+            config: used in place of the checkpoint's own; or the folder of one.
             dtype: Keras dtype or policy of the model, such as "mixed_bfloat16"; "auto" is the
                 dtype of the file. Weights of another dtype are cast.
                 `torch_dtype` means the same.
@@ -108,10 +108,12 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         """
         overrides = drop_habits(overrides, LOADING)
         dtype = overrides.pop("torch_dtype", None) if dtype is None else dtype
+        if type(dtype).__module__.split(".")[0] in ("numpy", "tensorflow", "torch"):
+            dtype = keras.backend.standardize_dtype(dtype)
         options = HubOptions.pop_from(overrides)
         name = pretrained_model_name_or_path
-        if config is None:
-            config = DistilBertConfig.from_pretrained(name, **vars(options))
+        if config is None or isinstance(config, (str, os.PathLike)):
+            config = DistilBertConfig.from_pretrained(config or name, **vars(options))
         config = _changed(config, overrides)
         weights, source = open_weights(
             name, options, from_pt=from_pt, from_tf=from_tf, use_safetensors=use_safetensors

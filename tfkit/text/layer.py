@@ -7,6 +7,7 @@ import functools
 import tensorflow as tf
 
 from tfkit.backend import keras
+from tfkit.plain import is_whole, plain
 from tfkit.text.assemble import SIDES, STRATEGIES, Frame, assemble
 
 
@@ -66,11 +67,11 @@ class TokenizerLayer(keras.layers.Layer):
             tokenizer = DistilBertTokenizer.from_config(tokenizer)
         self.supports_jit = False
         self.tokenizer = tokenizer
-        self.max_length = tokenizer.model_max_length if max_length is None else max_length
-        self.padding = padding
+        self.max_length = tokenizer.model_max_length if max_length is None else plain(max_length)
+        self.padding = plain(padding)
         self.pairs = pairs
         self.truncation = truncation
-        self.pad_to_multiple_of = pad_to_multiple_of
+        self.pad_to_multiple_of = plain(pad_to_multiple_of)
         self.return_offsets_mapping = return_offsets_mapping
         self.portable = portable
         self._frame = _frame(tokenizer, self)
@@ -146,19 +147,19 @@ def _as_tensor(text):
 def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
     least = 3 if layer.pairs else 2
     length, padding = layer.max_length, layer.padding
-    if isinstance(length, bool) or not isinstance(length, int) or length < least:
+    if not is_whole(length, least):
         raise ValueError(
             f"`max_length` must be an integer of at least {least}, the number of special tokens. "
             f"Received: {length!r}."
         )
-    fixed = isinstance(padding, int) and not isinstance(padding, bool)
+    fixed = is_whole(padding)
     if padding not in ("longest", "max_length") and not (fixed and padding >= length):
         raise ValueError(
             "`padding` must be 'longest', 'max_length' or a number of at least `max_length` "
             f"({length}). Received: {padding!r}."
         )
     multiple = layer.pad_to_multiple_of
-    if multiple is not None and not (isinstance(multiple, int) and multiple >= 1):
+    if multiple is not None and not is_whole(multiple, 1):
         raise ValueError(
             f"`pad_to_multiple_of` must be an integer of at least 1. Received: {multiple!r}."
         )

@@ -16,6 +16,7 @@ import safetensors
 import safetensors.numpy
 
 from tfkit import files
+from tfkit.plain import is_whole, plain
 
 _FILE = re.compile(r"step-(\d{9})\.safetensors")
 _UNFINISHED = ".writing-"
@@ -63,8 +64,9 @@ class Checkpoints(keras.callbacks.Callback):
         writes: bool = True,
     ):
         super().__init__()
+        every, keep = plain(every), plain(keep)
         for name, value in (("every", every), ("keep", keep)):
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and not is_whole(value, 1):
                 raise ValueError(f"`{name}` must be a whole number from 1; received {value!r}.")
         self.directory = files.local_path(directory)
         self.every, self.keep, self.writes = every, keep, writes

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tfkit.files import local_path, write_file
+from tfkit.plain import is_whole, plain
 
 Rows = list[dict]
 
@@ -75,7 +76,8 @@ class Log(keras.callbacks.Callback):
             raise ValueError(
                 f"Expected a log that ends in {' or '.join(_FORMATS)}. Received: '{path}'."
             )
-        if every is not None and (not isinstance(every, int) or every < 1):
+        every = plain(every)
+        if every is not None and not is_whole(every, 1):
             raise ValueError(f"`every` must be a whole number from 1; received {every!r}.")
 
     def on_train_begin(self, logs=None):

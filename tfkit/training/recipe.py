@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tfkit.files import local_path, write_file
 from tfkit.hub import read_json
+from tfkit.plain import is_whole, plain
 
 FILE = "training_recipe.json"
 
@@ -83,12 +84,14 @@ class Recipe:
 
     def __post_init__(self):
         for name, (fits, expected) in _RULES.items():
-            value = getattr(self, name)
+            value = plain(getattr(self, name))
+            object.__setattr__(self, name, value)
             if value is None and name in _OPTIONAL:
                 continue
             if isinstance(value, (bool, str)) or not fits(value):
                 raise ValueError(f"`{name}` must be {expected}; received {value!r}.")
-        weights = self.class_weights
+        weights = plain(self.class_weights)
+        object.__setattr__(self, "class_weights", weights)
         if isinstance(weights, Mapping):
             if not all(isinstance(w, (int, float)) and w >= 0 for w in weights.values()):
                 raise ValueError(
@@ -178,7 +181,7 @@ def default_epochs(examples: int, dim: int) -> int:
 
 
 def _count(value) -> bool:
-    return isinstance(value, int) and value >= 1
+    return is_whole(value, 1)
 
 
 def _share(value) -> bool:
@@ -196,13 +199,13 @@ _RULES = {
     "weight_decay": (lambda value: value >= 0, "a number from 0"),
     "max_grad_norm": (lambda value: value > 0, "a number above 0, or None"),
     "layer_decay": (lambda value: 0 < value <= 1, "a number above 0, at most 1"),
-    "frozen_layers": (lambda value: isinstance(value, int) and value >= 0, "a whole number from 0"),
+    "frozen_layers": (is_whole, "a whole number from 0"),
     "lora_rank": (_count, _COUNT),
     "label_smoothing": (_share, _SHARE),
     "token_dropout": (_share, _SHARE),
     "patience": (_count, _COUNT),
     "seed": (
-        lambda value: isinstance(value, int) and 0 <= value < 2**31,
+        lambda value: is_whole(value) and value < 2**31,
         "a whole number from 0 to 2,147,483,647",
     ),
 }

@@ -1,0 +1,30 @@
+"""NumPy's numbers as Python's own, for options that are checked and written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def plain(value: Any) -> Any:
+    """`value` with Python's numbers, strings and lists for NumPy's, in dicts and lists too.
+
+    Example:
+
+        >>> plain({"num_labels": np.int64(3), "flags": [np.True_, np.float32(0.5)]})
+        {'num_labels': 3, 'flags': [True, 0.5]}
+    """
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {plain(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+    return value
+
+
+def is_whole(value: Any, least: int = 0) -> bool:
+    """Whether it is an integer, and no truth value, of at least `least`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
