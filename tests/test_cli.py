@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -112,9 +113,47 @@ def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     assert main(["predict", "--input", f"{trained}/reviews.csv", "--json", *model]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["labels"][0]["label"] for answer in answers] == ["pos", "neg"] * 8
-    monkeypatch.setattr(sys, "stdin", iter(["bad film\n"]))
-    assert main(["predict", "--top-k", "2", *model]) == 0
-    assert capsys.readouterr().out.split()[0::2][:2] == ["neg", "pos"]
+    (trained / "lines.txt").write_text("bad film\n")
+    for stdin in ([], ["-"]):
+        with (trained / "lines.txt").open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert main(["predict", *stdin, "--top-k", "2", *model]) == 0
+        assert capsys.readouterr().out.split()[0::2][:2] == ["neg", "pos"]
+    assert_one_line(["predict", "good", "-", *model], capsys, "or - alone for standard input")
+    monkeypatch.setattr(sys, "stdin", None)
+    assert_one_line(["predict", *model], capsys, "closed")
+
+
+def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch):
+    texts, model = (
+        ["caf\xe9 \U0001f600", "raw \udcff", "half \ud83d"],
+        ["--model", f"{trained}/model"],
+    )
+    said = ["caf\xe9 \U0001f600", "raw \ufffd", "half \ufffd"]
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+        assert main(["predict", *texts, "--json", *model]) == 0
+        assert main(["explain", texts[1], "--json", *model]) == 0
+        *rows, why = written.getvalue().decode(encoding).split("\n", 3)
+        assert [json.loads(row)["text"] for row in rows] == said
+        assert json.loads(why)["texts"] == said[1:2]
+        assert main(["predict", *texts, *model]) == 0
+
+
+def test_a_model_that_answers_nan_is_an_error(trained, tmp_path, capsys):
+    from safetensors.numpy import load_file, save_file
+
+    for path in (trained / "model").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["classifier.bias"][1] = float("nan")
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    said = "Expected finite scores. Received nan for class . of text 1, "
+    commands = ("predict good", f"evaluate {trained}/reviews.csv", "explain good")
+    for command in (*commands, "predict good --precision int8", "predict good"):
+        assert_one_line([*command.split(), "--model", str(tmp_path)], capsys, said)
+        assert capsys.readouterr().out == ""
 
 
 def test_predict_takes_pairs_lengths_and_precisions(trained, tmp_path, capsys, monkeypatch):
@@ -141,15 +180,15 @@ def test_predict_reads_some_texts_at_a_time(trained, capsys, monkeypatch):
     from tfkit.commands import predict
 
     monkeypatch.setattr(predict, "_AT_ONCE", 2)
-    read = []
-    lines = ("good\n" if n % 2 else "bad\n" for n in range(5) if read.append(n) is None)
-    monkeypatch.setattr(sys, "stdin", lines)
-    printed = []
-    monkeypatch.setattr(
-        predict, "_print", lambda row, best, as_json: printed.append((len(read), row["text"]))
-    )
-    assert main(["predict", "--model", f"{trained}/model"]) == 0
-    assert printed == [(2, "bad"), (2, "good"), (4, "bad"), (4, "good"), (5, "bad")]
+    (trained / "lines.txt").write_text("bad\ngood\n" * 2 + "bad")
+    asked = []
+    best = [[{"label": "pos", "score": 1.0}]]
+    answer = lambda rows: asked.append(len(rows)) or best * len(rows)  # noqa: E731
+    monkeypatch.setattr(predict, "_kept", lambda options: answer)
+    with (trained / "lines.txt").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert main(["predict", "--model", f"{trained}/model"]) == 0
+    assert asked == [2, 2, 1]
 
 
 def test_a_very_long_text_is_cut(trained, capsys):

@@ -26,7 +26,7 @@ FLOORS = [
     {"commands"},
     {"demo"},
     {"shipped"},
-    {"kept", "speed"},
+    {"kept", "lite", "speed"},
     {"pipelines"},
     {"runtimes"},
     {"export"},
@@ -137,6 +137,13 @@ for name in [*names, *rooms, *names]:
 def test_every_public_name_resolves(name):
     assert getattr(tfkit, name) is getattr(tfkit, name)
     assert name in dir(tfkit)
+
+
+def test_rooms_can_be_imported_as_modules():
+    import tfkit.export.lite
+    import tfkit.lite
+
+    assert tfkit.lite.Classifier is tfkit.export.lite.Classifier
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -31,7 +31,7 @@ _ROOMS = {
     "data": "tfkit.data",
     "evaluation": "tfkit.evaluation",
     "export": "tfkit.export",
-    "lite": "tfkit.export.lite",
+    "lite": "tfkit.lite",
     "training": "tfkit.training",
 }
 

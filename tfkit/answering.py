@@ -118,6 +118,29 @@ def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Itera
         yield order[begin:]
 
 
+def finite(scores: np.ndarray, texts: Sequence, error: Callable = ValueError) -> np.ndarray:
+    """The scores `[B,C]` of `texts`, all of them numbers.
+
+    Raises:
+        ValueError, or what `error` makes of a message: one is NaN or infinite.
+
+    Example:
+
+        >>> finite(np.array([[0.5, 0.5], [np.nan, 0.0]]), ["good", "bad"])
+        Traceback (most recent call last):
+        ValueError: Expected finite scores. Received nan for class 0 of text 2, 'bad'. ...
+    """
+    if not np.isfinite(scores).all():
+        row, label = np.argwhere(~np.isfinite(scores))[0].tolist()
+        raise error(
+            f"Expected finite scores. Received {scores[row, label]} for class {label} of text "
+            f"{row + 1}, {texts[row]!r:.60}. The weights may hold NaN, as after a training whose "
+            "loss was NaN, or be too large for a half precision: load other weights, or compute in "
+            "float32."
+        )
+    return scores
+
+
 def best(row: np.ndarray, names, top_k: int | None) -> list[dict]:
     """The labels with the highest scores; None gives all, a negative `top_k` so many.
 

@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     def note(said, *_) -> None:
         print(f"tfkit: note: {in_options(str(said), options.parser)}", file=sys.stderr)
 
+    if hasattr(sys.stdout, "reconfigure"):  # what the terminal cannot show is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings(), _endings():
             warnings.showwarning = note
@@ -46,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
                 alone = getattr(options, "strategy", None) != "multi-worker"
                 quiet_tensorflow(look_for_devices=alone)
             options.run(options)
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"tfkit {options.command}: interrupted", file=sys.stderr)
         return 130

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from tfkit.answering import Answering, answer, best
+from tfkit.answering import Answering, answer, best, finite
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
 from tfkit.models.habits import PIPELINE, drop_habits
@@ -159,7 +159,7 @@ class TextClassificationPipeline:
 
         Raises:
             TypeError: something is not a string.
-            ValueError: an option is none that it may be.
+            ValueError: an option is none that it may be, or a score is not finite.
         """
         options = drop_habits(options, PIPELINE)
         single, asked = isinstance(texts, (str, dict)), top_k != -1
@@ -183,6 +183,10 @@ class TextClassificationPipeline:
         """Scores of every class, float32 `[B,C]`, in the order of `texts`.
 
         The options are those of the constructor, for this call.
+
+        Raises:
+            TypeError: something is not a string.
+            ValueError: an option is none that it may be, or a score is not finite.
         """
         config = self._config(function_to_apply or self.function_to_apply)
         max_length = self.max_length if max_length is None else max_length
@@ -192,7 +196,7 @@ class TextClassificationPipeline:
             functools.partial(self._tokenize, max_length), answering.logits, answering.tokens
         )
         logits = answer(texts, config.num_labels, by, batch_size)
-        return scores(config, logits).numpy()
+        return finite(scores(config, logits).numpy(), texts)
 
     def _tokenize(self, max_length: int, parts: int) -> Tokenize:
         """From `parts` columns of strings to tokens."""

@@ -100,6 +100,11 @@ def test_a_server_that_is_not_there(url):
         ask(url, TEXTS, timeout=5)
 
 
+def test_a_string_is_no_list_of_texts():
+    with pytest.raises(TypeError, match=r"Expected a list of texts. Received one: 'good'"):
+        ask("http://127.0.0.1:9/v1/models/film", "good")
+
+
 @contextlib.contextmanager
 def answering(content: bytes, status: int = 200, wait: float = 0.0):
     """A server that answers the same to everything."""

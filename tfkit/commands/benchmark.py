@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import itertools
-import json
 
 from tfkit.commands.shared import add_columns, add_model, columns, model_and_tokenizer
+from tfkit.console import print_json
 
 HELP = "how fast a model answers your texts on this machine"
 _PRECISIONS = ("float32", "bfloat16", "int8")
@@ -52,7 +52,7 @@ def run(options) -> None:
     speeds = speed.measure(model, tokenizer, texts, precisions, seconds=options.seconds)
     machine = {"processor": processor_name(), "processors": processors(), "texts": len(texts)}
     if options.json:
-        print(json.dumps({**machine, "speeds": [*map(dataclasses.asdict, speeds)]}, indent=2))
+        print_json({**machine, "speeds": [*map(dataclasses.asdict, speeds)]}, indent=2)
         return
     print(f"{len(texts)} texts, {machine['processor']}, {machine['processors']} processors")
     print("precision   texts/s   tokens/s   one text p50 ms   p99 ms   of float32 products")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 
 from tfkit.commands.shared import add_columns, add_problem_type, columns
 from tfkit.commands.wording import in_options
+from tfkit.console import print_json
 
 HELP = "what is in a file: balance of classes, lengths, duplicates, contradicting labels"
 
@@ -41,7 +41,7 @@ def run(options) -> None:
             other = data.read(options.validation, names=examples.names or None, **named)
     found = data.describe(examples, other)
     if options.json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict(), indent=2)
     else:
         print(found)
         for rows in (examples.skipped, other.skipped if other else ()):

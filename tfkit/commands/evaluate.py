@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
     named_kind,
 )
+from tfkit.console import print_json
 from tfkit.files import local_path
 from tfkit.shipped import small_model
 
@@ -73,7 +73,7 @@ def run(options) -> None:
     )
     page = found.save(report) if report else None
     if options.json:
-        print(json.dumps(found.figures_as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.figures_as_dict(), indent=2)
     else:
         print(found)
         if page:

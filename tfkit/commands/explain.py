@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -13,6 +12,7 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
     named_kind,
 )
+from tfkit.console import characters, print_json
 
 HELP = "which words decided, in the terminal and as a page; attention maps as a plot"
 
@@ -48,24 +48,24 @@ def run(options) -> None:
     if options.layer is not None and not options.attention:
         raise ValueError("--layer goes with --attention FILE.")
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options))
+    texts = [text and characters(text) for text in (options.text, options.text_pair)]
     why = explain(
         model,
         tokenizer,
-        options.text,
-        options.text_pair,
+        *texts,
         target=options.target,
         baseline=options.baseline,
         steps=options.steps,
         max_length=options.max_length,
     )
     if options.json:
-        print(json.dumps(why.as_dict(), ensure_ascii=False, indent=2))
+        print_json(why.as_dict(), indent=2)
     else:
         coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(as_ansi(why) if coloured else why)
     if options.html:
         print(f"Wrote {why.save_html(options.html)}", file=sys.stderr)
     if options.attention:
-        drawn = {"layer": options.layer, "text_pair": options.text_pair}
-        plot_attention(model, tokenizer, options.text, options.attention, **drawn)
+        drawn = {"layer": options.layer, "text_pair": texts[1]}
+        plot_attention(model, tokenizer, texts[0], options.attention, **drawn)
         print(f"Wrote {options.attention}", file=sys.stderr)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import sys
 from collections.abc import Iterator
 
 from tfkit.commands.progress import Progress
 from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
-from tfkit.console import quiet_tensorflow
+from tfkit.commands.standard_input import arriving
+from tfkit.console import characters, print_json, quiet_tensorflow
 from tfkit.shipped import small_model
 
 HELP = "label and score of texts: arguments, a file, or stdin"
@@ -19,7 +19,9 @@ _AT_ONCE = 1024  # texts that are in memory
 
 def add_arguments(parser) -> None:
     """The arguments of the command."""
-    parser.add_argument("texts", nargs="*", metavar="TEXT")
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="none, or -, for the lines of stdin"
+    )
     parser.add_argument("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
     parser.add_argument(
         "--server",
@@ -44,6 +46,7 @@ def run(options) -> None:
     for rows in chunks:
         for row, best in zip(rows, answer(rows)):
             _print(row, best, options.json)
+        sys.stdout.flush()
         progress.add(len(rows))
     if isinstance(answer, _Keras):
         answer.keep()
@@ -63,9 +66,12 @@ def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
 
         stream = data.stream(options.input, **{**columns(options), "label": None})
         return len(stream), ([_row(*texts) for texts in zip(*part)] for part in stream.chunks())
-    lines = options.texts or (line.rstrip("\r\n") for line in sys.stdin)
-    total = len(options.texts) or None
-    return total, _chunks(map(_row, lines))
+    if options.texts in ([], ["-"]):
+        lines = arriving(_AT_ONCE, options.encoding)
+        return None, ([_row(line) for line in some] for some in lines)
+    if "-" in options.texts:
+        raise ValueError("Expected texts, or - alone for standard input. Received both.")
+    return len(options.texts), _chunks(_row(characters(text)) for text in options.texts)
 
 
 def _row(text: str, pair: str | None = None) -> dict:
@@ -136,7 +142,7 @@ def _server(options):
 
 def _print(row: dict, best: list[dict], as_json: bool) -> None:
     if as_json:
-        print(json.dumps({**row, "labels": best}, ensure_ascii=False))
+        print_json({**row, "labels": best})
     else:
         answer = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
         print(answer, *row.values(), sep="\t")

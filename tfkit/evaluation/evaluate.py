@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfkit.answering import finite
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.pipeline import dataset
 from tfkit.data.task import check_task
@@ -60,6 +61,9 @@ def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
         >>> two = Examples(["a", "b"], labels=[0, 1], names=["no", "yes"])
         >>> score(two, np.array([[2.0, 0.0], [3.0, 0.0]])).accuracy
         0.5
+
+    Raises:
+        ValueError: there are no labels, other classes, or a logit is not finite.
     """
     if examples.labels is None:
         raise ValueError("Expected examples with labels to compare with. Received texts alone.")
@@ -69,6 +73,7 @@ def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
             f"{len(examples.names)}: {listed(examples.names)}. Read them with "
             "`names=model.config.id2label`."
         )
+    finite(logits, examples.texts)
     return _SCORES[examples.problem_type](examples.targets(), logits, examples.names)
 
 

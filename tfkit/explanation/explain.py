@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfkit.answering import finite
 from tfkit.explanation.integrated_gradients import Attribution, integrated_gradients
 from tfkit.files import local_path, write_file
 from tfkit.models.inputs import token_limit
@@ -122,7 +123,7 @@ def explain(
         max_length: tokens after which the text is cut.
 
     Raises:
-        ValueError: there is no such label or token.
+        ValueError: there is no such label or token, or a score is not finite.
 
     Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365).
 
@@ -151,11 +152,13 @@ def explain(
     parts = np.array([-1 if part is None else part for part in encoded.sequence_ids(0)])
     token = _token_id(tokenizer, baseline)
     baseline_ids = np.where(parts < 0, ids, token).astype(np.int32)
-    answers = scores(model.config, model({"input_ids": tf.constant(ids[None])}).logits).numpy()[0]
+    logits = model({"input_ids": tf.constant(ids[None])}).logits
+    (answers,) = finite(scores(model.config, logits).numpy(), [text])
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     answer = int(answers.argmax())
     number = answer if target is None else _label_number(names, target)
     found = _attribution(model, ids, baseline_ids, number, steps)
+    finite(np.array([[*found.tokens, found.baseline_score]]), [text])
     return Explanation(
         texts=texts,
         label=names[number],

@@ -49,6 +49,7 @@ def ask(
         For each text a dict with `label`, `score` and `scores`.
 
     Raises:
+        TypeError: `texts` is a single string, or has something that is none.
         ValueError: `url` is of neither form, or `batch_size` is below 1.
         ServerError: the server refused, cannot be reached, or answers otherwise than a model that
             tfkit exported; a score is NaN, say.
@@ -69,6 +70,8 @@ def ask(
     address = url.removesuffix(":predict").rstrip("/")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
     # Half a surrogate pair is no character, and no JSON: it is dropped, as ill-formed bytes are.
     texts = [text.encode("utf-8", "ignore") for text in texts]
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfkit.answering import finite
 from tfkit.export.file_contents import LABELS, files_in, tokenizer_of
 from tfkit.export.mediapipe import INPUTS
 from tfkit.files import local_path
@@ -102,9 +103,13 @@ class Classifier:
             return (run or next(iter(self._runners.values())))(**inputs)
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """Scores float32 `[B,C]`."""
+        """Scores float32 `[B,C]`.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
         rows = [self.run(self.inputs(text))["scores"][0] for text in texts]
-        return np.array(rows, np.float32).reshape(len(texts), len(self.labels))
+        return finite(np.array(rows, np.float32).reshape(len(texts), len(self.labels)), texts)
 
     def __call__(self, texts: str | Sequence[str]) -> list[dict]:
         """The best label of each text, with its score."""

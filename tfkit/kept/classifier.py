@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tfkit import c_session
-from tfkit.answering import TOKENS, Answering, Tokens, answer, best
+from tfkit.answering import TOKENS, Answering, Tokens, answer, best, finite
 from tfkit.checkpoints import names
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
@@ -83,7 +83,7 @@ class KeptClassifier:
     def __call__(self, texts: Sequence, *, top_k: int | None = 1, batch_size: int | None = None):
         """As `TextClassificationPipeline` does: a list of labels and scores for each text."""
         by = Answering(lambda parts: functools.partial(self._tokenize, parts), self._run, TOKENS)
-        scores = answer(texts, self._config.num_labels, by, batch_size)
+        scores = finite(answer(texts, self._config.num_labels, by, batch_size), texts)
         return [best(row, self._config.id2label, top_k) for row in scores]
 
     def _tokenize(self, parts: int, columns: Sequence[Sequence[bytes]]) -> Tokens:

@@ -30,7 +30,7 @@ class Packed:
 
     Raises:
         ImportError: LiteRT is not installed.
-        ValueError: the model's weights are quantised already.
+        ValueError: the model's weights are quantised already, or not finite.
     """
 
     # Of a row. From about 100 on the matrix products are at their best; the masked part of the
@@ -66,8 +66,12 @@ class Packed:
         firsts = (np.cumsum(lengths) - lengths).astype(np.int32)
         places = np.arange(len(ids), dtype=np.int32) - np.repeat(firsts, lengths)
         x = self._words[ids] + self._positions[places]
+        unknown = ~np.isfinite(x).all(axis=1)
+        x[unknown] = 0  # int8 has no NaN, and attention would spread it over the row
         with self._turn:
-            return self._run(x=x, bias=row_bias(lengths), firsts=firsts)["logits"]
+            logits = self._run(x=x, bias=row_bias(lengths), firsts=firsts)["logits"]
+        logits[np.logical_or.reduceat(unknown, firsts)] = np.nan
+        return logits
 
 
 def _shared_array(table) -> np.ndarray:

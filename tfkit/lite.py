@@ -1,0 +1,5 @@
+"""`tfkit.lite.Classifier`: runs the `.tflite` files that `tfkit.export.tflite` writes."""
+
+from tfkit.export.lite import Classifier
+
+__all__ = ["Classifier"]
