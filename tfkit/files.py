@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -49,7 +50,35 @@ def local_path(path: str | os.PathLike) -> Path:
 
 def cache_folder() -> Path:
     """What tfkit keeps between commands: `tfkit` in `$XDG_CACHE_HOME`, by default `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfkit"
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    # A user without a home keeps nothing: below os.devnull nothing can be written.
+    return Path(os.devnull if folder.startswith("~") else folder) / "tfkit"
+
+
+def sealed(content: bytes) -> bytes:
+    """The content behind its digest, for `unsealed`."""
+    return hashlib.sha256(content).digest() + content
+
+
+def unsealed(data: bytes) -> bytes | None:
+    """What `sealed` was given; None if it is not whole, or was never sealed.
+
+    Example:
+
+        >>> unsealed(sealed(b"a")), unsealed(sealed(b"a")[:-1])
+        (b'a', None)
+    """
+    content = data[hashlib.sha256().digest_size :]
+    return content if sealed(content) == data else None
+
+
+def forget(path: Path) -> None:
+    """Removes a file or folder, if there is one and it can be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def forget_oldest(folder: Path, pattern: str, most: int) -> None:
@@ -59,10 +88,7 @@ def forget_oldest(folder: Path, pattern: str, most: int) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process forgot it
             used[path] = path.stat().st_mtime
     for path in sorted(used, key=used.get)[:-most]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        forget(path)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -119,6 +120,49 @@ def test_nothing_is_kept_where_nothing_can_be_written(checkpoint, tmp_path, monk
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert kept(checkpoint) is None
+
+
+def test_what_is_not_whole_is_dropped_and_made_anew(checkpoint):
+    expected = kept(checkpoint)(TEXTS)
+    graph = place(checkpoint, None)
+    shutil.copytree(graph, checkpoint / "spare")
+    files = [path for path in graph.rglob("*") if path.is_file()]
+    assert {"graph", "saved_model.pb"} <= {path.name for path in files}
+    for path in files:
+        whole = path.read_bytes()
+        for damaged in (whole[: len(whole) // 2], bytes(len(whole)), whole + b"x", None):
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            if whole == damaged:  # an empty file
+                continue
+            assert load(checkpoint, graph) is None and not graph.exists()
+            graph.mkdir(parents=True)
+            shutil.copytree(checkpoint / "spare", graph, dirs_exist_ok=True)
+    assert_alike(load(checkpoint, graph)(TEXTS), expected)
+    shutil.rmtree(graph)
+    graph.write_text("a file in its place")
+    assert load(checkpoint, graph) is None
+    assert_alike(kept(checkpoint)(TEXTS), expected)
+
+
+def test_a_model_in_another_dtype_is_not_kept(checkpoint, tmp_path):
+    half = pipeline(model=checkpoint, dtype="bfloat16")
+    keep(half.model, half.tokenizer, tmp_path / "half.graph", None)
+    assert load(checkpoint, tmp_path / "half.graph") is None
+
+
+def test_a_full_disk_is_no_error(checkpoint, tmp_path):
+    """Files that may not grow stand for it: TensorFlow and Python fail to write."""
+    code = (
+        "import resource, signal, sys; from tfkit.cli import main;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        f"sys.exit(main(['predict', 'good', '--model', {str(checkpoint)!r}]))"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "") and ran.stdout.endswith("\tgood\n")
+    assert not list((tmp_path / "cache" / "tfkit").glob("*"))
 
 
 def test_only_the_last_few_graphs_stay(checkpoint, tmp_path, monkeypatch):

@@ -145,6 +145,21 @@ def test_of_kept_files_the_last_few_stay(tiny_model, cache, monkeypatch):
     assert stored.stored(tiny_model, "int8", None) == b"3"
 
 
+def test_a_kept_file_that_is_not_whole_is_made_anew(tiny_model, cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache / "damaged"))
+    make = lambda *_: b"content"  # noqa: E731
+    assert stored.stored(tiny_model, "int8", make) == b"content"
+    (path,) = (cache / "damaged" / "tfkit").iterdir()
+    whole = path.read_bytes()
+    for damaged in (whole[:-3], b"", b"content", whole + b"x", None):
+        path.unlink() if damaged is None else path.write_bytes(damaged)
+        assert stored.stored(tiny_model, "int8", make) == b"content"
+        assert path.read_bytes() == whole
+    path.unlink()
+    path.mkdir()
+    assert stored.stored(tiny_model, "int8", make) == b"content" and path.is_file()
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(tiny_model, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

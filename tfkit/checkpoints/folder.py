@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import os
 import re
@@ -17,6 +16,7 @@ import numpy as np
 from tfkit.checkpoints import names, safetensors, shards, variables
 from tfkit.checkpoints.card import model_card
 from tfkit.checkpoints.formats import Weights
+from tfkit.checkpoints.matching import Match
 from tfkit.files import local_path, staged
 
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
@@ -39,40 +39,27 @@ def load_weights(
     Raises:
         ValueError: keys are missing, unexpected or of the wrong shape; the message lists them.
     """
-    keys = {names.canonical(key): key for key in weights.names()}
     backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
-    rows = sorted((row for row in (*backbone, *heads) if row.theirs in keys), key=_by_variable)
-    unused = sorted(set(keys) - {row.theirs for row in rows})
+    match = Match(weights, (*backbone, *heads))
     misshapen: dict[str, str] = {}
 
-    def first_value(parts: list[names.Weight], otherwise, shape, dtype):
-        for row in parts:
-            expected, found = row.their_shape(shape), weights.shape(keys[row.theirs])
-            if found != expected:
-                misshapen[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
-        if any(row.theirs in misshapen for row in parts):
-            return otherwise(shape, dtype=dtype)
-        if len(parts) == 1:
-            value = weights.read(keys[parts[0].theirs])
-            return parts[0].to_ours(value).astype(dtype, copy=False)
-        value = np.empty(shape, dtype)
-        for row in parts:
-            row.piece(value)[...] = row.to_ours(weights.read(keys[row.theirs]))
-        return value
+    def first_value(path: str, otherwise, shape, dtype):
+        wrong = match.misshapen(path, shape)
+        misshapen.update(wrong)
+        return otherwise(shape, dtype=dtype) if wrong else match.value(path, shape, dtype)
 
-    groups = itertools.groupby(rows, key=lambda row: row.ours)
     variables.build_with(
-        model, {ours: functools.partial(first_value, list(parts)) for ours, parts in groups}
+        model, {path: functools.partial(first_value, path) for path in match.parts}
     )
     faults = {
-        "Missing": [row.theirs for row in backbone if row.theirs not in keys],
-        "Unexpected": [key for key in unused if not names.ELSEWHERE.match(key)],
+        "Missing": [row.theirs for row in backbone if row not in match],
+        "Unexpected": [key for key in match.unused if not names.ELSEWHERE.match(key)],
         "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
     }
     _refuse(faults, source)
     return {
-        "missing_keys": [row.theirs for row in heads if row.theirs not in keys],
-        "unexpected_keys": unused,
+        "missing_keys": [row.theirs for row in heads if row not in match],
+        "unexpected_keys": match.unused,
         "mismatched_keys": list(misshapen.values()),
         "error_msgs": [],
     }
@@ -167,7 +154,3 @@ def _callers_level() -> int:
 def _listed(keys: list[str], most: int = 12) -> str:
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(keys[:most]) + more
-
-
-def _by_variable(row: names.Weight) -> tuple:
-    return row.ours, row.part or (0, 1)

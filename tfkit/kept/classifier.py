@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,12 @@ from tfkit import c_session
 from tfkit.answering import TOKENS, Answering, Tokens, answer, best, finite
 from tfkit.checkpoints import names
 from tfkit.checkpoints.formats import open_weights
+from tfkit.checkpoints.matching import Match
 from tfkit.config import DistilBertConfig
 from tfkit.console import quiet_libraries
+from tfkit.files import forget, unsealed
 from tfkit.hub import HubOptions
+from tfkit.kept.place import DESCRIPTION, digests
 
 
 def load(name: str, folder: Path) -> KeptClassifier | None:
@@ -31,54 +33,62 @@ def load(name: str, folder: Path) -> KeptClassifier | None:
         FileNotFoundError: there is no such checkpoint, or it has no weights.
         ValueError: its files are damaged.
     """
-    files = [folder / name for name in ("graph.json", "saved_model.pb")]
-    if not all(file.is_file() for file in files):
+    described = _description(folder)
+    if described is None:
         return None
-    described = json.loads(files[0].read_text(encoding="utf-8"))
     config = DistilBertConfig.from_pretrained(name)
     weights, _ = open_weights(name, HubOptions())
-    keys = {names.canonical(key): key for key in weights.names()}
-    rows = {path: list(rows) for path, rows in itertools.groupby(_rows(config), lambda r: r.ours)}
-    shapes = {
-        row.theirs: row.their_shape(shape)
-        for path, shape, _ in described["weights"]
-        for row in rows.get(path, ())
-    }
-    if shapes != {key: weights.shape(stored) for key, stored in keys.items()}:
+    rows = [*names.backbone(config.n_layers), *names.HEADS["head"]]
+    match = Match(weights, rows)
+    if (
+        match.unused
+        or any(row not in match for row in rows)
+        or any(match.misshapen(path, tuple(shape)) for path, shape, _ in described["weights"])
+    ):
         return None
     with contextlib.suppress(OSError):
         os.utime(folder)
-    read = lambda row: row.to_ours(weights.read(keys[row.theirs]))  # noqa: E731
-    return KeptClassifier(folder, described, config, lambda path: map(read, rows[path]))
+    try:
+        library, *ops = c_session.libraries()
+        with quiet_libraries():
+            session = c_session.Session(library, ops, str(folder))
+    except (OSError, RuntimeError):  # another process forgot the graph, say
+        forget(folder)
+        return None
+    return KeptClassifier(session, described, config, match)
 
 
-def _rows(config: DistilBertConfig) -> list[names.Weight]:
-    rows = [*names.backbone(config.n_layers), *names.HEADS["head"]]
-    return sorted(rows, key=lambda row: (row.ours, row.part or (0, 1)))
+def _description(folder: Path) -> dict | None:
+    """What the graph in `folder` says of itself, if it is there and whole; else it is dropped."""
+    with contextlib.suppress(OSError):
+        content = unsealed((folder / DESCRIPTION).read_bytes())
+        if content is not None:
+            described = json.loads(content)
+            if described["files"] == digests(folder):
+                return described
+    forget(folder)
+    return None
 
 
 class KeptClassifier:
     """A kept graph, loaded, with the weights that it is given at each run.
 
     Args:
-        folder: of the graph.
-        described: its `graph.json`: the names of inputs and outputs, and the weights' shapes.
+        session: with the graph.
+        described: the names of its inputs and outputs, and the weights' shapes.
         config: of the checkpoint.
-        values: a weight's path in the Keras model -> its value, in parts side by side.
+        match: the checkpoint's weights.
     """
 
-    def __init__(self, folder: Path, described: dict, config: DistilBertConfig, values: Callable):
-        library, *ops = c_session.libraries()
-        with quiet_libraries():
-            self._session = c_session.Session(library, ops, str(folder))
-        self._signatures, self._config = described["signatures"], config
-        self._weights = {}
+    def __init__(
+        self, session: c_session.Session, described: dict, config: DistilBertConfig, match: Match
+    ):
+        self._session, self._signatures = session, described["signatures"]
+        self._config, self._weights = config, {}
         for path, shape, name in described["weights"]:
-            self._weights[name], memory = self._session.hold(tuple(shape))
-            held, begin = np.frombuffer(memory, np.float32).reshape(shape), 0
-            for value in values(path):
-                held[..., begin : begin + value.shape[-1]] = value
-                begin += value.shape[-1]
+            self._weights[name], memory = session.hold(tuple(shape))
+            held = np.frombuffer(memory, np.float32).reshape(shape)
+            held[...] = match.value(path, tuple(shape), np.float32)
 
     def __call__(self, texts: Sequence, *, top_k: int | None = 1, batch_size: int | None = None):
         """As `TextClassificationPipeline` does: a list of labels and scores for each text."""

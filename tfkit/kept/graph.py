@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,8 +14,8 @@ from tfkit.backend import keras
 from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
 from tfkit.export.served import signatures_of
-from tfkit.files import forget_oldest, staged
-from tfkit.kept.place import SUFFIX
+from tfkit.files import forget_oldest, sealed, staged
+from tfkit.kept.place import DESCRIPTION, SUFFIX, digests
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.runtimes import Tokenize
@@ -28,19 +27,23 @@ _MOST = 8  # graphs that are kept
 def keep(model, tokenizer, folder: Path, max_length: int | None) -> None:
     """Writes the graph, from strings to scores, for float32 weights that come as inputs.
 
-    Where nothing can be written, or TensorFlow has no C library to run it, nothing is kept.
+    Where nothing can be written, TensorFlow has no C library to run it, or the model is in another
+    dtype, nothing is kept.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification` in float32.
+        model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
         folder: where, see `tfkit.kept.place`.
         max_length: tokens after which a text is cut; None is what model and tokenizer allow.
     """
-    with contextlib.suppress(OSError):
+    if model.dtype_policy.name != "float32":
+        return
+    with contextlib.suppress(OSError, tf.errors.OpError):
         c_session.libraries()
-        os.makedirs(folder.parent, exist_ok=True)
-        with staged(folder) as stage:
-            _write(model, tokenizer, stage, token_limit(model, tokenizer, max_length))
+        with staged(folder.parent) as stage:
+            made = stage / folder.name
+            made.mkdir()
+            _write(model, tokenizer, made, token_limit(model, tokenizer, max_length))
         forget_oldest(folder.parent, f"*{SUFFIX}", _MOST)
 
 
@@ -81,5 +84,5 @@ def _write(model, tokenizer, folder: Path, max_length: int) -> None:
         [path, list(variable.shape), described["scores"]["inputs"][name]]
         for path, variable, name in zip(paths, variables, specs)
     ]
-    content = {"signatures": described, "weights": weights}
-    (folder / "graph.json").write_text(json.dumps(content), encoding="utf-8")
+    content = {"signatures": described, "weights": weights, "files": digests(folder)}
+    (folder / DESCRIPTION).write_bytes(sealed(json.dumps(content).encode()))

@@ -12,6 +12,7 @@ from tfkit.files import cache_folder
 from tfkit.hub import find_file
 
 SUFFIX = ".graph"
+DESCRIPTION = "graph"  # the file beside the SavedModel that says what goes in and out
 # What a graph depends on, of a checkpoint: everything but the weights.
 _FILES = (
     "config.json",
@@ -36,6 +37,15 @@ def place(name: str, max_length: int | None) -> Path:
         path = find_file(name, file)
         digest.update(b"none" if path is None else hashlib.sha256(path.read_bytes()).digest())
     return cache_folder() / f"{digest.hexdigest()}{SUFFIX}"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file of a graph but its description."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / DESCRIPTION
+    }
 
 
 def _makers() -> Iterator[str]:

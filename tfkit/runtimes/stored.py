@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit import __version__
-from tfkit.files import cache_folder, forget_oldest, write_file
+from tfkit.files import cache_folder, forget, forget_oldest, sealed, unsealed, write_file
 
 _MOST = 8  # files that are kept
 
@@ -22,18 +22,22 @@ def stored(model, precision: str, convert: Callable[..., bytes]) -> bytes:
 
     A file's name is a digest of weights, config and the versions of tfkit and TensorFlow. It lies
     in `tfkit` of `$XDG_CACHE_HOME`, by default `~/.cache`; of each precision the last few used
-    stay. Where nothing can be written there, nothing is kept.
+    stay. Where nothing can be written there, nothing is kept; what is not whole is made anew.
     """
     folder = cache_folder()
     suffix = f".{precision}.tflite"
     path = folder / f"{_digest(model)}{suffix}"
+    content = None
     with contextlib.suppress(OSError):
-        content = path.read_bytes()
-        os.utime(path)
+        content = unsealed(path.read_bytes())
+    if content is not None:
+        with contextlib.suppress(OSError):  # it may be another user's
+            os.utime(path)
         return content
     content = convert(model, precision)
     with contextlib.suppress(OSError):
-        write_file(path, content)
+        forget(path)
+        write_file(path, sealed(content))
         forget_oldest(folder, f"*{suffix}", _MOST)
     return content
 
