@@ -46,9 +46,11 @@ FLOORS = [
         "console",
         "hub",
         "files",
+        "forked",
         "pages",
         "plain",
         "trees",
+        "utf8",
         "words",
     },
 ]

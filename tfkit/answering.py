@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfkit.utf8 import utf8
+
 BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 # The most tokens of a batch in TensorFlow. Fewer leave the matrix products short, more leave the
 # caches: on two cores, of sentences and of mixed texts, 512 to 4,096 were within a tenth of this.
@@ -88,8 +90,7 @@ def _parts(text) -> tuple[bytes, ...]:
                 "Expected texts, as strings, or pairs of them, as "
                 f'`{{"text": …, "text_pair": …}}`. Received a {type(part).__name__}: {part!r:.60}.'
             )
-    # Half a surrogate pair is no character: it is dropped, as ill-formed bytes are.
-    return tuple(part.encode("utf-8", "surrogatepass") for part in parts)
+    return tuple(map(utf8, parts))
 
 
 def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Iterator[np.ndarray]:

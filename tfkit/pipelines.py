@@ -205,7 +205,8 @@ class TextClassificationPipeline:
             limit = token_limit(self.model, self.tokenizer, max_length)
             return Tokenize(self.tokenizer, limit, pairs=parts == 2)
 
-        return self._once(self._tokenizers, (max_length, parts), make)
+        key = self.tokenizer, self.tokenizer.revision, max_length, parts
+        return self._once(self._tokenizers, key, make)
 
     def _runtime(self, *choice: str | None):
         key = self.model.generation, *choice

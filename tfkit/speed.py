@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfkit.pipelines import TextClassificationPipeline
 from tfkit.runtimes import Tokenize
+from tfkit.utf8 import utf8
 
 _ROWS = 2048  # of the matrix product that stands for the machine
 _LEAST = 3  # runs of whatever is timed
@@ -53,7 +54,7 @@ def measure(
     """
     classify = TextClassificationPipeline(model, tokenizer)
     tokenize = Tokenize(tokenizer, classify.max_length, pairs=False)
-    lengths = tokenize([[text.encode("utf-8", "surrogatepass") for text in texts]]).lengths
+    lengths = tokenize([list(map(utf8, texts))]).lengths
     work = flops(model.config, lengths)
     rate = product_rate(model.config)
     speeds = []

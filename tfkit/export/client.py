@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfkit.utf8 import utf8
+
 # Scheme, host with port, name, and perhaps which version.
 _ADDRESS = re.compile(
     r"(https?|grpcs?)://([^/?#\s]+)/(?:v1/models/)?([^/:?#\s]+)"
@@ -72,8 +74,7 @@ def ask(
         raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
-    # Half a surrogate pair is no character, and no JSON: it is dropped, as ill-formed bytes are.
-    texts = [text.encode("utf-8", "ignore") for text in texts]
+    texts = list(map(utf8, texts))
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
     answers: list[dict] = []
     with contextlib.ExitStack() as stack:

@@ -13,6 +13,7 @@ from tfkit.answering import finite
 from tfkit.export.file_contents import LABELS, files_in, tokenizer_of
 from tfkit.export.mediapipe import INPUTS
 from tfkit.files import local_path
+from tfkit.utf8 import utf8
 
 # The inputs of a file's signatures -> its form.
 _FORM_OF = {
@@ -86,8 +87,8 @@ class Classifier:
     def inputs(self, text: str) -> dict[str, np.ndarray]:
         """The tensors that stand for one text."""
         if self.form == "text":
-            return {"text": np.array([text.encode()], dtype=object)}
-        batch = self._tokenize(tf.constant([text]))
+            return {"text": np.array([utf8(text)], dtype=object)}
+        batch = self._tokenize(tf.constant([utf8(text)]))
         ids, mask = (batch[name].numpy() for name in ("input_ids", "attention_mask"))
         count = ids.shape[1]
         width = next((width for width in self._runners if width >= count), count)

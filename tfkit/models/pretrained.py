@@ -13,6 +13,7 @@ from tfkit.checkpoints import keras_nlp
 from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, warn_of
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
+from tfkit.forked import check_threads
 from tfkit.hub import HubOptions, upload
 from tfkit.layers.state import restore, state_of
 from tfkit.models.habits import LOADING, SAVING, drop_habits
@@ -54,10 +55,23 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         self.config = config
 
     def __call__(self, *args, return_dict=None, **kwargs):
+        check_threads()
         args = [as_tensors(value) for value in args[:1]] + list(args[1:])
         given = {name: as_tensors(kwargs[name]) for name in TENSORS if name in kwargs}
         outputs = self.output_type(super().__call__(*args, **{**kwargs, **given}))
         return outputs.to_tuple() if return_dict is False else outputs
+
+    def make_train_function(self, force=False):
+        check_threads()
+        return super().make_train_function(force)
+
+    def make_test_function(self, force=False):
+        check_threads()
+        return super().make_test_function(force)
+
+    def make_predict_function(self, force=False):
+        check_threads()
+        return super().make_predict_function(force)
 
     # === Hugging Face folders ===
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.answering import TOKENS
+from tfkit.forked import check_threads
 
 
 class InGraph:
@@ -26,6 +27,7 @@ class InGraph:
 
     def logits(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
+        check_threads()
         return self._function(ids, lengths).numpy()
 
 

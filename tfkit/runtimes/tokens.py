@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfkit.answering import Tokens
+from tfkit.forked import check_threads
 
 
 class Tokenize:
@@ -32,5 +33,6 @@ class Tokenize:
 
     def __call__(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         """Texts, and the second texts of pairs, in UTF-8 -> tokens. At least one text."""
+        check_threads()
         ids, lengths = self.function(*map(tf.constant, columns))
         return Tokens(ids.numpy(), lengths.numpy())

@@ -19,7 +19,7 @@ class TokenConversions:
     """Base of `DistilBertTokenizer`, which fills in the attributes."""
 
     _table: TokenTable
-    _graphs: dict
+    _changed: Callable[[], None]
     clean_up_tokenization_spaces: bool
     continuing_subword_prefix: str
 
@@ -177,28 +177,39 @@ class TokenConversions:
             if special_tokens and not token.special:
                 token = AddedToken(**{**token.to_dict(), "special": True})
             count += self._table.add(token)
-        self._graphs.clear()
+        self._changed()
         return count
 
     def add_special_tokens(
         self, special_tokens_dict: dict, replace_extra_special_tokens: bool = True
     ) -> int:
         """Names special tokens ("mask_token", …, "extra_special_tokens"), adding what is new."""
-        count = 0
+        several = ("extra_special_tokens", "additional_special_tokens")
         for name, value in special_tokens_dict.items():
-            if name in ("extra_special_tokens", "additional_special_tokens"):
-                if replace_extra_special_tokens:
-                    self._table.extra.clear()
-                self._table.extra += [str(token) for token in value]
-                count += self.add_tokens(list(value), special_tokens=True)
+            if name in several:
+                if not isinstance(value, (list, tuple)):
+                    raise ValueError(f"`{name}` must be a list of tokens. Received: {value!r}.")
+                for token in value:
+                    self._table.check(name, token)
             elif name in self._table.special:
-                count += self.add_tokens(value, special_tokens=True)
-                self._table.special[name] = str(value)
+                self._table.check(name, value)
             else:
                 raise ValueError(
                     f"Expected one of {[*self._table.special, 'extra_special_tokens']}. "
                     f"Received: {name!r}."
                 )
+        count = 0
+        for name, value in special_tokens_dict.items():
+            tokens = list(value) if name in several else [value]
+            count += self.add_tokens(tokens, special_tokens=True)
+            contents = [getattr(token, "content", token) for token in tokens]
+            if name not in several:
+                self._table.special[name] = contents[0]
+                continue
+            if replace_extra_special_tokens:
+                self._table.extra.clear()
+            self._table.extra += contents
+        self._changed()
         return count
 
     def get_added_vocab(self) -> dict[str, int]:

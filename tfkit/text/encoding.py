@@ -124,9 +124,10 @@ class BatchEncoding(dict):
             raise ValueError(
                 "This BatchEncoding does not know its tokens: it was not made by a tokenizer call."
             )
-        if callable(self._encodings):
-            self._encodings = self._encodings()
-        return self._encodings
+        made = self._encodings
+        if callable(made):  # asked once: another thread may replace it
+            made = self._encodings = made()
+        return made
 
     @property
     def n_sequences(self) -> int | None:

@@ -15,22 +15,16 @@ from typing import TYPE_CHECKING, Any
 from tfkit.files import local_path, staged
 from tfkit.hub import HubOptions, find_file, read_json
 from tfkit.text.added_tokens import AddedToken
+from tfkit.text.options import OPTIONS
 from tfkit.text.special_tokens import SPECIAL_NAMES
 from tfkit.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tfkit.text.tokenizer import DistilBertTokenizer
 
-_OPTIONS = (
-    "do_lower_case",
-    "strip_accents",
-    "tokenize_chinese_chars",
-    "model_max_length",
-    "padding_side",
-    "truncation_side",
-    "model_input_names",
-    "clean_up_tokenization_spaces",
-)  # of `tokenizer_config.json`; arguments and attributes of the tokenizer have the same names
+# Of `tokenizer.json` alone; the rest is in `tokenizer_config.json`, under the attributes' names.
+_OF_MODEL = ("max_input_chars_per_word", "continuing_subword_prefix")
+_OPTIONS = [name for name in OPTIONS if name not in _OF_MODEL]
 
 
 def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict[str, Any]:
@@ -144,7 +138,7 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
             str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"}
             for token in added
         },
-        "tokenizer_class": "DistilBertTokenizer",
+        "tokenizer_class": _class(tokenizer),
         **options_of(tokenizer),
         **special,
     }
@@ -158,6 +152,12 @@ def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
             (stage / name).write_text(content, encoding="utf-8", newline="\n")
         write_vocabulary(tokenizer, stage / "vocab.txt")
     return tuple(str(folder / name) for name in (*files, "vocab.txt"))
+
+
+def _class(tokenizer: DistilBertTokenizer) -> str:
+    """The class for Transformers: its own for DistilBERT takes the model's defaults alone."""
+    model = tokenizer.max_input_chars_per_word, tokenizer.continuing_subword_prefix
+    return "DistilBertTokenizer" if model == (100, "##") else "PreTrainedTokenizerFast"
 
 
 def write_vocabulary(tokenizer: DistilBertTokenizer, path: Path) -> None:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 
 import tensorflow as tf
 
 from tfkit.backend import keras
+from tfkit.forked import check_threads
 from tfkit.plain import is_whole, plain
 from tfkit.text.assemble import SIDES, STRATEGIES, Frame, assemble
+from tfkit.utf8 import utf8
+
+_OPTIONS = (
+    "max_length",
+    "padding",
+    "pairs",
+    "truncation",
+    "pad_to_multiple_of",
+    "return_offsets_mapping",
+    "portable",
+)
 
 
 @keras.saving.register_keras_serializable(package="tfkit")
@@ -58,6 +71,7 @@ class TokenizerLayer(keras.layers.Layer):
         portable: bool = False,
         **kwargs,
     ):
+        check_threads()
         kwargs.setdefault("name", "tokenizer")
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
@@ -66,7 +80,7 @@ class TokenizerLayer(keras.layers.Layer):
 
             tokenizer = DistilBertTokenizer.from_config(tokenizer)
         self.supports_jit = False
-        self.tokenizer = tokenizer
+        self._tokenizer = tokenizer = copy.copy(tokenizer)
         self.max_length = tokenizer.model_max_length if max_length is None else plain(max_length)
         self.padding = plain(padding)
         self.pairs = pairs
@@ -84,8 +98,22 @@ class TokenizerLayer(keras.layers.Layer):
                 )
             self._pieces = functools.partial(self._pieces, offsets=True)
 
+    @property
+    def tokenizer(self):
+        """The tokenizer as it was when the layer was made. Setting its options changes no layer."""
+        return copy.copy(self._tokenizer)
+
+    def __setattr__(self, name: str, value):
+        if name in _OPTIONS and name in self.__dict__:
+            raise AttributeError(
+                f"`{name}` is fixed when the layer is made. Make another with "
+                f"`tokenizer.as_layer({name}={value!r})`."
+            )
+        super().__setattr__(name, value)
+
     def __call__(self, inputs, *args, **kwargs):
         """Takes Python strings too: Keras would take a list of them for a list of inputs."""
+        check_threads()
         if self.pairs and isinstance(inputs, (list, tuple)) and len(inputs) == 2:
             inputs = tuple(_as_tensor(text) for text in inputs)
         elif not self.pairs:
@@ -125,23 +153,19 @@ class TokenizerLayer(keras.layers.Layer):
     def get_config(self) -> dict:
         return {
             **super().get_config(),
-            "tokenizer": self.tokenizer.get_config(),
-            "max_length": self.max_length,
-            "padding": self.padding,
-            "pairs": self.pairs,
-            "truncation": self.truncation,
-            "pad_to_multiple_of": self.pad_to_multiple_of,
-            "return_offsets_mapping": self.return_offsets_mapping,
-            "portable": self.portable,
+            "tokenizer": self._tokenizer.get_config(),
+            **{name: getattr(self, name) for name in _OPTIONS},
         }
 
 
 def _as_tensor(text):
-    return (
-        text
-        if tf.is_tensor(text) or isinstance(text, keras.KerasTensor)
-        else (tf.convert_to_tensor(text, tf.string))
-    )
+    if tf.is_tensor(text) or isinstance(text, keras.KerasTensor):
+        return text
+    return tf.convert_to_tensor(keras.tree.map_structure(_bytes, text), tf.string)
+
+
+def _bytes(text):
+    return utf8(text) if isinstance(text, str) else text
 
 
 def _frame(tokenizer, layer: TokenizerLayer) -> Frame:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from tfkit.text.special_tokens import TokenTable
+from tfkit.text.options import IN_GRAPH, OPTIONS
+from tfkit.text.special_tokens import SPECIAL_NAMES, TokenTable
+
+NEVER = ("bos_token", "eos_token")
 
 
 class SpecialTokenAttributes:
     """Base of `DistilBertTokenizer`, which fills in the attributes."""
 
     _table: TokenTable
+    _graphs: dict
     model_max_length: int
+    revision: int
 
     @property
     def special_ids(self) -> tuple[int, int, int]:
         """The ids around the texts of a row, in order: `[CLS]`, `[SEP]`, `[SEP]`."""
         return self.cls_token_id, self.sep_token_id, self.sep_token_id
+
+    @property
+    def pad_token_type_id(self) -> int:
+        """The token type id of padding."""
+        return 0
 
     @property
     def special_tokens_map(self) -> dict[str, str]:
@@ -96,10 +106,29 @@ class SpecialTokenAttributes:
         raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'.")
 
     def __setattr__(self, name: str, value):
-        table = self.__dict__.get("_table")
-        if table is not None and name in table.special:
-            if table.id(str(value)) is None:
-                self.add_special_tokens({name: value})
-            table.special[name] = str(value)
+        """Checks what is set; calls after it answer by it, layers made before it do not change."""
+        table, special = self.__dict__.get("_table"), name.removesuffix("_id")
+        if special in NEVER:
+            raise AttributeError(
+                f"BERT's tokenizers have no `{special}`. Set `cls_token`, `sep_token`, or a token "
+                "of your own with `add_special_tokens`."
+            )
+        if table is not None and special in SPECIAL_NAMES:
+            if name != special:
+                value = table.token_of(name, value)
+            # A token that is known as a special one keeps its options.
+            known = table.added.get(table.id(value)) if isinstance(value, str) else None
+            self.add_special_tokens({special: known or value})
+        elif name in ("extra_special_tokens", "additional_special_tokens"):
+            self.add_special_tokens({name: value})
+        elif name in OPTIONS:
+            super().__setattr__(name, OPTIONS[name](name, value))
+            self._changed(graphs=name in IN_GRAPH)
         else:
             super().__setattr__(name, value)
+
+    def _changed(self, graphs: bool = True) -> None:
+        """Lets nothing that was made before answer for the tokenizer as it is now."""
+        # Not emptied: a copy, and a call in another thread, still have the old ones.
+        self._graphs = {} if graphs else self.__dict__.get("_graphs", {})
+        self.revision = self.__dict__.get("revision", 0) + 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+
+import numpy as np
 
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.vocabulary import Vocabulary
@@ -80,6 +83,33 @@ class TokenTable:
         if index in self.added:
             return self.added[index].content
         return self.vocabulary.token(index)
+
+    def token_of(self, name: str, index) -> str:
+        """The token of an id that `name` is set to."""
+        whole = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
+        token = self.token(int(index)) if whole else None
+        if token is None:
+            raise ValueError(f"`{name}` must be the id of a token. Received: {index!r}.")
+        return token
+
+    def check(self, name: str, token) -> None:
+        """Raises ValueError where `token` cannot be the special token of this name."""
+        content = getattr(token, "content", token)
+        if not (isinstance(content, str) and content):
+            raise ValueError(
+                f"`{name}` must be a token: a string that is not empty, or an AddedToken. "
+                f"Received: {token!r}."
+            )
+        if name == "unk_token" and content not in self.vocabulary:
+            raise ValueError(
+                "`unk_token` must be in the base vocabulary, as WordPiece knows no other. "
+                f"Received: {content!r}."
+            )
+
+    def __copy__(self) -> TokenTable:
+        twin = object.__new__(type(self))
+        twin.__dict__ = {name: copy.copy(value) for name, value in self.__dict__.items()}
+        return twin
 
     def named(self, name: str) -> int:
         """The id of a special token."""

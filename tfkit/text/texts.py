@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from tfkit.backend import keras
+from tfkit.utf8 import characters
+
 _FORMS = {
     False: "a string, a list of strings or a list of pairs of strings",
     True: "a list of words or a list of lists of words (is_split_into_words=True)",
@@ -77,19 +78,28 @@ def _is_list(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Tensors and arrays as lists."""
-    if tf.is_tensor(value):
-        value = value.numpy()
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    elif not isinstance(value, (str, bytes, list, tuple)) and hasattr(value, "tolist"):
-        value = value.tolist()  # a pandas column
-    return value
+    """Tensors, arrays and columns of tables as lists."""
+    if isinstance(value, (str, bytes, list, tuple)):
+        return value
+    if isinstance(value, keras.KerasTensor) or tf.is_tensor(value):
+        flat = getattr(value, "flat_values", value)  # of a RaggedTensor
+        if isinstance(flat, keras.KerasTensor) or tf.is_symbolic_tensor(flat):
+            raise TypeError(
+                "Expected texts. Received a tensor of a graph, as in `tf.data.Dataset.map` and "
+                "`tf.function`, which has no values yet. Use the tokenizer as a layer there: "
+                "`dataset.batch(32).map(tokenizer.as_layer())`."
+            )
+        return value.to_list() if isinstance(value, tf.RaggedTensor) else value.numpy().tolist()
+    # NumPy; pandas and polars; pyarrow
+    for name in ("tolist", "to_list", "to_pylist"):
+        if hasattr(value, name):
+            return getattr(value, name)()
+    return list(value) if isinstance(value, Sequence) else value  # such as `datasets.Column`
 
 
 def _string(value: Any, index: int, name: str) -> str:
     if isinstance(value, str):
-        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+        return characters(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     raise ValueError(

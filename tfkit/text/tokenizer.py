@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfkit.forked import check_threads
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.calls import TokenizerCalls
 from tfkit.text.conversions import TokenConversions
@@ -20,8 +23,6 @@ from tfkit.text.special_attributes import SpecialTokenAttributes
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
 
-_LONGEST_WORD = 2**29 - 1  # its bytes, up to four a character, are counted in 32 bits
-
 
 class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttributes, TokenizerFiles):
     """BERT's WordPiece tokenizer, with the ids of the Rust library `tokenizers` for every string.
@@ -31,15 +32,23 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
     for UTF-8; ill-formed sequences count as U+FFFD, as in Python's `errors="replace"`, and so do
     lone surrogates in a `str`.
 
+    Options and special tokens may be set later (`tokenizer.do_lower_case = False`,
+    `tokenizer.pad_token_id = 7`): calls after that, saved files and new layers go by them, and what
+    cannot be is refused. A layer keeps what the tokenizer was when the layer was made.
+
     Args:
         vocab: path of a `vocab.txt`, list of tokens, or dict from token to id.
+        vocab_file: another name for it.
         do_lower_case: lower-case the text.
         strip_accents: drop accents; None: if `do_lower_case`.
         tokenize_chinese_chars: make every Chinese character a word.
         unk_token, sep_token, pad_token, cls_token, mask_token: the special tokens.
-        model_max_length: T at most, where a call asks for truncation without `max_length`.
+        model_max_length: T at most, where a call asks for truncation without `max_length`; None
+            for no limit.
         padding_side, truncation_side: "right" or "left".
         added_tokens: tokens found in the text itself, before it is split into words.
+        extra_special_tokens, additional_special_tokens: special tokens that have no name; two
+            names for one option.
         max_input_chars_per_word: a longer word is unknown.
         continuing_subword_prefix: what marks a token that continues a word.
 
@@ -51,11 +60,10 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
     """
 
     is_fast = True
-    pad_token_type_id = 0
 
     def __init__(
         self,
-        vocab: str | os.PathLike | Sequence[str] | dict[str, int],
+        vocab: str | os.PathLike | Sequence[str] | dict[str, int] | None = None,
         do_lower_case: bool = True,
         strip_accents: bool | None = None,
         tokenize_chinese_chars: bool = True,
@@ -65,36 +73,29 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
         cls_token: str | AddedToken = DEFAULTS["cls_token"],
         mask_token: str | AddedToken = DEFAULTS["mask_token"],
         *,
-        model_max_length: int = 512,
+        vocab_file: str | os.PathLike | None = None,
+        model_max_length: int | None = 512,
         padding_side: str = "right",
         truncation_side: str = "right",
         added_tokens: Sequence[AddedToken | dict] = (),
-        extra_special_tokens: Sequence[str | AddedToken] = (),
+        extra_special_tokens: Sequence[str | AddedToken] | None = (),
+        additional_special_tokens: Sequence[str | AddedToken] | None = (),
         model_input_names: Sequence[str] = ("input_ids", "attention_mask"),
         clean_up_tokenization_spaces: bool = False,
         max_input_chars_per_word: int = 100,
         continuing_subword_prefix: str = "##",
         name_or_path: str = "",
     ):
+        if (vocab is None) == (vocab_file is None):
+            raise TypeError(
+                "Expected a vocabulary: `vocab` or `vocab_file`. Received "
+                f"{'neither' if vocab is None else 'both'}. `from_pretrained` reads a folder."
+            )
+        vocab = vocab_file if vocab is None else vocab
         if isinstance(vocab, (str, os.PathLike)):
             vocab = Vocabulary.from_file(vocab)
         elif not isinstance(vocab, Vocabulary):
             vocab = Vocabulary(vocab)
-        for name, side in (("padding_side", padding_side), ("truncation_side", truncation_side)):
-            if side not in ("right", "left"):
-                raise ValueError(f"`{name}` must be 'right' or 'left'. Received: {side!r}.")
-        limit = max_input_chars_per_word
-        if not (isinstance(limit, int) and 1 <= limit <= _LONGEST_WORD):
-            # The kernel ends the process at 0.
-            raise ValueError(
-                f"`max_input_chars_per_word` must be an integer from 1 to {_LONGEST_WORD:,}. "
-                f"Received: {limit!r}."
-            )
-        if not (isinstance(continuing_subword_prefix, str) and continuing_subword_prefix):
-            raise ValueError(
-                "`continuing_subword_prefix` must be a string that is not empty. "
-                f"Received: {continuing_subword_prefix!r}."
-            )
         special = dict(
             unk_token=unk_token,
             sep_token=sep_token,
@@ -107,18 +108,20 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
         self.do_lower_case = do_lower_case
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
-        self.model_max_length = int(model_max_length)
+        self.model_max_length = model_max_length
         self.padding_side = padding_side
         self.truncation_side = truncation_side
-        self.model_input_names = list(model_input_names)
+        self.model_input_names = model_input_names
         self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
         self.max_input_chars_per_word = max_input_chars_per_word
         self.continuing_subword_prefix = continuing_subword_prefix
         self.name_or_path = str(name_or_path)
-        self._graphs: dict = {}
-        if extra_special_tokens:
+        extra = extra_special_tokens or additional_special_tokens
+        if extra:
             known = {token.content: token for token in added}
-            extra = [known.get(token, token) for token in extra_special_tokens]
+            extra = [
+                known.get(token, token) if isinstance(token, str) else token for token in extra
+            ]
             self.add_special_tokens({"extra_special_tokens": extra})
 
     def as_layer(
@@ -142,17 +145,18 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
 
     def pieces(self, *, portable: bool = False) -> WordPieces | PortablePieces:
         """Text to ids without special tokens, as a graph; built when first asked for."""
-        make = PortablePieces if portable else WordPieces
-        if make not in self._graphs:
-            self._graphs[make] = make(
-                self._table.vocabulary,
-                self._normalizer_options,
-                unknown=self.unk_token,
-                prefix=self.continuing_subword_prefix,
-                word_limit=self.max_input_chars_per_word,
-                added=tuple(self._table.ordered()),
-            )
-        return self._graphs[make]
+        make, graphs = PortablePieces if portable else WordPieces, self._graphs
+        if make in graphs:
+            return graphs[make]
+        made = make(
+            self._table.vocabulary,
+            self._normalizer_options,
+            unknown=self.unk_token,
+            prefix=self.continuing_subword_prefix,
+            word_limit=self.max_input_chars_per_word,
+            added=tuple(self._table.ordered()),
+        )
+        return graphs.setdefault(make, made)  # of several threads, one was the first
 
     @property
     def _normalizer_options(self) -> NormalizerOptions:
@@ -165,16 +169,25 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
 
     def run(self, batch: Sequence[str | bytes] | tf.Tensor, *, offsets: bool = False) -> Pieces:
         """`pieces` on a batch of texts, compiled once."""
-        if offsets not in self._graphs:
-            pieces = self.pieces()
-            self._graphs[offsets] = tf.function(
-                lambda text: pieces(text, offsets=offsets),
+        check_threads()
+        graphs = self._graphs
+        if offsets not in graphs:
+            function = tf.function(
+                functools.partial(self.pieces(), offsets=offsets),
                 input_signature=[tf.TensorSpec([None], tf.string)],
                 autograph=False,
             )
+            graphs.setdefault(offsets, function)
         if not tf.is_tensor(batch):
             batch = tf.constant(batch, tf.string, shape=[len(batch)])
-        return self._graphs[offsets](batch)
+        return graphs[offsets](batch)
+
+    def __copy__(self) -> DistilBertTokenizer:
+        """Changes of the one do not reach the other; what is compiled already serves both."""
+        twin = object.__new__(type(self))
+        state = {name: copy.copy(value) for name, value in self.__dict__.items()}
+        twin.__dict__.update(state, _graphs=self._graphs)
+        return twin
 
     def __repr__(self) -> str:
         return (
