@@ -89,12 +89,13 @@ def _plain(value: Any) -> Any:
                 "`tf.function`, which has no values yet. Use the tokenizer as a layer there: "
                 "`dataset.batch(32).map(tokenizer.as_layer())`."
             )
-        return value.to_list() if isinstance(value, tf.RaggedTensor) else value.numpy().tolist()
-    # NumPy; pandas and polars; pyarrow
+        value = value if isinstance(value, tf.RaggedTensor) else value.numpy()
+    # NumPy; pandas, polars and RaggedTensor; pyarrow
     for name in ("tolist", "to_list", "to_pylist"):
         if hasattr(value, name):
             return getattr(value, name)()
-    return list(value) if isinstance(value, Sequence) else value  # such as `datasets.Column`
+    sequence = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    return list(value) if sequence else value  # such as `datasets.Column`
 
 
 def _string(value: Any, index: int, name: str) -> str:
