@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import pytest
 
+from tests.deploy import small
+from tfkit import DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit.cli import main
 from tfkit.training import Log
 from tfkit.training.logs import TensorBoard
 
@@ -48,3 +51,25 @@ def test_tensorboard_warns_once(tmp_path):
         history = train(TensorBoard(str(tmp_path / "file"), update_freq=1))
     assert len([w for w in caught if "Training goes on" in str(w.message)]) == 1
     assert len(history.epoch) == 3
+
+
+def test_a_model_that_cannot_be_saved_is_gone_on_with(tmp_path, monkeypatch, capsys):
+    for part in (small.classifier(), DistilBertTokenizer(small.VOCABULARY)):
+        part.save_pretrained(tmp_path / "start")
+    (tmp_path / "a.csv").write_text("text,label\ngood,positive\nbad,negative\nthe,neutral\n")
+    command = (
+        f"train {tmp_path}/a.csv --model {tmp_path}/start --output {tmp_path}/model "
+        "--epochs 1 --batch-size 2 --checkpoint-every 1"
+    ).split()
+    with monkeypatch.context() as patch:
+        patch.setattr(TFDistilBertForSequenceClassification, "save_pretrained", full)
+        assert main(command) == 1
+    said = capsys.readouterr().err
+    assert "No space left on device" in said and "--resume" in said
+    assert not (tmp_path / "model" / "config.json").exists()
+    assert [*(tmp_path / "model" / "checkpoints").glob("step-*.safetensors")]
+
+    assert main([*command, "--resume"]) == 0
+    assert "Going on after 2 batches, 1 epochs" in capsys.readouterr().out
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    assert not (tmp_path / "model" / "checkpoints").exists()
