@@ -105,7 +105,11 @@ def test_vocabulary_and_labels_are_in_the_file(files):
         assert archive.read("labels.txt").decode().splitlines() == [*LABELS.values()]
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
     with zipfile.ZipFile(files["ids"].path) as archive:
-        assert sorted(archive.namelist()) == ["labels.txt", "tokenizer_config.json"]
+        assert sorted(archive.namelist()) == [
+            "config.json",
+            "labels.txt",
+            "tokenizer_config.json",
+        ]
 
 
 def test_a_file_of_ids_keeps_its_vocabulary_where_asked(

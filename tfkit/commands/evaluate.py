@@ -109,7 +109,7 @@ def _model(options) -> _Classifier:
 
 
 def _tflite(options) -> _Classifier:
-    from tfkit import AutoTokenizer, DistilBertConfig, evaluation, export
+    from tfkit import AutoTokenizer, evaluation, export
 
     for name in ("precision", "runtime", "max_length", "text_pair_column"):
         if getattr(options, name):
@@ -117,17 +117,24 @@ def _tflite(options) -> _Classifier:
                 f"--{name.replace('_', '-')} does not go with --tflite: the file was exported for "
                 "single texts, one length and one precision."
             )
-    known, tokenizer = {"problem_type": options.problem_type}, None
-    if options.model:
-        config = DistilBertConfig.from_pretrained(options.model, **named_kind(options))
-        known = {"names": config.id2label, "problem_type": config.problem_type}
-        tokenizer = AutoTokenizer.from_pretrained(options.model)
+    tokenizer = AutoTokenizer.from_pretrained(options.model) if options.model else None
     classify = export.Classifier(options.tflite, tokenizer=tokenizer)
+    kind = options.problem_type or classify.problem_type
+    if classify.problem_type not in (None, kind):
+        raise ValueError(
+            f"--problem-type must be {classify.problem_type}, as '{options.tflite}' says; "
+            f"received {kind}. Leave it out."
+        )
+    if kind is None:
+        raise ValueError(
+            f"'{options.tflite}' does not say what its scores are, as files of earlier versions. "
+            "Pass --problem-type, or export it anew."
+        )
 
     def logits(columns, problem_type):
         return evaluation.logits_of(problem_type, classify.scores(columns[0]))
 
-    return {"names": dict(enumerate(classify.labels)), **known}, logits
+    return {"names": classify.labels, "problem_type": kind}, logits
 
 
 def _name(path: str | Path) -> str:

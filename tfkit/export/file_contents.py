@@ -1,4 +1,4 @@
-"""Text files inside a `.tflite` file: labels, vocabulary, the tokenizer's settings.
+"""Text files inside a `.tflite` file: labels, what they are, vocabulary, tokenizer's settings.
 
 They follow the model as a zip archive, for MediaPipe an uncompressed one: a runtime does not see
 them, and any zip reader does.
@@ -10,7 +10,10 @@ import io
 import json
 import zipfile
 
+from tfkit.models.scores import kind_of
+
 VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "tokenizer_config.json"
+_TASK = "config.json"
 
 
 def with_files(content: bytes, files: dict[str, list[str]], *, compressed: bool = False) -> bytes:
@@ -37,6 +40,17 @@ def files_in(content: bytes) -> dict[str, list[str]]:
         return {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {name: archive.read(name).decode().split("\n")[:-1] for name in archive.namelist()}
+
+
+def task_files(config) -> dict[str, list[str]]:
+    """The classes of a model's config, and what its scores are."""
+    names = [name for _, name in sorted(config.id2label.items())]
+    return {LABELS: names, _TASK: [json.dumps({"problem_type": kind_of(config)})]}
+
+
+def problem_type_of(files: dict[str, list[str]]) -> str | None:
+    """What the scores are; None of a file that an earlier version wrote."""
+    return json.loads(files[_TASK][0])["problem_type"] if _TASK in files else None
 
 
 def settings_file(tokenizer, max_length: int) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.answering import finite
-from tfkit.export.file_contents import LABELS, files_in, tokenizer_of
+from tfkit.export.file_contents import LABELS, files_in, problem_type_of, tokenizer_of
 from tfkit.export.mediapipe import INPUTS
 from tfkit.files import local_path
 from tfkit.utf8 import utf8
@@ -38,6 +38,7 @@ class Classifier:
     Attributes:
         form: "mediapipe", "text" or "ids".
         labels: the classes, in the order of the scores.
+        problem_type: what the scores are; None of a file that an earlier version wrote.
         max_length: tokens after which a text is cut; None where the file itself does it.
 
     Raises:
@@ -74,7 +75,7 @@ class Classifier:
                 f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
                 f"that holds {sorted(files) or 'none'}."
             )
-        self.labels = files[LABELS]
+        self.labels, self.problem_type = files[LABELS], problem_type_of(files)
         self.max_length = None
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
         # T -> what runs T tokens, the shortest first; 0 stands for any T.

@@ -10,6 +10,7 @@ from tfkit.export.file_contents import (
     LABELS,
     VOCABULARY,
     settings_file,
+    task_files,
     vocabulary_file,
     with_files,
 )
@@ -54,9 +55,8 @@ class Form:
         self.name = name
         self._model, self._tokenizer = model, tokenizer
         self._lengths, self._dynamic = lengths, dynamic
-        self._labels = [label for _, label in sorted(model.config.id2label.items())]
         self._pieces = MediaPipeVocabulary(tokenizer) if name == "mediapipe" else None
-        self._files = {LABELS: self._labels}
+        self._files = task_files(model.config)
         if name != "text":
             self._files |= settings_file(tokenizer, max(lengths))
         if name == "mediapipe":
@@ -113,6 +113,6 @@ class Form:
                 ids, mask = (tf.reshape(x, [1, length]) for x in (ids, mask))
             answer = self._classify(ids, mask)
             best = tf.argmax(answer["scores"], axis=-1)
-            return {"label": tf.gather(tf.constant(self._labels), best), **answer}
+            return {"label": tf.gather(tf.constant(self._files[LABELS]), best), **answer}
 
         return from_text.get_concrete_function()

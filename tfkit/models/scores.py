@@ -28,5 +28,9 @@ def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
         >>> scores(two_classes, tf.constant([[0.0, 0.0]])).numpy().tolist()
         [[0.5, 0.5]]
     """
-    kind = config.problem_type or _KINDS[config.num_labels > 1]
-    return _SCORES[kind](tf.cast(logits, tf.float32))
+    return _SCORES[kind_of(config)](tf.cast(logits, tf.float32))
+
+
+def kind_of(config: DistilBertConfig) -> str:
+    """The `problem_type` by which scores are read, of a config that may name none."""
+    return config.problem_type or _KINDS[config.num_labels > 1]
