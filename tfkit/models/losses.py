@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tfkit.config import DistilBertConfig
@@ -47,14 +48,28 @@ def classification_loss(config: DistilBertConfig, labels, logits):
     if kind == "single_label_classification":
         labels = ops.reshape(labels, (-1,))
         if not keras.backend.is_int_dtype(keras.backend.standardize_dtype(labels.dtype)):
-            # A fraction is no class: TensorFlow refuses -1, where it would round the fraction.
-            whole = ops.cast(labels, "int32")
-            labels = ops.where(ops.cast(whole, "float32") == ops.cast(labels, "float32"), whole, -1)
+            whole, labels = ops.cast(labels, "int32"), ops.cast(labels, "float32")
+            tf.debugging.assert_equal(ops.cast(whole, "float32"), labels, _FRACTION)
+            # XLA drops assertions: there the loss is NaN, where it would be a rounded label's.
+            labels = ops.where(ops.cast(whole, "float32") == labels, whole, -1)
         return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     labels = ops.reshape(ops.cast(labels, "float32"), ops.shape(logits))
     if kind == "regression":
         return keras.losses.mean_squared_error(labels, logits)
     return keras.losses.binary_crossentropy(labels, logits, from_logits=True)
+
+
+_FRACTION = "Expected class ids, which are whole numbers. Received a label with a fraction."
+
+
+def refuse_fractions_in_xla(config: DistilBertConfig | None, labels) -> None:
+    """Raises ValueError for float class ids, whose fractions XLA cannot report."""
+    is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(labels.dtype))
+    if config and is_float and problem_type(config, labels) == "single_label_classification":
+        raise ValueError(
+            "Expected integer class ids, since with `jit_compile=True` a label with a fraction "
+            f"cannot be told. Received {labels.dtype}. Cast them: `labels.astype('int32')`."
+        )
 
 
 # Keras takes these for losses on probabilities, unless told otherwise.

@@ -6,11 +6,11 @@ import math
 
 import keras
 import tensorflow as tf
-from keras import ops
+from keras import ops, tree
 
 from tfkit.config import DistilBertConfig
 from tfkit.models.changes import ChangeableModel
-from tfkit.models.losses import metrics_on_logits, on_logits
+from tfkit.models.losses import metrics_on_logits, on_logits, refuse_fractions_in_xla
 from tfkit.models.outputs import ModelOutput
 
 
@@ -106,12 +106,15 @@ class TrainableModel(ChangeableModel):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss on the main output, or without one the head's own, averaged."""
         y, main = self._compared(x, y, y_pred)
+        _check_batch(main, labels=y, sample_weight=sample_weight)
         if self.loss is not None:
             return super().compute_loss(x, y, main, sample_weight, training)
         if y is None:
             raise ValueError(
                 "Expected labels to train on. Received none: give `y`, or `labels` in the inputs."
             )
+        if self.jit_compile:
+            refuse_fractions_in_xla(getattr(self, "config", None), y)
         losses = self.head_loss(y, main)
         if sample_weight is not None:
             losses = losses * ops.cast(ops.reshape(sample_weight, (-1,)), losses.dtype)
@@ -135,6 +138,26 @@ class TrainableModel(ChangeableModel):
             y = x.get("labels")
         main = next(f for f in self.output_type.fields if f != "loss")
         return y, y_pred[main] if isinstance(y_pred, dict) else y_pred
+
+
+def _check_batch(outputs, **given) -> None:
+    """Raises ValueError, or as a graph runs InvalidArgumentError, for labels or weights of another
+    number of texts than the outputs: one of them would be broadcast.
+    """
+    (main,) = tree.flatten(outputs)[:1]
+    for name, values in given.items():
+        for value in tree.flatten(values):
+            if value is None or not len(value.shape):
+                continue
+            message = (
+                f"Expected `{name}` with one row per text, {main.shape[0] or 'as many as texts'}. "
+                f"Received shape {tuple(value.shape)}."
+            )
+            if None not in (value.shape[0], main.shape[0]):
+                if value.shape[0] != main.shape[0]:
+                    raise ValueError(message)
+            else:
+                tf.debugging.assert_equal(ops.shape(value)[0], ops.shape(main)[0], message)
 
 
 def _apart(x, y):

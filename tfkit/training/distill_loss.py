@@ -54,7 +54,7 @@ def hidden_state_loss(teacher_states, student_states, attention_mask):
 
     Args:
         teacher_states, student_states: float `[B,T,D]`.
-        attention_mask: `[B,T]`.
+        attention_mask: `[B,T]`, 0 where a token is padding.
 
     Returns: float `[B]`, from 0 to 2.
 
@@ -67,7 +67,7 @@ def hidden_state_loss(teacher_states, student_states, attention_mask):
         1.0
     """
     cosine = -keras.losses.cosine_similarity(teacher_states, student_states, axis=-1)
-    real = ops.cast(attention_mask, cosine.dtype)
+    real = ops.cast(ops.not_equal(attention_mask, 0), cosine.dtype)
     return ops.sum((1.0 - cosine) * real, axis=-1) / ops.maximum(ops.sum(real, axis=-1), 1.0)
 
 

@@ -1,0 +1,59 @@
+"""Labels and weights that do not go with the texts: an error, where TensorFlow would broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from tests.conftest import TINY
+from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification
+from tfkit.training.distill_loss import hidden_state_loss
+
+IDS = np.arange(1, 19).reshape(3, 6)
+
+
+def compiled(num_labels, **options):
+    config = DistilBertConfig(**{**TINY, "num_labels": num_labels})
+    model = TFDistilBertForSequenceClassification(config)
+    model.compile("sgd", **options)
+    return model
+
+
+@pytest.mark.parametrize("loss", [None, "mse"])
+def test_one_label_or_weight_is_not_broadcast_over_texts(loss):
+    model, labels = compiled(1, loss=loss), np.ones(3, "float32")
+    for wrong in ((labels[:1],), (labels, np.ones(1)), (labels, np.ones((1, 1)))):
+        for ask in (model.train_on_batch, model.test_on_batch):
+            with pytest.raises(ValueError, match="one row per text, 3.*Received shape"):
+                ask(IDS, *wrong)
+    assert np.isfinite(model.train_on_batch(IDS, labels, np.ones(3)))
+
+
+def test_nor_where_shapes_are_unknown():
+    batch = (IDS, np.ones(3, "float32"), np.ones(1, "float32"))
+    signature = tuple(tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in batch)
+    rows = tf.data.Dataset.from_generator(lambda: iter([batch]), output_signature=signature)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one row per text"):
+        compiled(1).fit(rows, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "jit, error, words",
+    [
+        (False, tf.errors.InvalidArgumentError, "label with a fraction"),
+        (True, ValueError, "integer class ids"),
+    ],
+)
+def test_a_class_id_with_a_fraction_is_an_error(jit, error, words):
+    model = compiled(3, jit_compile=jit)
+    with pytest.raises(error, match=words):
+        model.fit(IDS, np.array([0.0, 1.5, 1.0]), verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_hidden_states_of_real_tokens_count_once():
+    states = ops.array(np.random.default_rng(0).normal(size=(2, 1, 3, 4)))
+    ones, others = np.array([[1, 1, 0]]), np.array([[1, 2, 0]])
+    assert hidden_state_loss(*states, ones) == hidden_state_loss(*states, others)
