@@ -57,3 +57,23 @@ def test_hidden_states_of_real_tokens_count_once():
     states = ops.array(np.random.default_rng(0).normal(size=(2, 1, 3, 4)))
     ones, others = np.array([[1, 1, 0]]), np.array([[1, 2, 0]])
     assert hidden_state_loss(*states, ones) == hidden_state_loss(*states, others)
+
+
+@pytest.mark.parametrize("padding_free", [True, False])
+@pytest.mark.parametrize("shape", [(3, 2), (1, 6), (2, 6), (3, 1)])
+def test_a_mask_of_another_shape_is_an_error_where_shapes_are_unknown(shape, padding_free):
+    model = compiled(2)
+    model.padding_free = padding_free
+    unknown = [tf.TensorSpec([None, None], tf.int32)] * 2
+    logits = tf.function(lambda ids, mask: model(ids, mask).logits, input_signature=unknown)
+    ids = tf.constant(IDS, tf.int32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="requested shape has 18"):
+        logits(ids, tf.ones(shape, tf.int32))
+    np.testing.assert_allclose(logits(ids, tf.ones_like(ids)), model(IDS).logits, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1, 6), (2, 6)])
+def test_predict_refuses_a_mask_of_another_shape(shape):
+    batch = {"input_ids": IDS, "attention_mask": np.ones(shape, int)}
+    with pytest.raises(ValueError, match="Expected `attention_mask` of shape"):
+        compiled(2).predict(batch, verbose=0)

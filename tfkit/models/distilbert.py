@@ -19,7 +19,7 @@ from tfkit.layers.grid import Grid
 from tfkit.layers.heads import ClassificationHead
 from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models import onnx_ops
-from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge
+from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge, shaped_as
 from tfkit.models.losses import classification_loss, problem_type, task_of_loss
 from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
 from tfkit.models.pretrained import TFPreTrainedModel
@@ -173,7 +173,7 @@ class _DistilBert(TFPreTrainedModel):
         tokens = embeds if tokens is None else tokens
         check_shapes(inputs, tokens)
         options = {
-            "attention_mask": inputs["attention_mask"],
+            "attention_mask": shaped_as(inputs["attention_mask"], tokens),
             "position_ids": inputs["position_ids"],
             "training": training,
         }

@@ -87,6 +87,15 @@ def _fits(shape, expected) -> bool:
     return len(shape) == len(expected) and all(None in pair or len({*pair}) == 1 for pair in known)
 
 
+def shaped_as(mask, tokens):
+    """A mask with the shape of the ids or embeddings: in a graph of unknown shapes, one of other
+    sizes would be broadcast, or taken for that of other tokens.
+    """
+    if mask is None or tokens is None or None not in (*mask.shape[:2], *tokens.shape[:2]):
+        return mask  # `check_shapes` has seen it
+    return tf.reshape(mask, tf.shape(tokens)[:2])
+
+
 def merge(batch, named: dict) -> dict:
     """One dict of inputs, from `model(batch_dict, …)`, `model(input_ids, …)`, `model([ids, mask])`.
 

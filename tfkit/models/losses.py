@@ -49,9 +49,10 @@ def classification_loss(config: DistilBertConfig, labels, logits):
         labels = ops.reshape(labels, (-1,))
         if not keras.backend.is_int_dtype(keras.backend.standardize_dtype(labels.dtype)):
             whole, labels = ops.cast(labels, "int32"), ops.cast(labels, "float32")
-            tf.debugging.assert_equal(ops.cast(whole, "float32"), labels, _FRACTION)
-            # XLA drops assertions: there the loss is NaN, where it would be a rounded label's.
-            labels = ops.where(ops.cast(whole, "float32") == labels, whole, -1)
+            checked = tf.debugging.assert_equal(ops.cast(whole, "float32"), labels, _FRACTION)
+            with tf.control_dependencies([checked]):
+                # XLA drops assertions: there the loss is NaN, where it would be a rounded label's.
+                labels = ops.where(ops.cast(whole, "float32") == labels, whole, -1)
         return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     labels = ops.reshape(ops.cast(labels, "float32"), ops.shape(logits))
     if kind == "regression":

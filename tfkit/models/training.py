@@ -10,6 +10,7 @@ from keras import ops, tree
 
 from tfkit.config import DistilBertConfig
 from tfkit.models.changes import ChangeableModel
+from tfkit.models.inputs import as_tensors, check_shapes
 from tfkit.models.losses import metrics_on_logits, on_logits, refuse_fractions_in_xla
 from tfkit.models.outputs import ModelOutput
 
@@ -94,6 +95,13 @@ class TrainableModel(ChangeableModel):
     def evaluate(self, x=None, y=None, *args, **options):
         """As `keras.Model.evaluate`; labels may be in the inputs, as `labels`."""
         return super().evaluate(*_apart(x, y), *args, **options)
+
+    def predict(self, x, *args, **options):
+        """As `keras.Model.predict`; inputs of several shapes are refused before it batches them."""
+        if isinstance(x, dict):
+            x = as_tensors(x)
+            check_shapes(x, x.get("input_ids", x.get("inputs_embeds")))
+        return super().predict(x, *args, **options)
 
     def train_on_batch(self, x, y=None, *args, **options):
         """As `keras.Model.train_on_batch`; labels may be in the inputs, as `labels`."""
