@@ -572,3 +572,19 @@ def test_a_config_is_asked_for():
         TFDistilBertForSequenceClassification("distilbert-base-uncased")
     with pytest.raises(TypeError, match="DistilBertConfig"):
         TFDistilBertModel(vars(DistilBertConfig()))
+
+
+def test_what_is_given_by_the_name_of_the_output_is_of_it():
+    keras.utils.set_random_seed(0)
+    config = DistilBertConfig(**TINY)
+    by_name, plain = (TFDistilBertForSequenceClassification(config) for _ in range(2))
+    by_name.set_weights(plain.get_weights())
+    kind = "sparse_categorical_crossentropy"
+    by_name.compile(
+        "sgd", {"logits": kind}, {"logits": 2.0}, {"logits": ["accuracy"]}, {"logits": "accuracy"}
+    )
+    plain.compile("sgd", kind, 2.0, ["accuracy"], ["accuracy"])
+    expected = plain.evaluate(BATCH, LABELS, verbose=0)
+    assert by_name.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected)
+    assert by_name.evaluate(BATCH, {"logits": LABELS}, verbose=0) == pytest.approx(expected)
+    by_name.fit(BATCH, LABELS, verbose=0)

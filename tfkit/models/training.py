@@ -64,8 +64,13 @@ class TrainableModel(ChangeableModel):
         `jit_compile=True` where every batch has the same shape. Without `loss`, the head's own
         is used. The main output is logits, so a cross-entropy is taken with `from_logits=True`
         however it is given, and so are metrics that are given by name: 0 divides yes from no. A
-        metric object is used as it is.
+        metric object is used as it is. Dicts by output, `{"logits": …}`, are taken too.
         """
+        loss, loss_weights = self._of_main(loss), self._of_main(loss_weights)
+        metrics, weighted_metrics = (
+            each if each is None or isinstance(each, (list, tuple, dict)) else [each]
+            for each in map(self._of_main, (metrics, weighted_metrics))
+        )
         loss, config = on_logits(loss), getattr(self, "config", None)
         yes_or_no = (
             isinstance(loss, keras.losses.BinaryCrossentropy)
@@ -144,8 +149,15 @@ class TrainableModel(ChangeableModel):
     def _compared(self, x, y, y_pred):
         if y is None and isinstance(x, dict):
             y = x.get("labels")
-        main = next(f for f in self.output_type.fields if f != "loss")
-        return y, y_pred[main] if isinstance(y_pred, dict) else y_pred
+        return self._of_main(y), y_pred[self._main] if isinstance(y_pred, dict) else y_pred
+
+    @property
+    def _main(self) -> str:
+        return next(field for field in self.output_type.fields if field != "loss")
+
+    def _of_main(self, value):
+        """What a dict by outputs says of the one that is compared; anything else as it is."""
+        return value[self._main] if isinstance(value, dict) and [*value] == [self._main] else value
 
 
 def _check_batch(outputs, **given) -> None:
