@@ -105,6 +105,13 @@ def test_a_string_is_no_list_of_texts():
         ask("http://127.0.0.1:9/v1/models/film", "good")
 
 
+@pytest.mark.parametrize("odd", [b"caf\xe9", 1, None, ["good"]])
+def test_what_is_no_string_among_texts_is_named(odd):
+    with pytest.raises(TypeError, match=r"Expected a list of texts. Received, among 2, ") as said:
+        ask("http://127.0.0.1:9/v1/models/film", ["good", odd])
+    assert repr(odd) in str(said.value)
+
+
 @contextlib.contextmanager
 def answering(content: bytes, status: int = 200, wait: float = 0.0):
     """A server that answers the same to everything."""

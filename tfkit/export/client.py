@@ -74,6 +74,12 @@ def ask(
         raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
+    texts = list(texts)
+    if odd := [text for text in texts if not isinstance(text, str)]:
+        raise TypeError(
+            f"Expected a list of texts. Received, among {len(texts)}, {odd[0]!r:.60}. Pass `str` "
+            "only; decode bytes first."
+        )
     texts = list(map(utf8, texts))
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
     answers: list[dict] = []
