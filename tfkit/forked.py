@@ -6,6 +6,7 @@ import os
 import sys
 
 _lost = False
+_started = False
 
 
 def check_threads() -> None:
@@ -23,12 +24,19 @@ def check_threads() -> None:
         )
 
 
+def start_threads() -> None:
+    """`check_threads`, where TensorFlow's C library runs, of which its Python knows nothing."""
+    global _started
+    check_threads()
+    _started = True
+
+
 def _after_fork() -> None:
     global _lost
     module = sys.modules.get("tensorflow.python.eager.context")
     context = module and module.context_safe()
     # Threads come with the context's first use; until then a fork takes nothing from TensorFlow.
-    _lost = _lost or bool(context and getattr(context, "_initialized", True))
+    _lost = _lost or _started or bool(context and getattr(context, "_initialized", True))
 
 
 if hasattr(os, "register_at_fork"):

@@ -203,3 +203,34 @@ def test_bad_options_are_the_same_error(checkpoint, option, capsys):
     assert main(["predict", "good", "--model", str(checkpoint), *option.split()]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"tfkit predict: error: {option.split()[0]} must be")
+
+
+_FORK = """
+import multiprocessing, sys
+from pathlib import Path
+from tfkit.kept.classifier import load
+
+folder, graph = sys.argv[1], Path(sys.argv[2])
+classify = load(folder, graph)
+assert "tensorflow" not in sys.modules
+classify(["good"])
+
+def ask(number):
+    try:
+        return str((classify if number else load(folder, graph))(["good"]))
+    except RuntimeError as error:
+        return str(error)
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(*pool.map_async(ask, range(2)).get(60), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the fork of Linux")
+def test_a_forked_process_is_told_that_the_librarys_threads_stayed_behind(checkpoint):
+    kept(checkpoint)
+    command = [sys.executable, "-c", _FORK, str(checkpoint), str(place(checkpoint, None))]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    said = ran.stdout.splitlines()
+    assert len(said) == 2
+    assert all("forked from one in which it had already run" in line for line in said)

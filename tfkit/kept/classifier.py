@@ -19,6 +19,7 @@ from tfkit.checkpoints.matching import Match
 from tfkit.config import DistilBertConfig
 from tfkit.console import quiet_libraries
 from tfkit.files import forget, unsealed
+from tfkit.forked import check_threads, start_threads
 from tfkit.hub import HubOptions
 from tfkit.kept.place import DESCRIPTION, digests
 
@@ -32,10 +33,12 @@ def load(name: str, folder: Path) -> KeptClassifier | None:
     Raises:
         FileNotFoundError: there is no such checkpoint, or it has no weights.
         ValueError: its files are damaged.
+        RuntimeError: the process was forked from one in which TensorFlow had run.
     """
     described = _description(folder)
     if described is None:
         return None
+    start_threads()
     config = DistilBertConfig.from_pretrained(name)
     weights, _ = open_weights(name, HubOptions())
     rows = [*names.backbone(config.n_layers), *names.HEADS["head"]]
@@ -109,6 +112,7 @@ class KeptClassifier:
         return scores
 
     def _ask(self, signature: str, feeds: dict, fetches: Sequence[str], dtype, held=None) -> list:
+        check_threads()
         inputs, outputs = (self._signatures[signature][side] for side in ("inputs", "outputs"))
         feeds = {inputs[name]: tensor for name, tensor in feeds.items()}
         found = self._session.run(feeds, [outputs[name] for name in fetches], held)
