@@ -16,7 +16,10 @@ import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
 from tfkit import c_session, export
+from tfkit.export.answers import KerasAnswers
+from tfkit.export.requests import inputs_for
 from tfkit.export.served import DiedError, RefusedError, ServedModel
+from tfkit.pipelines import TextClassificationPipeline
 
 
 @pytest.fixture(scope="module")
@@ -314,3 +317,18 @@ def wait_until(true) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("still not")
+
+
+def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenizer):
+    texts = ["good \ud800 film", "\udfff", "fi\udc80lm"]
+    classify = TextClassificationPipeline(model, tokenizer)
+    expected = [[row["score"] for row in answer] for answer in classify(texts, top_k=None)]
+    keras = KerasAnswers(model, tokenizer, 24)
+    for signature in ("text", "classify"):
+        for asked in (inputs_for(signature, texts, keras), {"text": objects(texts)}):
+            if asked.keys() <= served.signatures[signature].inputs.keys():
+                scores = served.run(signature, asked)["scores"]
+                np.testing.assert_allclose(-np.sort(-scores), expected, atol=1e-5)
+    np.testing.assert_allclose(-np.sort(-keras.scores(texts)), expected, atol=1e-5)
+    served.run("text_pair", inputs_for("text_pair", texts, keras))
+    assert np.isfinite(keras.scores(texts, texts[::-1])).all()

@@ -34,9 +34,9 @@ class KerasAnswers:
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None):
         """`input_ids` and `attention_mask`, int32 `[B,T]` each."""
         if pairs is None:
-            return self.tokenizer.as_layer(**self._options)(tf.constant(list(texts)))
+            return self.tokenizer.as_layer(**self._options)(list(texts))
         layer = self.tokenizer.as_layer(**self._options, pairs=True)
-        return layer((tf.constant(list(texts)), tf.constant(list(pairs))))
+        return layer((list(texts), list(pairs)))
 
     def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Scores `[B,C]`."""

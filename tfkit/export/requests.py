@@ -8,11 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.export.answers import KerasAnswers
+from tfkit.utf8 import utf8
 
 
 def example(text: str | bytes) -> bytes:
     """A serialised tf.Example with the feature `text`."""
-    value = text if isinstance(text, bytes) else text.encode()
+    value = text if isinstance(text, bytes) else utf8(text)
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
     features = tf.train.Features(feature={"text": feature})
     return tf.train.Example(features=features).SerializeToString()

@@ -20,6 +20,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tfkit import c_session
 from tfkit.export.child import TIMEOUT, ending
 from tfkit.files import local_path
+from tfkit.utf8 import utf8
 
 _LAST_SECONDS = 10.0  # for a process that says no more to end
 _LAST_BYTES = 4000
@@ -203,7 +204,7 @@ def _packed(value: np.ndarray, dtype: int) -> tuple:
     wanted = tf.dtypes.as_dtype(dtype)
     if wanted == tf.string:
         value = np.asarray(value, dtype=object)
-        flat = [text.encode() if isinstance(text, str) else text for text in value.ravel()]
+        flat = [utf8(text) if isinstance(text, str) else text for text in value.ravel()]
         return dtype, value.shape, flat
     value = np.asarray(value, dtype=wanted.as_numpy_dtype)
     return dtype, value.shape, value.tobytes()
