@@ -122,6 +122,13 @@ def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     assert_one_line(["predict", "good", "-", *model], capsys, "or - alone for standard input")
     monkeypatch.setattr(sys, "stdin", None)
     assert_one_line(["predict", *model], capsys, "closed")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        assert_one_line(["predict", "good", *model], capsys, "standard output is closed")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        assert main(["predict", "good", *model]) == 0
+    assert capsys.readouterr().out.startswith("pos")
 
 
 def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch):

@@ -39,6 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     def note(said, *_) -> None:
         print(f"tfkit: note: {in_options(str(said), options.parser)}", file=sys.stderr)
 
+    if sys.stdout is None:  # what is opened next would take its place, and what libraries print
+        print(f"tfkit {options.command}: error: standard output is closed", file=sys.stderr)
+        return 1
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the end)
     if hasattr(sys.stdout, "reconfigure"):  # what the terminal cannot show is no reason to stop
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -53,7 +53,16 @@ def test_other_encodings(typed, encoding):
     assert list(arriving(9, encoding)) == [[text.strip()] * 2]
 
 
-def test_an_unknown_encoding_is_an_error(typed):
-    with pytest.raises(ValueError, match="Expected an encoding .* Received: 'utf-7777'"):
-        next(arriving(9, "utf-7777"))
+@pytest.mark.parametrize("wide", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_byte_order_mark_says_the_encoding_as_in_files(typed, wide):
+    os.write(typed, "é 한\r\nbad".encode(wide))
+    os.close(typed)
+    assert list(arriving(9, "utf-8")) == [["é 한", "bad"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-7777", "hex", "rot13"])
+def test_an_encoding_that_is_none_of_text_is_an_error(typed, encoding):
+    os.write(typed, b"good\n")
+    with pytest.raises(ValueError, match=f"Expected an encoding .* Received: '{encoding}'"):
+        next(arriving(9, encoding))
     os.close(typed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import socket
 import threading
 import time
 
@@ -149,21 +150,23 @@ ANSWERS = [
     (b'{"predictions": [%s]}' % GOOD, 200, "gave 1 answers to 6 texts"),
     (b'{"predictions": {"a": 1}}', 200, "Is that the name of another model"),
     (b'{"predictions": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}', 200, "gave 1.0. Is that the name of anot"),
+    (six_of(b"[0.1, 0.9]"), 200, "gave \\[0.1, 0.9\\]. Is that"),
     (
-        b'{"predictions": [%s]}' % b", ".join([b"[0.1, 0.9]"] * 6),
+        six_of(GOOD.replace(b"0.75", b"NaN")),
         200,
-        "gave \\[0.1, 0.9\\]. Is that",
+        "1 of 1 .* finite scores. Received nan for class 0",
     ),
-    (
-        b'{"predictions": [%s]}' % b", ".join([GOOD.replace(b"0.75", b"NaN")] * 6),
-        200,
-        "finite scor",
-    ),
-    (
-        b'{"predictions": [%s]}' % b", ".join([GOOD.replace(b'"bad"', b"1")] * 6),
-        200,
-        "another model",
-    ),
+    (six_of(GOOD.replace(b"0.25", b"-Infinity")), 200, "Received -inf for class 1 of text 1, '"),
+    (six_of(GOOD.replace(b"0.75", b"1" + b"0" * 400)), 200, "another model"),
+    (six_of(GOOD.replace(b"0.75", b"null")), 200, "another model"),
+    (six_of(GOOD.replace(b"0.75", b'"NaN"')), 200, "another model"),
+    (six_of(GOOD.replace(b'"score": 0.75', b'"score": 0.25')), 200, "another model"),
+    (six_of(GOOD)[:-2] + b", " + GOOD.replace(b"0.25", b"0.1, 0.1") + b"]}", 200, "another model"),
+    (six_of(GOOD.replace(b'"bad"', b"1")), 200, "another model"),
+    (b"[" * 100_000, 200, "gave no predictions"),
+    (b'{"error": null}', 400, "refused the request: status 400"),
+    (b'{"error": {"code": 5}}', 404, "status 404 Not Found. The server has no model of that name"),
+    (b"[]", 404, "status 404 Not Found. The server has no model of that name"),
     (b"Bad gateway", 502, "refused the request: status 502 Bad Gateway"),
     (b'{"error": "Task size 6 is larger than maximum input batch size 4"}', 400, "`batch_size`"),
     (b'{"error": "Serving signature name: \\"text\\" not found in signature def"}', 400, "Export"),
@@ -174,6 +177,29 @@ ANSWERS = [
 def test_what_a_server_may_say_instead(content, status, message):
     with answering(content, status) as address, pytest.raises(ServerError, match=message):
         ask(f"http://{address}/v1/models/film", TEXTS)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"\0\0\x18\4\0\0\0\0", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"],
+    ids=["grpc", "half"],
+)
+def test_what_is_no_http_or_half_an_answer(sent):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as connection:
+                connection.recv(1 << 16)
+                connection.sendall(sent)
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1 << 16)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1/models/film"
+        with pytest.raises(ServerError, match="gave no predictions: is it TF Serving's REST port"):
+            ask(url, TEXTS)
+        thread.join()
 
 
 def test_a_server_that_takes_too_long():

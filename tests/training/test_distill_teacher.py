@@ -74,6 +74,14 @@ def test_what_cannot_teach_is_one_clear_error(tmp_path):
         teacher_logits([], EXAMPLES)
     with pytest.raises(FileNotFoundError, match="Expected a config.json"):
         teacher_logits(tmp_path, EXAMPLES)
+    for odd in (np.nan, np.inf, -np.inf, 1e39):
+        logits = np.zeros((5, 4))
+        logits[3, 1] = odd
+        for teacher in (logits, [np.zeros((5, 4)), lambda texts, said=logits: said]):
+            with pytest.raises(
+                ValueError, match="From the teacher: .*finite.* class 1 of text 4, 'a "
+            ):
+                teacher_logits(teacher, EXAMPLES)
 
 
 # === Transformers with PyTorch ===

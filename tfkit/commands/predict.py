@@ -20,7 +20,10 @@ _AT_ONCE = 1024  # texts that are in memory
 def add_arguments(parser) -> None:
     """The arguments of the command."""
     parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="none, or -, for the lines of stdin"
+        "texts",
+        nargs="*",
+        metavar="TEXT",
+        help="none, or -, for the lines of stdin; after --, also such that begin with -",
     )
     parser.add_argument("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
     parser.add_argument(

@@ -40,7 +40,7 @@ def add_columns(parser) -> None:
     group.add_argument("--label-column", default="label", metavar="NAME", help="(%(default)s)")
     group.add_argument("--text-pair-column", metavar="NAME", help="second texts, for pairs")
     group.add_argument("--file-format", choices=FORMATS, help="(by the end of the file's name)")
-    group.add_argument("--encoding", default="utf-8", help="of the file (%(default)s)")
+    group.add_argument("--encoding", default="utf-8", help="of the file, or of stdin (%(default)s)")
     group.add_argument("--delimiter", metavar="C", help="between columns of CSV (by the header)")
     group.add_argument(
         "--skip-bad-rows", action="store_true", help="leave out what cannot be read, and say so"

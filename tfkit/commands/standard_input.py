@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 from tfkit.console import characters
+from tfkit.data.data_file import text_codec
 
 _BYTES_AT_ONCE = 1 << 16
 
@@ -20,26 +21,23 @@ def arriving(most: int, encoding: str) -> Iterator[list[str]]:
 
     Args:
         most: of a file, or of a pipe that is faster than its reader, so many come at a time.
-        encoding: of the input. Bytes that it does not know are U+FFFD, and a warning.
+        encoding: of the input, unless a byte order mark says a wider one. Bytes that it does not
+            know are U+FFFD, and a warning.
 
     Raises:
         ValueError: there is no such encoding, or standard input is closed.
     """
-    try:
-        name = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(
-            "Expected an encoding that Python knows, such as 'utf-8' or 'latin-1'. "
-            f"Received: {encoding!r}."
-        ) from None
+    text_codec(encoding, b"")  # an error does not wait for the first line
     if sys.stdin is None:
         raise ValueError("Expected texts, --input FILE, or lines on standard input. It is closed.")
-    make = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)
-    decoder = io.IncrementalNewlineDecoder(make("surrogateescape"), translate=True)
-    lines, parts, ended = [], [], False
+    lines, parts, ended, decoder = [], [], False, None
     while not ended:
         block = os.read(sys.stdin.fileno(), _BYTES_AT_ONCE)
         ended = not block
+        if decoder is None:
+            name = text_codec(encoding, block).removesuffix("-sig")
+            make = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)
+            decoder = io.IncrementalNewlineDecoder(make("surrogateescape"), translate=True)
         for number, part in enumerate(decoder.decode(block, final=ended).split("\n")):
             if number:
                 lines.append("".join(parts))

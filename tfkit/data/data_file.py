@@ -117,15 +117,30 @@ class DataFile:
         Raises:
             ValueError: Python knows no such encoding.
         """
-        try:
-            codec = codecs.lookup(self._encoding or encoding).name
-        except LookupError:
-            raise ValueError(
-                f"Expected an encoding that Python knows, such as 'utf-8' or 'latin-1'. "
-                f"Received: {encoding!r}."
-            ) from None
-        marked = next((name for mark, name in _MARKS.items() if self.start.startswith(mark)), codec)
-        return marked if codec.startswith("utf") else codec
+        return text_codec(self._encoding or encoding, self.start)
+
+
+def text_codec(encoding: str, start: bytes) -> str:
+    """The encoding to read text by that begins so: `encoding`, unless a mark says a wider one.
+
+    Raises:
+        ValueError: Python knows no such encoding of text.
+
+    Example:
+
+        >>> text_codec("UTF8", b"a"), text_codec("UTF8", "a".encode("utf-16"))
+        ('utf-8', 'utf-16')
+    """
+    try:
+        "".encode(encoding)  # refuses the codecs that are none of text, such as "hex"
+        codec = codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError(
+            f"Expected an encoding that Python knows, such as 'utf-8' or 'latin-1'. "
+            f"Received: {encoding!r}."
+        ) from None
+    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), codec)
+    return marked if codec.startswith("utf") else codec
 
 
 def data_file(source) -> DataFile:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
-import math
 import re
 import urllib.error
 import urllib.request
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfkit.answering import finite
 from tfkit.utf8 import utf8
 
 # Scheme, host with port, name, and perhaps which version.
@@ -21,6 +22,8 @@ _ADDRESS = re.compile(
     r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?(?::predict|/)?"
 )
 _KEYS = ("label", "score", "scores")
+# What reading an answer raises that is none: no JSON, other JSON, no HTTP, or half of it.
+_OTHERWISE = (ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException)
 # What the server says -> what to do about it.
 _REMEDIES = {
     "not found in signature def": "Export the model with the signature 'text'.",
@@ -88,32 +91,33 @@ def ask(
             send = _grpc(stack, scheme, host, name, version, label, timeout)
         for number, batch in enumerate(batches):
             received = _rest(address, batch, timeout) if rest else send(batch)
-            _demand_answers(url, received)
-            if len(received) != len(batch):
-                raise ServerError(
-                    f"'{url}' gave {len(received)} answers to {len(batch)} texts, in request "
-                    f"{number + 1} of {len(batches)}."
-                )
+            _demand_answers(url, received, batch, f"request {number + 1} of {len(batches)}")
             answers += received
     return answers
 
 
-def _demand_answers(url: str, received) -> None:
-    """Raises ServerError unless these are answers of a model that tfkit exported."""
+def _demand_answers(url: str, received, texts: list[bytes], request: str) -> None:
+    """Raises ServerError unless these are answers to `texts` of a model that tfkit exported."""
     if not isinstance(received, list):
         raise _unknown(url, received)
+    rows: list[np.ndarray] = []
     for answer in received:
         try:
             label, score, scores = (answer[key] for key in _KEYS)
-            finite = all(map(math.isfinite, [score, *scores]))
-        except (TypeError, KeyError):
+            row = np.array([score, *scores])
+        except (TypeError, KeyError, ValueError):
             raise _unknown(url, answer) from None
-        if not finite:
-            raise ServerError(
-                f"Expected finite scores. '{url}' gave {[score, *scores]}. Export the model "
-                "again: that checks what it answers."
-            )
-        if not isinstance(label, str) or score != max(scores, default=None):
+        numbers = row.dtype.kind in "fi" and row.ndim == 1 and len(row) > 1
+        if not numbers or not isinstance(label, str) or len(row) != len((rows or [row])[0]):
+            raise _unknown(url, answer)
+        rows.append(row)
+    if len(rows) != len(texts):
+        raise ServerError(f"'{url}' gave {len(rows)} answers to {len(texts)} texts, in {request}.")
+    scores = np.array(rows)[:, 1:]
+    words = [text.decode() for text in texts]
+    finite(scores, words, lambda said: ServerError(f"In {request} to '{url}': {said}"))
+    for answer, best in zip(received, scores.max(-1)):
+        if answer["score"] != best:
             raise _unknown(url, answer)
 
 
@@ -145,7 +149,7 @@ def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
         if isinstance(reason, TimeoutError):
             raise _late(url, timeout) from error
         raise ServerError(f"No answer from '{url}': {reason}. Is the server running?") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except _OTHERWISE as error:
         raise ServerError(
             f"'{url}' gave no predictions: is it TF Serving's REST port (8501)?"
         ) from error
@@ -153,10 +157,10 @@ def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
 
 def _reason(error: urllib.error.HTTPError) -> str:
     """What the server says is wrong, in its documented JSON, or else the status."""
-    try:
-        return json.load(error)["error"]
-    except (ValueError, KeyError, TypeError):
-        return f"status {error.code} {error.reason}."
+    said = None
+    with contextlib.suppress(OSError, *_OTHERWISE):
+        said = json.load(error)["error"]
+    return said if isinstance(said, str) else f"status {error.code} {error.reason}"
 
 
 def _versions(url: str, timeout: float) -> str:
@@ -165,9 +169,9 @@ def _versions(url: str, timeout: float) -> str:
     try:
         with urllib.request.urlopen(model, timeout=timeout) as response:
             found = json.load(response)["model_version_status"]
-    except (OSError, ValueError, KeyError):
+        states = [f"version {each['version']} {each['state']}" for each in found]
+    except (OSError, *_OTHERWISE):
         return ". The server has no model of that name."
-    states = [f"version {each['version']} {each['state']}" for each in found]
     return f". Of this model it has: {', '.join(states) or 'no version'}."
 
 

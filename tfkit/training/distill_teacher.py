@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 
+from tfkit.answering import finite
 from tfkit.config import DistilBertConfig
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import dataset
@@ -53,7 +54,8 @@ def teacher_logits(
     Raises:
         ImportError: the name is of a model that only Transformers with PyTorch runs.
         TypeError: the teacher is none of these.
-        ValueError: the number or the names of its classes are not those of `examples`.
+        ValueError: the number or the names of its classes are not those of `examples`, or a logit
+            is not finite.
 
     Example:
 
@@ -195,6 +197,7 @@ def _in_order(logits: np.ndarray, teacher, examples: Examples) -> np.ndarray:
             f"Expected logits of shape {shape} from the teacher: a row for each text and a column "
             f"for each of {listed(names)}. Received {logits.shape}."
         )
+    finite(logits, examples.texts, lambda said: ValueError(f"From the teacher: {said}"))
     config = getattr(teacher, "config", None)
     kind = getattr(config, "problem_type", None)
     if kind not in (None, examples.problem_type):
