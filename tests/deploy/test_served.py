@@ -80,7 +80,7 @@ def test_tokens_that_a_batching_server_filled_up_are_refused(served, tokenizer, 
             for name, value in rows.items()
         }
         assert filled["attention_mask"].min() == 1
-        with pytest.raises(RefusedError, match="do not end in the token they begin with"):
+        with pytest.raises(RefusedError, match="do not end in a token that a row begins with"):
             served.run("tokens", filled)
 
 

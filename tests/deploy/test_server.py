@@ -200,7 +200,7 @@ WRONG = {
             "signature_name": TOKENS,
             "inputs": {"input_ids": [[2, 5, 2]], "attention_mask": [[1, 1, 1]]},
         },
-        "do not end in the token they begin with",
+        "do not end in a token that a row begins with",
     ),
     "no real token": (
         {"signature_name": TOKENS, "inputs": {"input_ids": [[2, 3]], "attention_mask": [[0, 0]]}},

@@ -34,7 +34,7 @@ class Signatures:
         model: a sequence classifier with labels in its config.
         tokenizer: its tokenizer.
         max_length: texts are cut to so many tokens.
-        batching: how to merge requests in the graph; None leaves that to the server.
+        batching: how to merge requests in the graph; None computes each by itself.
     """
 
     def __init__(self, model, tokenizer, max_length: int, batching: Batching | None = None):
@@ -146,8 +146,8 @@ class Signatures:
                 (some | (length < 1), "a token in each row whose mask is not 0.", real),
                 (
                     ~filled,
-                    "rows that do not end in the token they begin with, unless it is masked: a "
-                    "server with `pad_variable_length_inputs` makes such rows. Turn it off.",
+                    "rows that do not end in a token that a row begins with, unless it is masked: "
+                    "a server with `pad_variable_length_inputs` makes such rows. Turn it off.",
                     input_ids,
                 ),
             )
