@@ -47,6 +47,7 @@ FLOORS = [
         "hub",
         "files",
         "forked",
+        "habits",
         "pages",
         "plain",
         "trees",

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from tfkit.answering import Answering, answer, best, finite
+from tfkit.habits import PIPELINE, drop_habits
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
-from tfkit.models.habits import PIPELINE, drop_habits
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.runtimes import PRECISIONS, Tokenize

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfkit import DistilBertTokenizer, TokenizerLayer
+from tfkit import AutoTokenizer, DistilBertTokenizer, TokenizerLayer
 
 VOCABULARY = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] hello world ##s é e ! Hello a ##bc @@bc zz 中文 中".split()  # noqa: SIM905
@@ -109,6 +109,19 @@ def test_names_that_users_of_transformers_bring(tmp_path):
         DistilBertTokenizer()
     with pytest.raises(TypeError, match="Received both"):
         DistilBertTokenizer(VOCABULARY, vocab_file=path)
+
+
+def test_keywords_that_change_nothing_are_taken_and_others_are_named(tmp_path):
+    plain = DistilBertTokenizer(VOCABULARY)
+    plain.save_pretrained(tmp_path)
+    same = {"do_basic_tokenize": True, "never_split": None, "verbose": False, "use_fast": False}
+    for make in (DistilBertTokenizer, AutoTokenizer.from_pretrained):
+        of = VOCABULARY if make is DistilBertTokenizer else tmp_path
+        assert ids(make(of, **same, trust_remote_code=True)) == ids(plain)
+        with pytest.raises(ValueError, match="Expected `do_basic_tokenize=True`.*Received: False"):
+            make(of, do_basic_tokenize=False)
+        with pytest.raises(TypeError, match="has no option do_lowercase"):
+            make(of, do_lowercase=True)
 
 
 # === Other forms of texts ===

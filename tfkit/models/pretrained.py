@@ -14,9 +14,9 @@ from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, war
 from tfkit.checkpoints.formats import open_weights
 from tfkit.config import DistilBertConfig
 from tfkit.forked import check_threads
+from tfkit.habits import LOADING, SAVING, drop_habits
 from tfkit.hub import HubOptions, upload
 from tfkit.layers.state import restore, state_of
-from tfkit.models.habits import LOADING, SAVING, drop_habits
 from tfkit.models.inputs import TENSORS, as_tensors
 from tfkit.models.training import TrainableModel
 
@@ -108,7 +108,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
                 of a warning.
             **overrides: hub options (`tfkit.hub.HubOptions`) and config keys to change, such as
                 `num_labels=10`. Keywords of Transformers that change nothing here, such as
-                `attn_implementation`, are taken too (`tfkit.models.habits`).
+                `attn_implementation`, are taken too (`tfkit.habits`).
 
         Without `from_pt` and `from_tf` the first form that the checkpoint has is read, whole or
         in shards: model.safetensors, pytorch_model.bin, tf_model.h5. Weights of a head that the

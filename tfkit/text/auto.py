@@ -24,5 +24,4 @@ class AutoTokenizer:
             >>> name = "distilbert-base-uncased"
             >>> tokenizer = AutoTokenizer.from_pretrained(name)  # doctest: +SKIP
         """
-        kwargs.pop("use_fast", None)
         return DistilBertTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfkit.forked import check_threads
+from tfkit.habits import TOKENIZER, drop_habits
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.calls import TokenizerCalls
 from tfkit.text.conversions import TokenConversions
@@ -51,6 +52,7 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
             names for one option.
         max_input_chars_per_word: a longer word is unknown.
         continuing_subword_prefix: what marks a token that continues a word.
+        **habits: keywords of Transformers that change nothing here (`tfkit.habits`).
 
     Example:
 
@@ -85,7 +87,11 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
         max_input_chars_per_word: int = 100,
         continuing_subword_prefix: str = "##",
         name_or_path: str = "",
+        **habits,
     ):
+        unknown = drop_habits(habits, TOKENIZER)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no option {', '.join(unknown)}.")
         if (vocab is None) == (vocab_file is None):
             raise TypeError(
                 "Expected a vocabulary: `vocab` or `vocab_file`. Received "

@@ -41,6 +41,24 @@ SAVING = {
     "safe_serialization": (True, None),
     "saved_model": (False, None),
 }
+TOKENIZER = {
+    "_commit_hash": _ANY,
+    "add_prefix_space": (False, None),
+    "config": _ANY,  # of the model: the files say which tokenizer it is
+    "do_basic_tokenize": (True,),
+    "from_slow": _ANY,
+    "legacy": _ANY,
+    "mirror": _ANY,
+    "never_split": (None, [], ()),
+    "resume_download": _ANY,
+    "split_special_tokens": (False, None),
+    "tokenizer_file": (None,),
+    "tokenizer_object": (None,),
+    "tokenizer_type": (None, "distilbert", "bert"),
+    "trust_remote_code": _ANY,
+    "use_fast": _ANY,  # both kinds give these ids
+    "verbose": _ANY,
+}
 PIPELINE = {
     **LOADING,
     "device": _ANY,
