@@ -15,12 +15,12 @@ def characters(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-def utf8(text: str) -> bytes:
-    r"""`characters` in UTF-8.
+def utf8(text: str | bytes) -> bytes:
+    r"""`characters` in UTF-8; bytes as they are.
 
     Example:
 
         >>> utf8("a\ud800b")
         b'a\xef\xbf\xbdb'
     """
-    return characters(text).encode("utf-8")
+    return characters(text).encode("utf-8") if isinstance(text, str) else text

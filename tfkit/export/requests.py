@@ -13,8 +13,7 @@ from tfkit.utf8 import utf8
 
 def example(text: str | bytes) -> bytes:
     """A serialised tf.Example with the feature `text`."""
-    value = text if isinstance(text, bytes) else utf8(text)
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[utf8(text)]))
     features = tf.train.Features(feature={"text": feature})
     return tf.train.Example(features=features).SerializeToString()
 

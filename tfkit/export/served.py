@@ -204,8 +204,7 @@ def _packed(value: np.ndarray, dtype: int) -> tuple:
     wanted = tf.dtypes.as_dtype(dtype)
     if wanted == tf.string:
         value = np.asarray(value, dtype=object)
-        flat = [utf8(text) if isinstance(text, str) else text for text in value.ravel()]
-        return dtype, value.shape, flat
+        return dtype, value.shape, [utf8(text) for text in value.ravel()]
     value = np.asarray(value, dtype=wanted.as_numpy_dtype)
     return dtype, value.shape, value.tobytes()
 

@@ -161,11 +161,7 @@ class TokenizerLayer(keras.layers.Layer):
 def _as_tensor(text):
     if tf.is_tensor(text) or isinstance(text, keras.KerasTensor):
         return text
-    return tf.convert_to_tensor(keras.tree.map_structure(_bytes, text), tf.string)
-
-
-def _bytes(text):
-    return utf8(text) if isinstance(text, str) else text
+    return tf.convert_to_tensor(keras.tree.map_structure(utf8, text), tf.string)
 
 
 def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
