@@ -91,13 +91,13 @@ def agreement(
 
 
 def demand_finite(values: np.ndarray, who: str) -> None:
-    """Raises ExportError where a row of `values` `[B,…]` has NaN or infinity."""
+    """Raises ExportError where `values` `[B]` or `[B,…]`, a row a text, have NaN or infinity."""
     odd = np.argwhere(~np.isfinite(values))
     if len(odd):
-        row, column = odd[0]
         raise ExportError(
-            f"Expected finite numbers. In place {column} of text number {row} {who} gave "
-            f"{values[row, column]}: look for such numbers among the model's weights."
+            f"Expected finite numbers. In place {odd[0].tolist()}, of which the first counts the "
+            f"texts, {who} gave {values[tuple(odd[0])]}: look for such numbers among the model's "
+            "weights."
         )
 
 

@@ -230,11 +230,8 @@ def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
             raise ExportError(
                 f"Expected {count} rows from `{name}`, one a text. `{output}` has {len(value)}."
             )
-        if value.dtype != object and not np.isfinite(value).all():
-            raise ExportError(
-                f"Expected finite numbers from `{name}`. `{output}` has NaN or infinity: look for "
-                "such numbers among the model's weights."
-            )
+        if value.dtype != object:
+            demand_finite(value, f"`{output}` of `{name}`")
 
 
 def _provoke(served: ServedModel, name: str) -> list[str]:
