@@ -27,7 +27,7 @@ def check_task(config, examples: Examples | Stream) -> None:
     """
     if not examples.has_labels:
         raise ValueError("Expected examples with labels. Received texts alone.")
-    kind, names = examples.problem_type, [name for _, name in sorted(config.id2label.items())]
+    kind, names = examples.problem_type, [*config.id2label.values()]
     if config.problem_type not in (None, kind):
         raise ValueError(
             f"Expected examples of a {config.problem_type}, the model's `problem_type`. "
@@ -54,7 +54,7 @@ def task_of(config, examples: Examples | Stream) -> dict[str, Any]:
 
     Names that say nothing, as `LABEL_0` does, give way to those of the examples.
     """
-    names = [name for _, name in sorted(config.id2label.items())]
+    names = [*config.id2label.values()]
     named = _are_numbers(names) and not _are_numbers(examples.names)
     labels = {"id2label": examples.id2label} if named else {}
     return {"problem_type": examples.problem_type, **labels}

@@ -44,7 +44,7 @@ def files_in(content: bytes) -> dict[str, list[str]]:
 
 def task_files(config) -> dict[str, list[str]]:
     """The classes of a model's config, and what its scores are."""
-    names = [name for _, name in sorted(config.id2label.items())]
+    names = [*config.id2label.values()]
     return {LABELS: names, _TASK: [json.dumps({"problem_type": kind_of(config)})]}
 
 

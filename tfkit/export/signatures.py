@@ -39,7 +39,7 @@ class Signatures:
 
     def __init__(self, model, tokenizer, max_length: int, batching: Batching | None = None):
         self._model = model
-        self._names = [name for _, name in sorted(model.config.id2label.items())]
+        self._names = [*model.config.id2label.values()]
         self._longest = model.config.max_position_embeddings
         self._batching = batching
         options = {"max_length": max_length, "padding": "longest"}

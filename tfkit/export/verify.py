@@ -204,7 +204,7 @@ def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance:
 
 def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | None:
     """The class numbers that were answered, where labels were."""
-    names = [name for _, name in sorted(keras.model.config.id2label.items())]
+    names = [*keras.model.config.id2label.values()]
     if "label" in answers:
         said = answers["label"]
     elif "classes" in answers:
