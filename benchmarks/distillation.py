@@ -22,7 +22,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
 from tfkit.training import distill, evaluate, fine_tune
 
 SMALLER = {"n_layers": 1, "dim": 64, "n_heads": 2, "hidden_dim": 256}

@@ -29,7 +29,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     export,
 )
-from tfkit.export.served import ServedModel
+from tfkit.inference.served_model import ServedModel
 
 TOKENS, BATCH, REPEATS, LITE_REPEATS = 128, 32, 6, 60
 # What is measured -> the options of `saved_model`.

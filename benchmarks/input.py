@@ -25,7 +25,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
 from tfkit.training import adamw
 
 BATCH = 32

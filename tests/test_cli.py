@@ -18,7 +18,7 @@ from tests.deploy import small
 from tfkit import AutoTokenizer, DistilBertTokenizer, lite
 from tfkit.cli import main
 from tfkit.commands import data as data_command
-from tfkit.files import locked, staged
+from tfkit.utils.files import locked, staged
 
 ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
 

@@ -9,7 +9,7 @@ import pickle
 import pytest
 
 from tests.conftest import TINY
-from tfkit.config import AutoConfig, DistilBertConfig
+from tfkit.models.config import AutoConfig, DistilBertConfig
 
 
 def test_defaults_are_distilbert_base():

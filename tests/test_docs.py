@@ -40,9 +40,9 @@ def test_every_link_inside_leads_somewhere(pages):
 
 
 def test_arguments_examples_and_methods_are_there(pages):
-    text = pages["tfkit.models.pretrained.html"]
+    text = pages["tfkit.models.hf_model.html"]
     assert 'id="TFPreTrainedModel.from_pretrained"' in text
     assert "<dt>ignore_mismatched_sizes</dt>" in text
-    inherits = 'Inherits from <a href="tfkit.models.pretrained.html#TFPreTrainedModel">'
+    inherits = 'Inherits from <a href="tfkit.models.hf_model.html#TFPreTrainedModel">'
     assert inherits in pages["tfkit.models.distilbert.html"]
-    assert "&gt;&gt;&gt; config = DistilBertConfig(" in pages["tfkit.config.html"]
+    assert "&gt;&gt;&gt; config = DistilBertConfig(" in pages["tfkit.models.config.html"]

@@ -25,35 +25,20 @@ FLOORS = [
     {"cli"},
     {"commands"},
     {"demo"},
-    {"shipped"},
-    {"kept", "lite", "speed"},
-    {"pipelines"},
-    {"runtimes"},
-    {"export"},
+    {"distillation"},
     {"training"},
     {"evaluation", "explanation"},
+    {"lite"},
+    {"export"},
+    {"inference"},
     {"data"},
     {"models"},
+    {"tasks"},
     {"checkpoints"},
     {"layers"},
     {"text"},
-    {"config"},
-    {
-        "answering",
-        "backend",
-        "c_session",
-        "config_rules",
-        "console",
-        "hub",
-        "files",
-        "forked",
-        "habits",
-        "pages",
-        "plain",
-        "trees",
-        "utf8",
-        "words",
-    },
+    {"hub"},
+    {"utils"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -107,7 +92,9 @@ def test_no_two_files_import_each_other_in_a_circle():
 
 
 def test_importing_the_package_imports_no_tensorflow():
-    code = "import sys, tfkit, tfkit.config, tfkit.hub; print({'tensorflow'} & {*sys.modules})"
+    code = (
+        "import sys, tfkit, tfkit.models.config, tfkit.hub; print({'tensorflow'} & {*sys.modules})"
+    )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == "set()\n"
 
@@ -116,9 +103,11 @@ def test_importing_the_package_imports_no_tensorflow():
 def test_keras_on_another_backend_is_one_clear_error(backend):
     """Of whatever needs Keras, when it is imported, and again the next time."""
     code = """
-import importlib, tfkit, tfkit.config, tfkit.data
-names = ["tfkit." + name for name in ("layers.heads", "models.auto", "text.layer", "kept.graph")]
-rooms = ["tfkit." + name for name in ("evaluation", "export", "pipelines", "training.metrics")]
+import importlib, tfkit, tfkit.models.config, tfkit.data
+names = ["tfkit.layers.heads", "tfkit.models.auto", "tfkit.text.graph.layer"]
+names += ["tfkit.inference.c_graph"]
+rooms = ["tfkit.evaluation", "tfkit.export", "tfkit.inference.pipelines"]
+rooms += ["tfkit.training.metrics"]
 for name in [*names, *rooms, *names]:
     try:
         importlib.import_module(name)
@@ -143,10 +132,10 @@ def test_every_public_name_resolves(name):
 
 
 def test_rooms_can_be_imported_as_modules():
-    import tfkit.export.lite
+    import tfkit.export.mobile.classifier
     import tfkit.lite
 
-    assert tfkit.lite.Classifier is tfkit.export.lite.Classifier
+    assert tfkit.lite.Classifier is tfkit.export.Classifier
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -206,7 +195,7 @@ def test_most_source_files_are_small():
 
 
 def reviews(name):
-    with open(PACKAGE / "assets" / name, encoding="utf-8", newline="") as file:
+    with open(PACKAGE / "demo" / "assets" / name, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification, data, pipeline
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
 from tfkit.training import evaluate
 
 

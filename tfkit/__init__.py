@@ -15,16 +15,16 @@ __version__ = "0.1.0"
 
 # === Where each public name lives ===
 _MODULES = {
-    "tfkit.config": ["AutoConfig", "DistilBertConfig"],
+    "tfkit.models.config": ["AutoConfig", "DistilBertConfig"],
     "tfkit.text.auto": ["AutoTokenizer"],
     "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast"],
-    "tfkit.text.encoding": ["BatchEncoding"],
-    "tfkit.text.layer": ["TokenizerLayer"],
+    "tfkit.text.call.encoding": ["BatchEncoding"],
+    "tfkit.text.graph.layer": ["TokenizerLayer"],
     "tfkit.explanation.explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
     "tfkit.models.distilbert": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
     "tfkit.models.outputs": ["ModelOutput"],
-    "tfkit.pipelines": ["pipeline"],
+    "tfkit.inference.pipelines": ["pipeline"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _ROOMS = {

@@ -12,7 +12,7 @@ import warnings
 
 from tfkit import __version__, commands
 from tfkit.commands.wording import in_options
-from tfkit.console import quiet_tensorflow
+from tfkit.utils.console import quiet_tensorflow
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 

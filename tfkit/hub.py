@@ -12,7 +12,7 @@ import json
 import os
 from pathlib import Path
 
-from tfkit.files import local_path
+from tfkit.utils.files import local_path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Writes `tfkit/export/server_ops.json`: which TensorFlow first has each op of the audit.
+"""Writes `tfkit/export/serving/server_ops.json`: which TensorFlow first has each op of the audit.
 
     python tools/make_server_ops.py WHEELS            # writes the table
     python tools/make_server_ops.py WHEELS --check    # exits 1 if the table in the repo differs
@@ -27,7 +27,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLE = ROOT / "tfkit" / "export" / "server_ops.json"
+TABLE = ROOT / "tfkit" / "export" / "serving" / "server_ops.json"
 FRAMEWORK = "tensorflow/libtensorflow_framework.so.2"
 # The C interface is in the first of these that a wheel has.
 LIBRARIES = (
@@ -121,7 +121,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--dump"]:
         return dump(*sys.argv[2:])
     sys.path.insert(0, str(ROOT))
-    from tfkit.export.server_ops import ALLOWED, TEXT_OPS
+    from tfkit.export.serving.server_ops import ALLOWED, TEXT_OPS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheels", type=Path)

@@ -1,10 +1,11 @@
-"""Writes `tfkit/text/unicode.json`: what BERT's normalisation does to every code point.
+"""Writes `text/normalization/unicode.json`: what BERT's normaliser does to every code point.
 
     python tools/make_unicode_table.py            # writes the table, and the compiled models
     python tools/make_unicode_table.py --models   # the models only, from the table in the repo
     python tools/make_unicode_table.py --check    # exits 1 if the table in the repo differs
 
-The models (`normalizers.npz`) are what `tfkit.text.normalizer_model` compiles from the table.
+The models (`normalizers.npz`) are what `tfkit.text.normalization.normalizer_model` compiles from
+the table.
 
 The facts are read off the reference, the Rust library `tokenizers` (`BertNormalizer`,
 `BertPreTokenizer`, `NFD`), code point by code point, and off tensorflow-text's WordPiece kernel
@@ -34,7 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from tfkit.text import normalizer_model  # noqa: E402
 
-TABLE = ROOT / "tfkit" / "text" / "unicode.json"
+TABLE = ROOT / "tfkit" / "text" / "normalization" / "unicode.json"
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 HANGUL = range(0xAC00, 0xAC00 + 11172)
 
@@ -101,7 +102,7 @@ def build() -> dict:
     lower = {c: text for c, text in lower.items() if c not in clean}
     strip = {c: text for c, text in strip.items() if c not in clean}
     both = normalised(**options, strip_accents=True, lowercase=True)
-    for c in CODE_POINTS:  # what tfkit.text.normalizer does at run time
+    for c in CODE_POINTS:  # what tfkit.text.normalization.normalizer does at run time
         text = clean.get(c, strip.get(c, chr(c)))
         if "".join(lower.get(ord(x), x) for x in text) != both.get(c, chr(c)):
             raise SystemExit(f"U+{c:04X}: lower-casing after stripping is not the reference's.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfkit.export.file_contents import with_files
-from tfkit.export.mediapipe import INPUTS, with_metadata
+from tfkit.export.mobile.file_contents import with_files
+from tfkit.export.mobile.mediapipe.metadata import INPUTS, with_metadata
 
 
 def mediapipe_ids(vocabulary: list[str], length: int):

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
-from tfkit.export.batching import Batching, batched
-from tfkit.export.requests import example, strings
-from tfkit.export.served import RefusedError, ServedModel
-from tfkit.export.signatures import Signatures
+from tfkit.export.serving.batching import Batching, batched
+from tfkit.export.serving.requests import example, strings
+from tfkit.export.serving.signatures import Signatures
+from tfkit.inference.served_model import RefusedError, ServedModel
 
 TOKENS = ("input_ids", "attention_mask")
 ALL = ("text", "text_pair", "tokens", "classify", "embed")

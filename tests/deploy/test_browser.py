@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification, export
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
 
 pytestmark = pytest.mark.slow
 

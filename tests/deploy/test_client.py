@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.deploy.small import LABELS, TEXTS
 from tests.deploy.stand_in import model_server, rest, rpc
 from tfkit.cli import main
-from tfkit.export.client import ServerError, ask
+from tfkit.export.serving.client import ServerError, ask
 
 
 @pytest.fixture(scope="module")

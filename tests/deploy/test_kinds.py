@@ -12,7 +12,7 @@ import tfkit
 from tests.deploy import small
 from tfkit import DistilBertTokenizer, export, lite
 from tfkit.cli import main
-from tfkit.export.file_contents import files_in, with_files
+from tfkit.export.mobile.file_contents import files_in, with_files
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

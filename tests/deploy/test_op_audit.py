@@ -7,8 +7,8 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from tfkit import export
-from tfkit.export.op_audit import audit_saved_model
-from tfkit.export.server_ops import ALLOWED, FIRST_SERVER, LATER_ATTRIBUTES, TEXT_OPS
+from tfkit.export.serving.op_audit import audit_saved_model
+from tfkit.export.serving.server_ops import ALLOWED, FIRST_SERVER, LATER_ATTRIBUTES, TEXT_OPS
 
 
 def saved(folder, body, dtype=tf.float32, module=None):

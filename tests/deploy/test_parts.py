@@ -15,9 +15,9 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     export,
 )
-from tfkit.export import parts
-from tfkit.export.requests import strings
-from tfkit.export.served import ServedModel
+from tfkit.export.serving import parts
+from tfkit.export.serving.requests import strings
+from tfkit.inference.served_model import ServedModel
 
 
 def test_parts_are_of_like_length_hold_what_they_may_and_come_back_in_order(monkeypatch):

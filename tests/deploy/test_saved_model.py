@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
-from tfkit.files import staged
+from tfkit.utils.files import staged
 
-module = importlib.import_module("tfkit.export.saved_model")
+module = importlib.import_module("tfkit.export.serving._saved_model")
 QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": (), "server_files": False}
 
 

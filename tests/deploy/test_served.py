@@ -15,11 +15,12 @@ import pytest
 import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
-from tfkit import c_session, export
+from tfkit import export
 from tfkit.export.answers import KerasAnswers
-from tfkit.export.requests import inputs_for
-from tfkit.export.served import DiedError, RefusedError, ServedModel
-from tfkit.pipelines import TextClassificationPipeline
+from tfkit.export.serving.requests import inputs_for
+from tfkit.inference import c_library
+from tfkit.inference.pipelines import TextClassificationPipeline
+from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,7 @@ def test_strings_travel_unchanged_to_the_last_nul(served):
 
 
 def test_the_process_has_no_tensorflow_in_python():
-    code = f"import sys, runpy; runpy.run_path({c_session.__file__!r}); print(*sys.modules)"
+    code = f"import sys, runpy; runpy.run_path({c_library.__file__!r}); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
     assert not {"tensorflow", "tfkit", "numpy"} & {*ran.stdout.split()} and "ctypes" in ran.stdout
 
@@ -234,7 +235,7 @@ def test_a_process_that_dies_is_one_error_with_its_last_words_for_all_who_ask(ev
 
 def test_what_kills_the_process_while_it_loads_is_said(everything, monkeypatch):
     script = "import sys; print('cannot go on', file=sys.stderr); sys.exit(3)"
-    monkeypatch.setattr(c_session, "__file__", script)
+    monkeypatch.setattr(c_library, "__file__", script)
     popen = subprocess.Popen
     monkeypatch.setattr(
         subprocess,
@@ -283,12 +284,12 @@ time.sleep(600)
 @pytest.mark.parametrize("hangs", [False, True])
 def test_the_process_ends_with_the_one_that_started_it(everything, tmp_path, hangs):
     """Killed, it cannot tell its child, which may be at work that never ends."""
-    library, *ops = c_session.libraries()
-    arguments = [c_session.__file__, library, everything.path, *ops]
+    library, *ops = c_library.libraries()
+    arguments = [c_library.__file__, library, everything.path, *ops]
     if hangs:
         script = tmp_path / "hangs.py"
         script.write_text(
-            f"import runpy, time; names = runpy.run_path({c_session.__file__!r})\n"
+            f"import runpy, time; names = runpy.run_path({c_library.__file__!r})\n"
             "main = names['main']\n"
             "main.__globals__['ctypes'].CDLL = lambda *_, **__: time.sleep(600)\n"
             "main('libtensorflow_cc.so', '')\n"

@@ -19,9 +19,9 @@ from tests.deploy.json_api import Refused
 from tests.deploy.stand_in import ModelServer, model_server, rest, rpc
 from tfkit.export import verify
 from tfkit.export.answers import KerasAnswers
-from tfkit.export.requests import strings
-from tfkit.export.saved_model import _request
-from tfkit.export.server import service_names, write_server_files
+from tfkit.export.serving._saved_model import _request
+from tfkit.export.serving.requests import strings
+from tfkit.export.serving.server import service_names, write_server_files
 
 TEXTS = ["What a good day.", "It rained again."]
 

@@ -10,8 +10,8 @@ import pytest
 from tests.deploy.small import LABELS, TEXTS, classifier, probabilities
 from tests.deploy.small import VOCABULARY as WORDS
 from tfkit import DistilBertTokenizer, export
-from tfkit.export.file_contents import with_files
-from tfkit.export.lite import Classifier
+from tfkit.export.mobile.classifier import Classifier
+from tfkit.export.mobile.file_contents import with_files
 
 # What MediaPipe's tokenizer reads otherwise than the model's: a text ends at NUL, and special
 # tokens in it are words.

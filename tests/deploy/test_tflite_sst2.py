@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification, data, export
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
 
 pytestmark = pytest.mark.slow
 

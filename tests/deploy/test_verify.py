@@ -14,14 +14,14 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.cli import main
-from tfkit.export import made_of
 from tfkit.export.answers import agreement, demand
-from tfkit.export.made_of import FILE
-from tfkit.export.requests import example, strings
-from tfkit.export.tflite_check import mismatches
-from tfkit.export.warmup import WARMUP_FILE, read_warmup, write_warmup
+from tfkit.export.mobile.check import mismatches
+from tfkit.export.serving import made_of
+from tfkit.export.serving.made_of import FILE
+from tfkit.export.serving.requests import example, strings
+from tfkit.export.serving.warmup import WARMUP_FILE, read_warmup, write_warmup
 
-module = importlib.import_module("tfkit.export.verify")
+module = importlib.import_module("tfkit.export.serving._verify")
 
 
 @pytest.fixture(scope="module")

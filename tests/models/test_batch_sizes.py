@@ -9,7 +9,7 @@ from keras import ops
 
 from tests.conftest import TINY
 from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification
-from tfkit.training.distill_loss import hidden_state_loss
+from tfkit.distillation.loss import hidden_state_loss
 
 IDS = np.arange(1, 19).reshape(3, 6)
 

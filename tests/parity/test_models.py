@@ -15,7 +15,7 @@ from tfkit import (
 )
 from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
-from tfkit.config_rules import ACTIVATIONS
+from tfkit.models.config_rules import ACTIVATIONS
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")

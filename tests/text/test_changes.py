@@ -159,7 +159,7 @@ def test_a_tensor_of_a_graph_names_the_layer(tokenizer):
 
 
 def test_lone_surrogates_are_dropped_everywhere(tokenizer):
-    from tfkit.answering import _parts
+    from tfkit.inference.batching import _parts
 
     expected = [2, 5, 6, 3]
     text = "he\ud800llo wor\udfffld"

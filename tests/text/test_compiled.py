@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_text
 
-from tfkit.text import normalizer_model
-from tfkit.text.normalizer import MARKER_FIRST, NormalizerOptions
+from tfkit.text.normalization import normalizer_model
+from tfkit.text.normalization.normalizer import MARKER_FIRST, NormalizerOptions
 
 
 @pytest.mark.parametrize("name", normalizer_model.SHIPPED)

@@ -33,7 +33,7 @@ def test_a_program_ends_well_with_and_without_tensorflow_text(program, loaded):
 
 
 def test_a_tensor_of_another_rank_does_not_reach_the_kernels():
-    from tfkit.text import ops
+    from tfkit.text.graph import ops
 
     with pytest.raises(ValueError, match=r"Expected strings \[B\]"):
         ops.normalize(tf.constant("a"), tf.constant([0], tf.uint8))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests.text import fuzz
 from tfkit import DistilBertTokenizer
 from tfkit.text.added_tokens import AddedToken
-from tfkit.text.canonical_order import surviving
+from tfkit.text.normalization.canonical_order import surviving
 
 SPELLED = [chr(c) for c in range(0x21, 0x2FF)]
 SPECIAL = [*fuzz.SPECIAL, "[", "]", "a", " ", "[[MASK]]", "[SEP][SEP]", "\u0301", "É"]

@@ -63,7 +63,7 @@ def test_eight_threads_get_what_one_gets(vocabulary):
 _FORK = """
 import multiprocessing, sys
 from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
-from tfkit.pipelines import TextClassificationPipeline
+from tfkit.inference.pipelines import TextClassificationPipeline
 
 words = "[PAD] [UNK] [CLS] [SEP] [MASK] hello world".split()
 tokenizer = DistilBertTokenizer(words)

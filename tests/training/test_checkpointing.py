@@ -17,8 +17,8 @@ import pytest
 
 from tests.training.killed import train
 from tests.training.tiny import Crash, assert_equal
-from tfkit.files import locked
 from tfkit.training import Checkpoints
+from tfkit.utils.files import locked
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from tests.deploy import small
 from tfkit import DistilBertTokenizer, TFDistilBertForSequenceClassification
 from tfkit.cli import main
 from tfkit.training import Log
-from tfkit.training.logs import TensorBoard
+from tfkit.training.callbacks.logs import TensorBoard
 
 
 def train(callback, epochs=3):

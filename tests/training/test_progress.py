@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 
-from tfkit.training.progress import Progress
+from tfkit.training.callbacks.progress import Progress
 
 
 class Clock:

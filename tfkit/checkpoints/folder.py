@@ -17,7 +17,7 @@ from tfkit.checkpoints import names, safetensors, shards, variables
 from tfkit.checkpoints.card import model_card
 from tfkit.checkpoints.formats import Weights
 from tfkit.checkpoints.matching import Match
-from tfkit.files import local_path, staged
+from tfkit.utils.files import local_path, staged
 
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
 _OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 
-import keras
 import numpy as np
-from keras import ops
+
+from tfkit.utils.keras_backend import keras, ops
 
 
 def resolve(model, path: str):

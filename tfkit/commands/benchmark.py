@@ -7,7 +7,7 @@ import importlib.util
 import itertools
 
 from tfkit.commands.shared import add_columns, add_model, columns, model_and_tokenizer
-from tfkit.console import print_json
+from tfkit.utils.console import print_json
 
 HELP = "how fast a model answers your texts on this machine"
 _PRECISIONS = ("float32", "bfloat16", "int8")
@@ -30,9 +30,10 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     """Prints texts a second and the latency of one text, for each precision."""
-    from tfkit import data, speed
+    from tfkit import data
     from tfkit.export.samples import sample
-    from tfkit.runtimes.machine import has_bfloat16, processor_name, processors
+    from tfkit.inference import speed
+    from tfkit.inference.machine import has_bfloat16, processor_name, processors
 
     if options.texts < 1:
         raise ValueError(f"--texts must be at least 1. Received: {options.texts}.")

@@ -6,7 +6,7 @@ import warnings
 
 from tfkit.commands.shared import add_columns, add_problem_type, columns
 from tfkit.commands.wording import in_options
-from tfkit.console import print_json
+from tfkit.utils.console import print_json
 
 HELP = "what is in a file: balance of classes, lengths, duplicates, contradicting labels"
 

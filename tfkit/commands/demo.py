@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfkit.files import local_path
+from tfkit.utils.files import local_path
 
 HELP = "see everything work, on the small model"
 
@@ -16,6 +16,6 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     """Classifies, fine-tunes, evaluates, exports and answers, on the small model."""
-    from tfkit import demo
+    from tfkit.demo.run import run
 
-    demo.run(local_path(options.output))
+    run(local_path(options.output))

@@ -6,7 +6,7 @@ import functools
 
 from tfkit.commands import train
 from tfkit.commands.starting_model import POLICIES, dropouts, starting_model
-from tfkit.files import local_path
+from tfkit.utils.files import local_path
 
 HELP = "train a small model on what a larger one answers"
 
@@ -63,8 +63,8 @@ def _student(options, examples):
         return starting_model(options, examples)
     import keras
 
+    from tfkit.distillation.teacher import load_teacher
     from tfkit.training import student_of
-    from tfkit.training.distill_teacher import load_teacher
 
     if options.from_scratch or options.model:
         raise ValueError(

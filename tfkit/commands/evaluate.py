@@ -16,9 +16,9 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
     named_kind,
 )
-from tfkit.console import print_json
-from tfkit.files import local_path
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
+from tfkit.utils.console import print_json
+from tfkit.utils.files import local_path
 
 HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of all there is to say"
 _AT_ONCE = 1024  # texts between two looks at the progress
@@ -87,7 +87,7 @@ _Classifier = tuple[dict, Callable[[list[Sequence[str]], str], object]]
 
 def _model(options) -> _Classifier:
     from tfkit import pipeline
-    from tfkit.runtimes import PRECISIONS
+    from tfkit.inference.runtimes import PRECISIONS
 
     dtype = {"dtype": PRECISIONS[options.precision]} if options.precision else {}
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options), **dtype)

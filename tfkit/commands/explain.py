@@ -12,7 +12,7 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
     named_kind,
 )
-from tfkit.console import characters, print_json
+from tfkit.utils.console import characters, print_json
 
 HELP = "which words decided, in the terminal and as a page; attention maps as a plot"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from tfkit.commands.progress import Progress
 from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
 from tfkit.commands.standard_input import arriving
-from tfkit.console import characters, print_json, quiet_tensorflow
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
+from tfkit.utils.console import characters, print_json, quiet_tensorflow
 
 HELP = "label and score of texts: arguments, a file, or stdin"
 _AT_ONCE = 1024  # texts that are in memory
@@ -90,10 +90,10 @@ def _kept(options):
     """Answers from the graph that an earlier command kept; None where it kept none."""
     if not _may_be_kept(options):
         return None
-    from tfkit.kept import classifier, place
+    from tfkit.inference import c_cache, c_classifier
 
     name = options.model or small_model()
-    answer = classifier.load(name, place.place(name, options.max_length))
+    answer = c_classifier.load(name, c_cache.place(name, options.max_length))
     return answer and functools.partial(answer, top_k=options.top_k, batch_size=options.batch_size)
 
 
@@ -123,11 +123,11 @@ class _Keras:
 
     def keep(self) -> None:
         if _may_be_kept(self._options):
-            from tfkit.kept import graph, place
+            from tfkit.inference import c_cache, c_graph
 
             sys.stdout.flush()
             length, pipe = self._options.max_length, self._classify
-            graph.keep(pipe.model, pipe.tokenizer, place.place(self._name, length), length)
+            c_graph.keep(pipe.model, pipe.tokenizer, c_cache.place(self._name, length), length)
 
 
 def _server(options):

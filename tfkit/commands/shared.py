@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from tfkit.config_rules import PROBLEM_TYPES
 from tfkit.data.sources import FORMATS
-from tfkit.files import local_path
-from tfkit.shipped import small_model
+from tfkit.demo.shipped import small_model
+from tfkit.models.config_rules import PROBLEM_TYPES
+from tfkit.utils.files import local_path
 
 
 def add_model(parser) -> None:
@@ -60,7 +60,7 @@ def named_kind(options) -> dict:
     """
     if options.problem_type is None:
         return {}
-    from tfkit.config import DistilBertConfig
+    from tfkit.models.config import DistilBertConfig
 
     known = DistilBertConfig.from_pretrained(options.model or small_model()).problem_type
     if known not in (None, options.problem_type):

@@ -10,8 +10,8 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from tfkit.console import characters
 from tfkit.data.data_file import text_codec
+from tfkit.utils.console import characters
 
 _BYTES_AT_ONCE = 1 << 16
 

@@ -13,8 +13,8 @@ from tfkit.commands.shared import (
     columns,
 )
 from tfkit.commands.starting_model import POLICIES, starting_model
-from tfkit.files import local_path
-from tfkit.words import listed
+from tfkit.utils.files import local_path
+from tfkit.utils.wording import listed
 
 HELP = "fine-tune a classifier on a file of labelled texts"
 
@@ -253,7 +253,7 @@ def _said(examples) -> str:
 
 
 def _logs(options) -> list:
-    from tfkit.training.logs import Log, TensorBoard
+    from tfkit.training.callbacks.logs import Log, TensorBoard
 
     logs = [Log(path, every=100) for path in options.log]
     if options.tensorboard:

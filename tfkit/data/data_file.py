@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from tfkit.files import local_path
+from tfkit.utils.files import local_path
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 _HEAD = 1024

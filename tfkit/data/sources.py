@@ -13,7 +13,7 @@ from tfkit.data.labels import is_missing, plain
 from tfkit.data.parquet import parquet_rows
 from tfkit.data.rows import Row, csv_rows, json_rows, jsonl_rows, tsv_rows
 from tfkit.data.text_files import json_kind, read_text
-from tfkit.files import local_path
+from tfkit.utils.files import local_path
 
 _READERS = {
     "csv": csv_rows,

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tfkit.config_rules import check_problem_type
 from tfkit.data.classes import Classes
 from tfkit.data.readers import columns_of
 from tfkit.data.sources import Source, source_of
 from tfkit.data.table import BadRow, SkippedRows, checked_rows
-from tfkit.words import counted
+from tfkit.models.config_rules import check_problem_type
+from tfkit.utils.wording import counted
 
 _ROWS_AT_ONCE = 1024
 _MOST_LISTED = 1000

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfkit.answering import finite
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.pipeline import dataset
 from tfkit.data.task import check_task
 from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression
 from tfkit.evaluation.single_label import Evaluation, score_single_label
+from tfkit.inference.batching import finite
 from tfkit.models.inputs import token_limit
-from tfkit.words import listed
+from tfkit.utils.wording import listed
 
 AnyEvaluation = Evaluation | MultiLabelEvaluation | RegressionEvaluation
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.inputs import token_limit
-from tfkit.words import counted
+from tfkit.utils.wording import counted
 
 # Strings, a column each for text and pair, to anything computed from them.
 Answer = Callable[[list[Sequence[str]]], object]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from tfkit.evaluation.report import Report
-from tfkit.pages import missing, render
+from tfkit.utils.html import missing, render
 
 _SMALL_MATRIX = 12  # classes whose counts fit into cells
 _SHOWN_CLASSES = 20

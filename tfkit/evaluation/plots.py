@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from tfkit.evaluation.calibration import Calibration
-from tfkit.pages import data_uri
+from tfkit.utils.html import data_uri
 
 INK, MUTED, LINE = "#1c2230", "#5d6678", "#d9dde5"
 BLUE, RED, PALE = "#2f5fd0", "#cf4a30", "#aebfe8"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfkit.words import counted
+from tfkit.utils.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)

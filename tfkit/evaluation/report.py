@@ -15,7 +15,7 @@ from tfkit.data.examples import Examples
 from tfkit.evaluation import answers as reading
 from tfkit.evaluation.evaluate import AnyEvaluation, predict_logits, score
 from tfkit.evaluation.latency import Answer, Latency, answer_of, measure
-from tfkit.files import local_path, staged
+from tfkit.utils.files import local_path, staged
 
 _MISTAKES = 25
 _CONFUSIONS = 50

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfkit.files import local_path, staged
 from tfkit.models.inputs import token_limit
-from tfkit.pages import data_uri, missing, render
+from tfkit.utils.files import local_path, staged
+from tfkit.utils.html import data_uri, missing, render
 
 SUFFIXES = (".png", ".svg", ".html")
 # Families with glyphs that matplotlib's own font lacks, where they are installed.

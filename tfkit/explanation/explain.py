@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfkit.answering import finite
 from tfkit.explanation.integrated_gradients import Attribution, integrated_gradients
-from tfkit.files import local_path, write_file
+from tfkit.inference.batching import finite
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
-from tfkit.plain import is_whole, plain
-from tfkit.words import listed
+from tfkit.utils.files import local_path, write_file
+from tfkit.utils.values import is_whole, plain
+from tfkit.utils.wording import listed
 
 # Of the change in score: what a gap may be, so that more steps are not worth their time.
 _SMALL_GAP, _SMALLEST_GAP = 0.01, 1e-3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tfkit.explanation.explain import Explanation, Word
-from tfkit.pages import render
+from tfkit.utils.html import render
 
 # Backgrounds of xterm's 256 colours, from faint to strong: words for the label, words against it.
 _FOR = (189, 153, 111, 69, 33)

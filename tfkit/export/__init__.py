@@ -12,13 +12,13 @@
 
 from __future__ import annotations
 
-from tfkit.export.batching import Batching
-from tfkit.export.client import ServerError, ask
-from tfkit.export.lite import Classifier
+from tfkit.export.mobile._tflite import tflite
+from tfkit.export.mobile.classifier import Classifier
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
-from tfkit.export.saved_model import saved_model
-from tfkit.export.tflite import tflite
-from tfkit.export.verify import verify
+from tfkit.export.serving._saved_model import saved_model
+from tfkit.export.serving._verify import verify
+from tfkit.export.serving.batching import Batching
+from tfkit.export.serving.client import ServerError, ask
 from tfkit.models.smaller import drop_layers, prune_vocabulary
 
 __all__ = [

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfkit.files import local_path
-from tfkit.models.pretrained import TFPreTrainedModel
+from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.text.tokenizer import DistilBertTokenizer
+from tfkit.utils.files import local_path
 
 
 def one_of(name: str, value, allowed: Iterable) -> None:

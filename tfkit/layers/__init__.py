@@ -1,3 +1,3 @@
 """The bricks of a DistilBERT, as Keras layers."""
 
-from tfkit import backend  # noqa: F401
+from tfkit.utils import keras_backend  # noqa: F401

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from tfkit.config_rules import ACTIVATIONS
 from tfkit.layers import gradients
 from tfkit.layers.attention import SelfAttention
 from tfkit.layers.base import Brick, registered
 from tfkit.layers.grid import Grid
+from tfkit.utils.activations import ACTIVATIONS
 
 
 def activate(x, name: str, training=None):

@@ -1,3 +1,1 @@
-"""DistilBERT models: backbone, heads, and the automatic classes."""
-
-from tfkit import backend  # noqa: F401
+"""Families of encoders, what they share, and the automatic classes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from tfkit.config import DistilBertConfig
+from tfkit.models.config import DistilBertConfig
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDistilBertModel
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
-import keras
-from keras import ops
-
-from tfkit.config import DistilBertConfig
+from tfkit.models.config import DistilBertConfig
+from tfkit.utils.keras_backend import keras, ops
 
 # What of a config no weight and no layer was made from.
 _LIVE = {

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 
-import keras
-from keras import ops
-
-from tfkit.config import DistilBertConfig
 from tfkit.layers.base import Brick, registered
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
@@ -19,10 +15,12 @@ from tfkit.layers.grid import Grid
 from tfkit.layers.heads import ClassificationHead
 from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models import onnx_ops
+from tfkit.models.config import DistilBertConfig
+from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge, shaped_as
 from tfkit.models.losses import classification_loss, problem_type, task_of_loss
 from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
-from tfkit.models.pretrained import TFPreTrainedModel
+from tfkit.utils.keras_backend import keras, ops
 
 
 @registered

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tfkit.config import DistilBertConfig
+from tfkit.models.config import DistilBertConfig
 from tfkit.models.losses import problem_type
-from tfkit.plain import is_whole, plain
+from tfkit.utils.keras_backend import keras
+from tfkit.utils.values import is_whole, plain
 
 # Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
 _IGNORED = ("token_type_ids",)

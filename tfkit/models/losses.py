@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
-from keras import ops
 
-from tfkit.config import DistilBertConfig
+from tfkit.models.config import DistilBertConfig
+from tfkit.utils.keras_backend import keras, ops
 
 
 def problem_type(config: DistilBertConfig, labels) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfkit.trees import transparent
+from tfkit.utils.tree import transparent
 
 
 class ModelOutput(dict):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfkit.config import DistilBertConfig
+from tfkit.models.config import DistilBertConfig
 
 # How `problem_type` reads a logit, as Hugging Face's text-classification pipeline does
 # (transformers, `pipelines/text_classification.py`, `postprocess`).

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.decoder import clean_up, join_pieces
-from tfkit.text.normalizer import NormalizerOptions, normalize
+from tfkit.text.normalization.normalizer import NormalizerOptions, normalize
 from tfkit.text.special_tokens import TokenTable
 
 _NO_IDS = "Expected ids, or lists of ids. Received: {!r}."

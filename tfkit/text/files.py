@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 
-from tfkit.files import local_path, staged
 from tfkit.hub import HubOptions, upload
 from tfkit.text import folder
 from tfkit.text.special_tokens import TokenTable
+from tfkit.utils.files import local_path, staged
 
 
 class TokenizerFiles:

@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfkit.files import local_path, staged
 from tfkit.hub import HubOptions, find_file, read_json
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.options import OPTIONS
 from tfkit.text.special_tokens import SPECIAL_NAMES
 from tfkit.text.vocabulary import Vocabulary
+from tfkit.utils.files import local_path, staged
 
 if TYPE_CHECKING:
     from tfkit.text.tokenizer import DistilBertTokenizer

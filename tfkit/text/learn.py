@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tfkit.text.normalizer import NormalizerOptions, normalize
+from tfkit.text.normalization.normalizer import NormalizerOptions, normalize
 
 # In BERT's order, so that the padding token has id 0.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.text.added_tokens import AddedToken
-from tfkit.text.kernels import Kernels, Pieces
-from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.graph.kernels import Kernels, Pieces
+from tfkit.text.normalization.normalizer import NormalizerOptions
+from tfkit.text.normalization.white_space import WhiteSpace
 from tfkit.text.rare import RareCases, character_of
 from tfkit.text.vocabulary import Vocabulary
-from tfkit.text.white_space import WhiteSpace
 
 _SHARDS, _SHARDED_FROM = 4, 128  # parts of a batch, and the batch from which on it has parts
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tfkit.text.normalizer import normalize
-from tfkit.text.texts import read
+from tfkit.text.call.texts import read
+from tfkit.text.normalization.normalizer import normalize
 from tfkit.text.vocabulary import Vocabulary
 
 _BATCH = 1024

@@ -3,8 +3,9 @@
 * **Added tokens** written in the text ("[MASK]", "[SEP]", tokens of the user) are exchanged for
   markers, private code points that are set apart and that the vocabulary knows. Those of
   normalised text are looked for behind the first kernel, whose spaces are then the reference's
-  (`searched` in `tfkit.text.normalizer`); what it leaves together is set apart after the search.
-* **Order of combining marks**: see `tfkit.text.canonical_order`.
+  (`searched` in `tfkit.text.normalization.normalizer`); what it leaves together is set apart
+  after the search.
+* **Order of combining marks**: see `tfkit.text.normalization.canonical_order`.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfkit.text.added_tokens import AddedToken
-from tfkit.text.canonical_order import in_order, may_matter, places
-from tfkit.text.normalizer import (
+from tfkit.text.normalization.canonical_order import in_order, may_matter, places
+from tfkit.text.normalization.normalizer import (
     MARKER_FIRST,
     MARKERS_MAX,
     NormalizerOptions,
     replacements,
     substitutes,
 )
-from tfkit.text.unicode import one_of, unicode_table
+from tfkit.text.normalization.unicode import one_of, unicode_table
 
 _OPEN, _CLOSE = "\U0010fffc", "\U0010fffd"  # around a match, until it is named
 _NOTHING = "\ufffd"  # cleaning drops it

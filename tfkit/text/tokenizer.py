@@ -9,20 +9,20 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfkit.forked import check_threads
-from tfkit.habits import TOKENIZER, drop_habits
 from tfkit.text.added_tokens import AddedToken
-from tfkit.text.calls import TokenizerCalls
+from tfkit.text.call.calls import TokenizerCalls
 from tfkit.text.conversions import TokenConversions
 from tfkit.text.files import TokenizerFiles
-from tfkit.text.kernels import Pieces
-from tfkit.text.layer import TokenizerLayer
-from tfkit.text.normalizer import NormalizerOptions
+from tfkit.text.graph.kernels import Pieces
+from tfkit.text.graph.layer import TokenizerLayer
+from tfkit.text.graph.portable import PortablePieces
+from tfkit.text.normalization.normalizer import NormalizerOptions
 from tfkit.text.pieces import WordPieces
-from tfkit.text.portable import PortablePieces
 from tfkit.text.special_attributes import SpecialTokenAttributes
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
+from tfkit.utils.fork import check_threads
+from tfkit.utils.ignored_keywords import TOKENIZER, drop_habits
 
 
 class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttributes, TokenizerFiles):
@@ -52,7 +52,8 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
             names for one option.
         max_input_chars_per_word: a longer word is unknown.
         continuing_subword_prefix: what marks a token that continues a word.
-        **habits: keywords of Transformers that change nothing here (`tfkit.habits`).
+        **habits: keywords of Transformers that change nothing here, see
+            `tfkit.utils.ignored_keywords`.
 
     Example:
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+
 from tfkit.evaluation.evaluate import evaluate, score
 from tfkit.evaluation.single_label import Evaluation
-from tfkit.training.best import KeepBest
-from tfkit.training.checkpointing import Checkpoints
+from tfkit.training.callbacks.best import KeepBest
+from tfkit.training.callbacks.checkpointing import Checkpoints
+from tfkit.training.callbacks.logs import Log
+from tfkit.training.callbacks.progress import Progress
 from tfkit.training.class_weights import class_weights
-from tfkit.training.distill import distill
-from tfkit.training.distill_augment import Augmentation
-from tfkit.training.distill_student import student_of
-from tfkit.training.distill_teacher import teacher_logits
 from tfkit.training.fine_tune import fine_tune
 from tfkit.training.fused_adamw import AdamW
 from tfkit.training.layer_rates import freeze, layer_rates
-from tfkit.training.logs import Log
-from tfkit.training.loop import Loop
 from tfkit.training.metrics import F1
 from tfkit.training.optimizer import WarmupLinearDecay, adamw
-from tfkit.training.progress import Progress
 from tfkit.training.recipe import Recipe
 from tfkit.training.strategies import is_chief, named_strategy
+from tfkit.training.trainer import Loop
 
 __all__ = [
     "AdamW",
@@ -47,3 +45,14 @@ __all__ = [
     "student_of",
     "teacher_logits",
 ]
+
+# The room above this one, whose names stand here too; it is imported when one is first used.
+_DISTILLATION = ("Augmentation", "distill", "student_of", "teacher_logits")
+
+
+def __getattr__(name: str):
+    if name not in _DISTILLATION:
+        raise AttributeError(f"module 'tfkit.training' has no attribute '{name}'")
+    value = getattr(importlib.import_module("tfkit.distillation"), name)
+    globals()[name] = value
+    return value

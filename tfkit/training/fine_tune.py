@@ -16,14 +16,14 @@ from tfkit.data.stream import Stream
 from tfkit.data.task import check_task, task_of
 from tfkit.models.inputs import token_limit
 from tfkit.training import objectives
-from tfkit.training.best import KeepBest
-from tfkit.training.checkpointing import Checkpoints, stateful
+from tfkit.training.callbacks.best import KeepBest
+from tfkit.training.callbacks.checkpointing import Checkpoints, stateful
 from tfkit.training.class_weights import class_weights
 from tfkit.training.layer_rates import freeze, layer_rates
-from tfkit.training.loop import Loop
 from tfkit.training.optimizer import adamw
 from tfkit.training.recipe import Recipe
 from tfkit.training.token_dropout import token_dropout
+from tfkit.training.trainer import Loop
 
 
 def fine_tune(

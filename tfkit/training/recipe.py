@@ -8,9 +8,9 @@ import os
 import random
 from collections.abc import Mapping
 
-from tfkit.files import local_path, write_file
 from tfkit.hub import read_json
-from tfkit.plain import is_whole, plain
+from tfkit.utils.files import local_path, write_file
+from tfkit.utils.values import is_whole, plain
 
 FILE = "training_recipe.json"
 

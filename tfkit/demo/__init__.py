@@ -1,0 +1,1 @@
+"""`tfkit demo`, its texts, and where the shipped model lies."""

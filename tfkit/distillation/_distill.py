@@ -1,0 +1,173 @@
+"""`distill`: a small model learns what a large one, or several, would answer."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from tfkit.data.examples import Examples, check_examples
+from tfkit.distillation.augmentation import Augmentation
+from tfkit.distillation.loss import Distiller, TaughtExamples
+from tfkit.distillation.teacher import load_teacher, teacher_logits
+from tfkit.training.fine_tune import check_labels, fine_tune
+
+
+def distill(
+    teacher,
+    student,
+    tokenizer,
+    train: Examples,
+    validation: Examples | None = None,
+    *,
+    teacher_tokenizer=None,
+    temperature: float = 2.0,
+    hard_weight: float = 0.5,
+    soft_weight: float = 0.5,
+    hidden_weight: float = 0.0,
+    unlabelled: Examples | None = None,
+    augment: Augmentation | None = None,
+    **recipe,
+) -> keras.callbacks.History:
+    """Trains `student` on labels and on a teacher's answers to the same texts and to further ones.
+
+    The loss of a text is `hard_weight` · cross-entropy with its label, if it has one,
+    + `soft_weight` · `soft_target_loss` + `hidden_weight` · `hidden_state_loss`. The teacher
+    answers each text once, before the training; for `hidden_weight` it also runs in each step.
+
+    Args:
+        teacher: whatever `teacher_logits` takes, a list for an ensemble.
+        student: a `TFDistilBertForSequenceClassification`; `student_of(teacher)` makes one of the
+            teacher's own layers.
+        tokenizer: the student's.
+        train: labelled texts.
+        validation: likewise, read with `names=train.names`; the best epoch's weights are kept.
+        teacher_tokenizer: of a teacher that is neither a name nor reads the student's tokens.
+        temperature: softens both models' answers.
+        hard_weight, soft_weight, hidden_weight: see above. `hidden_weight` needs a teacher of
+            tfkit with the student's width and vocabulary.
+        unlabelled: further texts, whose labels, if any, are not looked at.
+        augment: makes further texts of all those; see `Augmentation`.
+        **recipe: of `fine_tune`, such as `epochs`, `learning_rate`, `seed`, `checkpoints` and
+            `strategy`, in whose scope the student was made. None as `epochs` counts further texts
+            like others; `class_weights` and `label_smoothing` change what is lost against labels
+            alone, and "balanced" counts labels alone. Each worker of a cluster asks the teacher.
+
+    Returns: the Keras `History`. Figures compare with labels, and with the teacher's answers where
+        there are none.
+
+    Raises:
+        TypeError, ImportError: as `teacher_logits` does; or the texts are a `Stream`.
+        ValueError: likewise, or as `fine_tune` does; or a number, or the teacher's shape, does
+            not fit.
+
+    Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108), section 2.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, DistilBertTokenizer, data
+        >>> from tfkit import TFDistilBertForSequenceClassification
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+        >>> config = DistilBertConfig(vocab_size=7, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> train = data.read([("good", "pos"), ("bad", "neg")])
+        >>> history = distill(
+        ...     lambda texts: [[-1.0, 1.0] if "good" in text else [1.0, -1.0] for text in texts],
+        ...     TFDistilBertForSequenceClassification(config), DistilBertTokenizer(words),
+        ...     train, augment=Augmentation(copies=2), epochs=1, max_length=8, verbose=0)
+        >>> sorted(history.history)
+        ['accuracy', 'loss', 'macro_f1']
+    """
+    _check_numbers(temperature, hard_weight, soft_weight, hidden_weight)
+    check_examples(train)
+    check_labels(student, train)  # before the teacher is asked
+    if validation is not None:
+        check_labels(student, validation)
+    if unlabelled is not None:
+        check_examples(unlabelled)
+    scope = student.distribute_strategy.scope
+    if hidden_weight:
+        with scope():  # a teacher that is loaded has its weights on every device
+            teacher, teacher_tokenizer = load_teacher(teacher, teacher_tokenizer or tokenizer)
+        _check_states(teacher, student)
+    texts = _further(train, unlabelled, augment, tokenizer)
+    logits = teacher_logits(
+        teacher,
+        texts,
+        teacher_tokenizer or tokenizer,
+        mask_token=tokenizer.mask_token,
+        verbose=recipe.get("verbose", "auto"),
+    )
+    taught = TaughtExamples(
+        texts.texts,
+        texts.text_pairs,
+        labels=(*train.labels, *_answers(logits[len(train) :], train.problem_type)),
+        names=train.names,
+        problem_type=train.problem_type,
+        teacher_logits=logits,
+        labelled=len(train),
+    )
+    with scope():
+        distiller = Distiller(
+            student,
+            temperature=temperature,
+            hard_weight=hard_weight,
+            soft_weight=soft_weight,
+            hidden_weight=hidden_weight,
+            teacher=teacher if hidden_weight else None,
+        )
+    return fine_tune(distiller, tokenizer, taught, validation, **recipe)
+
+
+def _further(
+    train: Examples, unlabelled: Examples | None, augment: Augmentation | None, tokenizer
+) -> Examples:
+    """The texts to ask the teacher of: those of `train` first, then each new one once."""
+    rows = list(zip(*train.columns))
+    if unlabelled is not None:
+        if unlabelled.has_pairs != train.has_pairs:
+            raise ValueError(
+                "Expected `unlabelled` to be pairs as `train` is, or neither. Received "
+                f"{unlabelled!r} beside {train!r}."
+            )
+        rows += zip(*unlabelled.columns)
+    if augment is not None:
+        columns = list(zip(*rows))
+        changed = [augment(column, mask_token=tokenizer.mask_token) for column in columns]
+        rows += zip(*changed)
+    new = dict.fromkeys(rows[len(train) :])
+    for row in rows[: len(train)]:
+        new.pop(row, None)
+    columns = list(zip(*rows[: len(train)], *new))
+    return Examples(*columns, names=train.names, problem_type=train.problem_type)
+
+
+def _answers(logits: np.ndarray, kind: str) -> list:
+    """What the teacher would have written as labels."""
+    if kind == "single_label_classification":
+        return logits.argmax(axis=-1).tolist()
+    if kind == "regression":
+        return logits[:, 0].tolist()
+    return [tuple(np.flatnonzero(row > 0).tolist()) for row in logits]
+
+
+def _check_numbers(temperature: float, *weights: float) -> None:
+    if not temperature > 0:
+        raise ValueError(f"`temperature` must be above 0; received {temperature}.")
+    if min(weights) < 0 or not any(weights):
+        raise ValueError(
+            "`hard_weight`, `soft_weight` and `hidden_weight` must be at least 0, and one of them "
+            f"above; received {', '.join(map(str, weights))}."
+        )
+
+
+def _check_states(teacher, student) -> None:
+    shapes = [
+        (getattr(config, "dim", None), getattr(config, "vocab_size", None))
+        for config in (getattr(model, "config", None) for model in (teacher, student))
+    ]
+    if not isinstance(teacher, type(student)) or shapes[0] != shapes[1]:
+        raise ValueError(
+            "`hidden_weight` compares hidden states, so it needs one teacher of tfkit with the "
+            f"student's width and vocabulary size, {shapes[1]}; received a "
+            f"{type(teacher).__name__} with {shapes[0]}. Pass hidden_weight=0 to learn from its "
+            "answers alone."
+        )

@@ -1,0 +1,221 @@
+"""What a student loses against labels and against its teacher, and the model that adds it up."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfkit.data.examples import Examples
+from tfkit.models.keras_model import TrainableModel
+from tfkit.models.losses import problem_type
+from tfkit.models.outputs import TFSequenceClassifierOutput
+
+
+def soft_target_loss(kind: str, teacher_logits, student_logits, temperature: float):
+    """How far the student's answers are from the teacher's, both softened by a temperature.
+
+    Args:
+        kind: a `problem_type` of a config. Of single labels, the Kullback-Leibler divergence of
+            the softmax of logits / temperature, times temperature squared, so that its gradients
+            keep their size; of several labels, the mean of the classes' divergences, each with a
+            sigmoid; of a regression, the squared difference.
+        teacher_logits, student_logits: float `[B,C]`.
+        temperature: above 0; the higher, the more the unlikely classes count.
+
+    Returns: float `[B]`, in nats but for a regression; 0 where both agree.
+
+    Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
+
+    Example:
+
+        >>> teacher, student = ops.array([[2.0, 0.0]]), ops.array([[0.0, 0.0]])
+        >>> loss = soft_target_loss("single_label_classification", teacher, student, 2.0)
+        >>> f"{float(loss[0]):.4f}"  # 4 · (0.7311 · ln(0.7311 / 0.5) + 0.2689 · ln(0.2689 / 0.5))
+        '0.4438'
+    """
+    if kind == "regression":
+        return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
+    theirs, ours = teacher_logits / temperature, student_logits / temperature
+    if kind == "single_label_classification":
+        divergence = _divergence(ops.log_softmax(theirs), ops.log_softmax(ours))
+    else:
+        yes = _divergence_terms(ops.log_sigmoid(theirs), ops.log_sigmoid(ours))
+        no = _divergence_terms(ops.log_sigmoid(-theirs), ops.log_sigmoid(-ours))
+        divergence = ops.mean(yes + no, axis=-1)
+    return temperature**2 * divergence
+
+
+def hidden_state_loss(teacher_states, student_states, attention_mask):
+    """One less the cosine between the two models' states, the mean over a text's real tokens.
+
+    Args:
+        teacher_states, student_states: float `[B,T,D]`.
+        attention_mask: `[B,T]`, 0 where a token is padding.
+
+    Returns: float `[B]`, from 0 to 2.
+
+    Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 2, L_cos.
+
+    Example:
+
+        >>> states = ops.array([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> float(hidden_state_loss(states, ops.flip(states, axis=-1), ops.ones((1, 2)))[0])
+        1.0
+    """
+    cosine = -keras.losses.cosine_similarity(teacher_states, student_states, axis=-1)
+    real = ops.cast(ops.not_equal(attention_mask, 0), cosine.dtype)
+    return ops.sum((1.0 - cosine) * real, axis=-1) / ops.maximum(ops.sum(real, axis=-1), 1.0)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class TaughtExamples(Examples):
+    """Texts with a teacher's logits, of which the first have labels too.
+
+    Args:
+        teacher_logits: float `[rows,C]`.
+        labelled: how many rows have labels of their own; those of the rows after them are the
+            teacher's, for figures alone.
+    """
+
+    teacher_logits: np.ndarray | None = None
+    labelled: int = 0
+
+    @property
+    def digest(self) -> str:
+        """As of `Examples`; of the logits a rough measure, since the last digits of what is
+        computed anew, or on another machine, may differ.
+        """
+        texts, labelled = Examples(*self.columns), self[: self.labelled]
+        measure = np.square(self.teacher_logits).mean(axis=0).round(2).tolist()
+        return f"{texts.digest} {labelled.digest} {measure}"
+
+    def targets(self) -> np.ndarray:
+        """Each row 1 or 0 for whether it has a label, the label, the logits: float32 `[B,1+K+C]`,
+        where a label is K numbers.
+        """
+        labels = super().targets().reshape(len(self), -1)
+        has_label = np.arange(len(self))[:, None] < self.labelled
+        return np.concatenate([has_label, labels, self.teacher_logits], axis=1, dtype=np.float32)
+
+
+class Distiller(TrainableModel):
+    """A student that is compared with labels and with a teacher while it trains.
+
+    Targets are those of `TaughtExamples`; plain labels, as of a validation set, are compared as
+    the student alone compares them.
+
+    Args:
+        student: a `TFDistilBertForSequenceClassification`.
+        temperature: see `soft_target_loss`.
+        hard_weight: of the loss against the labels, where there is one.
+        soft_weight: of `soft_target_loss`.
+        hidden_weight: of `hidden_state_loss` between the last hidden states.
+        teacher: a model of tfkit of the student's width, for `hidden_weight` alone.
+    """
+
+    output_type = TFSequenceClassifierOutput
+
+    def __init__(
+        self,
+        student,
+        *,
+        temperature: float,
+        hard_weight: float,
+        soft_weight: float,
+        hidden_weight: float = 0.0,
+        teacher=None,
+    ):
+        super().__init__(name="distiller")
+        self.student = student
+        self.temperature = temperature
+        self.shares = {"hard": hard_weight, "soft": soft_weight, "hidden": hidden_weight}
+        # In a function: Keras would train, count and save what it sees as an attribute.
+        self._taught_states = lambda x: teacher(
+            x, output_hidden_states=True, training=False
+        ).hidden_states[-1]
+        self.built = True
+
+    @property
+    def config(self):
+        """The student's."""
+        return self.student.config
+
+    @property
+    def identity(self) -> dict[str, float]:
+        """What a training that is gone on with has in common with this one."""
+        weights = {f"{name}_weight": share for name, share in self.shares.items()}
+        return {"temperature": self.temperature, **weights}
+
+    @property
+    def distilbert(self):
+        """The student's encoder, of which `fine_tune` may freeze layers."""
+        return self.student.distilbert
+
+    def set_task(self, **changes) -> None:
+        """Of the student."""
+        self.student.set_task(**changes)
+
+    def enable_lora(self, rank: int, **options) -> None:
+        """Of the student."""
+        self.student.enable_lora(rank, **options)
+
+    def call(self, inputs, training=None):
+        """The student's logits `[B,C]`, and in training, with `hidden_weight`, `hidden_loss` `[B]`:
+        states themselves would be gathered from all replicas.
+        """
+        compares_states = bool(training and self.shares["hidden"])
+        outputs = self.student(inputs, output_hidden_states=compares_states, training=training)
+        answers = {"logits": outputs.logits}
+        if compares_states:
+            theirs, ours = self._taught_states(inputs), outputs.hidden_states[-1]
+            answers["hidden_loss"] = hidden_state_loss(
+                theirs, ops.cast(ours, theirs.dtype), inputs["attention_mask"]
+            )
+        return answers
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        labels, has_label, taught = self._apart(y)
+        if taught is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        weights = 1.0 if sample_weight is None else ops.reshape(sample_weight, (-1,))
+        hard = super().compute_loss(x, labels, y_pred, has_label * weights, training)
+        # As there: replicas' gradients are summed, so each has its share of the mean.
+        weights = weights / tf.distribute.get_strategy().num_replicas_in_sync
+        logits = ops.cast(y_pred["logits"], "float32")
+        soft = soft_target_loss(problem_type(self.config, labels), taught, logits, self.temperature)
+        loss = self.shares["hard"] * hard + self.shares["soft"] * ops.mean(weights * soft)
+        if "hidden_loss" in y_pred:
+            hidden = ops.cast(y_pred["hidden_loss"], "float32")
+            loss = loss + self.shares["hidden"] * ops.mean(weights * hidden)
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, self._apart(y)[0], y_pred, sample_weight)
+
+    def head_loss(self, labels, outputs):
+        return self.student.head_loss(labels, outputs)
+
+    def _apart(self, y):
+        """Labels, 1 or 0 for whether there is one, and the teacher's logits; None for the last two
+        where `y` is labels alone.
+        """
+        classes = self.config.num_labels
+        if len(y.shape) < 2 or y.shape[-1] <= classes:
+            return y, None, None
+        labels, taught = y[:, 1:-classes], y[:, -classes:]
+        if labels.shape[-1] == 1 and classes > 1:
+            labels = ops.cast(labels, "int32")
+        return labels, y[:, 0], taught
+
+
+def _divergence(theirs, ours):
+    return ops.sum(_divergence_terms(theirs, ours), axis=-1)
+
+
+def _divergence_terms(theirs, ours):
+    """Of log-probabilities."""
+    return ops.exp(theirs) * (theirs - ours)

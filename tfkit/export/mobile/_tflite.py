@@ -1,0 +1,165 @@
+"""A `.tflite` file for phones: LiteRT."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, demand
+from tfkit.export.mobile.check import mismatches, peak_memory, timed_scores
+from tfkit.export.mobile.classifier import Classifier
+from tfkit.export.mobile.conversion import QUANTIZATIONS, convert
+from tfkit.export.mobile.forms import CUSTOM_OPS, Form
+from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
+from tfkit.export.options import (
+    exportable,
+    one_line_labels,
+    one_of,
+    own_tokenizer,
+    writable_file,
+)
+from tfkit.export.report import ExportError, TFLiteReport
+from tfkit.export.samples import sample
+from tfkit.export.serving.op_audit import audit_tflite
+from tfkit.models.dtypes import in_dtype
+from tfkit.models.inputs import token_limit
+from tfkit.utils.files import write_file
+
+_THREADS = (1, 2)
+# Texts that every tokenizer of BERT's kind reads alike.
+_PLAIN = re.compile("[A-Za-z ,.]{1,300}")
+
+
+def tflite(
+    model,
+    tokenizer,
+    path: str | os.PathLike,
+    *,
+    form: str = "mediapipe",
+    quantization: str | None = None,
+    max_length: int | Sequence[int] = 128,
+    dynamic: bool = False,
+    vocabulary: bool = False,
+    texts: Sequence[str] | None = None,
+) -> TFLiteReport:
+    """Writes a `.tflite` file, and runs it on texts to compare it with the Keras model.
+
+    It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and
+    else in the interpreter that comes with TensorFlow. The form "mediapipe" runs in MediaPipe's
+    `TextClassifier` too, where that is installed. `tfkit.lite.Classifier` runs every form.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`.
+        tokenizer: its tokenizer.
+        path: the file to write.
+        form: what goes in and out.
+            "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
+            brings a tokenizer; vocabulary and labels are in the file. `ids`, `mask` and
+            `segment_ids`, int32 `[1,T]`, to `scores`, float32 `[1,C]`. That tokenizer is not the
+            model's, but the file puts the model's tokens together from what it gives: see
+            `tfkit.export.mobile.mediapipe.retokenize`. The report names the texts that it
+            answers otherwise.
+            "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
+            is in the file. The app has to register tensorflow-text's two kernels. Added tokens have
+            to begin and end with punctuation, as special tokens do (`tfkit.text.graph.portable`).
+            "ids": `input_ids` and `attention_mask`, int32 `[1,T]`, to `scores`, float32 `[1,C]`;
+            for apps that have a tokenizer of their own, and thus its vocabulary: the file holds
+            the labels and the tokenizer's settings.
+        quantization: of the weights. None keeps float32; "float16" halves the file; with
+            "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
+            TensorFlow 2.17 on); "dynamic_int8_per_tensor" has one scale a weight instead of one a
+            row, for runtimes from TensorFlow 2.9 on.
+        max_length: T, the fixed number of tokens; shorter texts are padded, longer ones cut. For
+            "ids" it may be several: then `tokens_T` is the signature of length T, and all share
+            the weights.
+        dynamic: take any B and any T up to `max_length` ("ids" and "text").
+        vocabulary: keep the vocabulary in a file of "ids", compressed, so that it can be run
+            without the tokenizer beside it. The other forms always hold it.
+        texts: what to compare with the Keras model on; by default a small sample of many scripts.
+
+    Returns:
+        Size, operators, latency, memory, and how far the answers are from the Keras model's.
+
+    Raises:
+        TypeError: `model` or `tokenizer` is none of tfkit's.
+        ValueError: an option is out of range, options do not go together, the tokenizer is another
+            model's, a weight is not finite, two labels are equal, a label or a token does not fit
+            on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find an added
+            token.
+        NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
+        ExportError: what was written answers otherwise than the model, or needs more than
+            the operators it should. Nothing is left behind.
+    """
+    one_of("form", form, CUSTOM_OPS)
+    one_of("quantization", quantization, QUANTIZATIONS)
+    one_of("vocabulary", vocabulary, [True, False])
+    own_tokenizer(model, tokenizer)
+    exportable(model)
+    lengths = _lengths(model, tokenizer, max_length)
+    if len(lengths) > 1 and (form != "ids" or dynamic):
+        raise ValueError(
+            "Several lengths go with form='ids' alone, and not with `dynamic`; received "
+            f"max_length={lengths} with form={form!r}, dynamic={dynamic}."
+        )
+    if dynamic and form == "mediapipe":
+        raise ValueError(
+            "MediaPipe cuts texts to the length of its inputs, so that must be fixed. Use "
+            "dynamic=False, or form='text' or 'ids'."
+        )
+    one_line_labels(model)
+    path = writable_file(path)
+    texts = sample(texts)
+
+    original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
+    parts = Form(form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary)
+    converted = convert(parts.functions(), model, quantization)
+    ops = audit_tflite(converted, CUSTOM_OPS[form])
+    content = parts.finished(converted)
+
+    longest = max(lengths)
+    expected = KerasAnswers(original, tokenizer, longest).scores(texts)
+    received, latency = {}, {}
+    for threads in _THREADS:
+        classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
+        received[threads], latency[threads] = timed_scores(classifier, texts)
+    compared, _ = (agreement(expected, scores) for scores in received.values())
+    if QUANTIZATIONS[quantization] is not None:
+        tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
+        demand(compared, tolerance, f"the TFLite file '{path}'")
+    deployed, odd = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
+    if deployed is not None:
+        odd = mismatches(texts, received[1], deployed, classifier.labels)
+        _demand_plain_texts(odd)
+    memory = peak_memory(content, text_kernels=form == "text")
+    write_file(path, content)
+    return TFLiteReport(
+        path=path,
+        bytes=len(content),
+        form=form,
+        quantization=quantization,
+        max_length=longest,
+        ops=ops,
+        weight_bytes=4 * model.count_params(),
+        agreement=compared,
+        latency=latency,
+        memory=memory,
+        deployed=None if deployed is None else agreement(expected, deployed),
+        mismatches=odd,
+    )
+
+
+def _lengths(model, tokenizer, max_length: int | Sequence[int]) -> list[int]:
+    several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
+    if not several:
+        raise ValueError("`max_length` must be a whole number, or several; received none.")
+    return sorted({token_limit(model, tokenizer, length) for length in several})
+
+
+def _demand_plain_texts(odd) -> None:
+    for mismatch in odd:
+        if _PLAIN.fullmatch(mismatch.text):
+            raise ExportError(
+                f"Expected MediaPipe to answer the plain text {mismatch.text!r} as the file does "
+                "when it is fed with the model's own tokens."
+            )

@@ -1,0 +1,143 @@
+"""Runs a `.tflite` classifier, of whatever form, on the desktop."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of, tokenizer_of
+from tfkit.export.mobile.mediapipe.metadata import INPUTS
+from tfkit.inference.batching import finite
+from tfkit.utils.files import local_path
+from tfkit.utils.unicode_text import utf8
+
+# The inputs of a file's signatures -> its form.
+_FORM_OF = {
+    frozenset(["input_ids", "attention_mask"]): "ids",
+    frozenset(["text"]): "text",
+    frozenset(INPUTS): "mediapipe",
+}
+
+
+class Classifier:
+    """A `.tflite` file that `tfkit.export.tflite` wrote, ready to answer texts.
+
+    Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and else in
+    the interpreter that comes with TensorFlow. Threads may share one: they take turns.
+
+    Args:
+        path: the file, or its bytes.
+        tokenizer: the model's, for a file of the form "ids" without vocabulary; in place of the
+            one in the file.
+        threads: of the interpreter.
+
+    Attributes:
+        form: "mediapipe", "text" or "ids".
+        labels: the classes, in the order of the scores.
+        problem_type: what the scores are; None of a file that an earlier version wrote.
+        max_length: tokens after which a text is cut; None where the file itself does it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no classifier of these forms, lacks labels or a tokenizer, or was
+            made with another tokenizer than this.
+
+    Example:
+
+        classify = Classifier("reviews.tflite")
+        classify(["What a good day."])      # [{"label": "positive", "score": 0.98}]
+    """
+
+    def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
+        # The model has to outlive the interpreter that reads it.
+        self._content = path if isinstance(path, bytes) else local_path(path).read_bytes()
+        try:
+            self._interpreter = _interpreter(self._content, threads)
+            names = list(self._interpreter.get_signature_list())
+            runners = [self._interpreter.get_signature_runner(name) for name in names]
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"Expected a TFLite file that runs. {error}") from error
+        inputs = {frozenset(run.get_input_details()) for run in runners}
+        self.form = _FORM_OF.get(*inputs) if len(inputs) == 1 else None
+        if self.form is None:
+            raise ValueError(
+                f"Expected a classifier that tfkit exported, with inputs "
+                f"{', '.join(' + '.join(sorted(names)) for names in _FORM_OF)}. Received a file "
+                f"with {[sorted(names) for names in inputs]}."
+            )
+        files = files_in(self._content)
+        if LABELS not in files:
+            raise ValueError(
+                f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
+                f"that holds {sorted(files) or 'none'}."
+            )
+        self.labels, self.problem_type = files[LABELS], problem_type_of(files)
+        self.max_length = None
+        self._turn = threading.Lock()  # an interpreter serves one caller at a time
+        # T -> what runs T tokens, the shortest first; 0 stands for any T.
+        self._runners = {max(0, _width(run)): run for run in sorted(runners, key=_width)}
+        if self.form != "text":
+            tokenizer, limit = tokenizer_of(files, tokenizer)
+            self.max_length = max(self._runners) or limit
+            self._tokenize = tokenizer.as_layer(max_length=self.max_length)
+
+    def inputs(self, text: str) -> dict[str, np.ndarray]:
+        """The tensors that stand for one text."""
+        if self.form == "text":
+            return {"text": np.array([utf8(text)], dtype=object)}
+        batch = self._tokenize(tf.constant([utf8(text)]))
+        ids, mask = (batch[name].numpy() for name in ("input_ids", "attention_mask"))
+        count = ids.shape[1]
+        width = next((width for width in self._runners if width >= count), count)
+        ids, mask = (np.pad(x, [(0, 0), (0, width - count)]) for x in (ids, mask))
+        if self.form == "ids":
+            return {"input_ids": ids, "attention_mask": mask}
+        return dict(zip(INPUTS, [ids, mask, np.zeros_like(ids)]))
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One run of the interpreter."""
+        run = self._runners.get(next(iter(inputs.values())).shape[-1])
+        with self._turn:
+            return (run or next(iter(self._runners.values())))(**inputs)
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        """Scores float32 `[B,C]`.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        rows = [self.run(self.inputs(text))["scores"][0] for text in texts]
+        return finite(np.array(rows, np.float32).reshape(len(texts), len(self.labels)), texts)
+
+    def __call__(self, texts: str | Sequence[str]) -> list[dict]:
+        """The best label of each text, with its score."""
+        scores = self.scores([texts] if isinstance(texts, str) else texts)
+        best = scores.argmax(-1) if len(scores) else []
+        return [
+            {"label": self.labels[label], "score": float(row[label])}
+            for label, row in zip(best, scores)
+        ]
+
+
+def _width(run) -> int:
+    """T of a signature's inputs; below 1 for any, and for text."""
+    detail = next(iter(run.get_input_details().values()))
+    return int(detail["shape_signature"][-1]) if len(detail["shape_signature"]) > 1 else 0
+
+
+def _interpreter(content: bytes, threads: int):
+    try:
+        from ai_edge_litert import interpreter as litert
+    except ImportError:
+        from tensorflow.lite.python import interpreter as litert
+    from tensorflow_text import tflite_registrar
+
+    return litert.InterpreterWithCustomOps(
+        custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
+        model_content=content,
+        num_threads=threads,
+    )

@@ -1,0 +1,118 @@
+"""What goes into a `.tflite` file and what comes out: one function a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tfkit.export.mobile.file_contents import (
+    LABELS,
+    VOCABULARY,
+    settings_file,
+    task_files,
+    vocabulary_file,
+    with_files,
+)
+from tfkit.export.mobile.mediapipe.metadata import INPUTS, with_metadata
+from tfkit.export.mobile.mediapipe.retokenize import Retokeniser
+from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
+from tfkit.models.scores import scores
+
+# tensorflow-text's kernels; a runtime has to register them.
+CUSTOM_OPS = {
+    "mediapipe": frozenset(),
+    "text": frozenset({"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}),
+    "ids": frozenset(),
+}
+
+
+class Form:
+    """The functions of a form, and what is kept beside them.
+
+    Args:
+        name: "mediapipe", "text" or "ids".
+        model: a classifier that computes in float32.
+        tokenizer: its tokenizer.
+        lengths: T of each signature; only "ids" may have several.
+        dynamic: any B, and any T up to the one length.
+        vocabulary: "ids" keeps the vocabulary, too.
+
+    Raises:
+        ValueError: MediaPipe, or a file of one token a line, cannot hold the vocabulary.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model,
+        tokenizer,
+        lengths: Sequence[int],
+        *,
+        dynamic: bool = False,
+        vocabulary: bool = False,
+    ):
+        self.name = name
+        self._model, self._tokenizer = model, tokenizer
+        self._lengths, self._dynamic = lengths, dynamic
+        self._pieces = MediaPipeVocabulary(tokenizer) if name == "mediapipe" else None
+        self._files = task_files(model.config)
+        if name != "text":
+            self._files |= settings_file(tokenizer, max(lengths))
+        if name == "mediapipe":
+            self._files[VOCABULARY] = self._pieces.lines
+        elif name == "ids" and vocabulary:
+            self._files |= vocabulary_file(tokenizer)
+
+    def functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Signature -> concrete function.
+
+        Shapes are fixed unless `dynamic`, which lets the runtime's accelerated kernels take nearly
+        all of the graph.
+        """
+        make = {"mediapipe": self._mediapipe, "text": self._text, "ids": self._ids}[self.name]
+        if len(self._lengths) == 1:
+            return {"serving_default": make(self._lengths[0])}
+        return {f"tokens_{length}": make(length) for length in self._lengths}
+
+    def finished(self, content: bytes) -> bytes:
+        """The converted model with what its form keeps beside the graph."""
+        if self.name == "mediapipe":
+            content = with_metadata(content, "Text classifier")
+        return with_files(content, self._files, compressed=self.name != "mediapipe")
+
+    def _classify(self, ids, mask) -> dict[str, tf.Tensor]:
+        batch = {"input_ids": ids, "attention_mask": mask}
+        outputs = self._model(batch, padding_free=False, training=False)
+        return {"scores": scores(self._model.config, outputs.logits)}
+
+    def _ids(self, length: int):
+        shape = [None, None] if self._dynamic else [1, length]
+        specs = [tf.TensorSpec(shape, tf.int32, name=n) for n in ("input_ids", "attention_mask")]
+        return tf.function(self._classify, input_signature=specs).get_concrete_function()
+
+    def _mediapipe(self, length: int):
+        specs = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS]
+        model_tokens = Retokeniser(self._pieces, self._tokenizer, length)
+
+        @tf.function(input_signature=specs)
+        def from_pieces(ids, mask, segment_ids):
+            return self._classify(*model_tokens(ids, mask))
+
+        return from_pieces.get_concrete_function()
+
+    def _text(self, length: int):
+        rows, padding = (None, "longest") if self._dynamic else (1, "max_length")
+        tokenize = self._tokenizer.as_layer(max_length=length, padding=padding, portable=True)
+
+        @tf.function(input_signature=[tf.TensorSpec([rows], tf.string, name="text")])
+        def from_text(text):
+            batch = tokenize(text)
+            ids, mask = batch["input_ids"], batch["attention_mask"]
+            if not self._dynamic:
+                ids, mask = (tf.reshape(x, [1, length]) for x in (ids, mask))
+            answer = self._classify(ids, mask)
+            best = tf.argmax(answer["scores"], axis=-1)
+            return {"label": tf.gather(tf.constant(self._files[LABELS]), best), **answer}
+
+        return from_text.get_concrete_function()

@@ -1,0 +1,1 @@
+"""What MediaPipe's text classifier reads."""

@@ -1,0 +1,111 @@
+"""What MediaPipe Tasks reads beside the graph: metadata, which names vocabulary and labels.
+
+The metadata is a flatbuffer of its own, kept in a buffer of the model's. Written with the
+flatbuffers package, since MediaPipe's own writer does not import in its wheels.
+
+Source: tensorflow/tflite-support, `metadata_schema.fbs` (1.5.0); MediaPipe,
+`tasks/cc/text/text_classifier` and `tasks/cc/text/tokenizers/bert_tokenizer.cc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import flatbuffers
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+
+from tfkit.export.mobile.file_contents import LABELS, VOCABULARY, files_in
+from tfkit.export.mobile.packing import written
+
+# Inputs, by the names that MediaPipe looks for.
+INPUTS = {
+    "ids": "Token ids.",
+    "mask": "1 for tokens, 0 for padding.",
+    "segment_ids": "Not used: DistilBERT has no segments.",
+}
+# Numbers of the schema's enums and unions.
+_AXIS_LABELS_FILE, _VOCABULARY_FILE = 2, 5
+_FEATURE_PROPERTIES, _BERT_TOKENIZER_OPTIONS = 1, 4
+
+
+def with_metadata(content: bytes, name: str) -> bytes:
+    """A model with the metadata of a BERT text classifier."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    (graph,) = model.subgraphs
+    order = [_input_of(graph.tensors[index].name.decode()) for index in graph.inputs]
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(_metadata(name, order), np.uint8)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return written(model, len(content))
+
+
+def answers_of_mediapipe(content: bytes, texts: Sequence[str]) -> np.ndarray | None:
+    """Scores `[B,C]` of MediaPipe's `TextClassifier`, or None where it is not installed."""
+    try:
+        from mediapipe.tasks.python import BaseOptions, text
+    except ImportError:
+        return None
+    labels = files_in(content)[LABELS]
+    options = text.TextClassifierOptions(BaseOptions(model_asset_buffer=content))
+    rows = []
+    with text.TextClassifier.create_from_options(options) as classifier:
+        for string in texts:
+            (head,) = classifier.classify(string).classifications
+            scores = {category.category_name: category.score for category in head.categories}
+            rows.append([scores[label] for label in labels])
+    return np.array(rows, np.float32)
+
+
+def _input_of(tensor: str) -> str:
+    """Which input a tensor is: that of "serving_default_ids:0" is "ids"."""
+    return tensor.removeprefix("serving_default_").rsplit(":", 1)[0]
+
+
+def _metadata(name: str, inputs: list[str]) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    vocabulary = _table(
+        builder,
+        {0: VOCABULARY, 1: "The vocabulary, one token a line.", 2: ("byte", _VOCABULARY_FILE)},
+    )
+    labels = _table(
+        builder, {0: LABELS, 1: "The labels, one a line.", 2: ("byte", _AXIS_LABELS_FILE)}
+    )
+    options = _table(builder, {0: [vocabulary]})
+    tokenizer = _table(builder, {0: ("byte", _BERT_TOKENIZER_OPTIONS), 1: options})
+    tensors = [_tensor(builder, key, INPUTS[key]) for key in inputs]
+    scores = _tensor(builder, "probability", "The probability of each label.", [labels])
+    graph = _table(builder, {2: tensors, 3: [scores], 5: [tokenizer]})
+    root = _table(builder, {0: name, 1: "A DistilBERT text classifier.", 3: [graph], 7: "1.3.0"})
+    builder.Finish(root, b"M001")
+    return bytes(builder.Output())
+
+
+def _tensor(builder, name: str, description: str, files: list[int] | None = None) -> int:
+    feature = _table(builder, {})
+    content = _table(builder, {0: ("byte", _FEATURE_PROPERTIES), 1: feature})
+    return _table(builder, {0: name, 1: description, 3: content, **({6: files} if files else {})})
+
+
+def _table(builder, slots: dict[int, str | int | list[int] | tuple[str, int]]) -> int:
+    """A flatbuffer table: slot -> text, offset of a table, list of offsets, or ("byte", number)."""
+    values = {}
+    for slot, value in slots.items():
+        if isinstance(value, str):
+            value = builder.CreateString(value)
+        elif isinstance(value, list):
+            builder.StartVector(4, len(value), 4)
+            for offset in reversed(value):
+                builder.PrependUOffsetTRelative(offset)
+            value = builder.EndVector()
+        values[slot] = value
+    builder.StartObject(max(slots, default=-1) + 1)
+    for slot, value in values.items():
+        if isinstance(value, tuple):
+            builder.PrependUint8Slot(slot, value[1], 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(slot, value, 0)
+    return builder.EndObject()

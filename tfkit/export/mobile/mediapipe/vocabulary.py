@@ -1,0 +1,169 @@
+"""The vocabulary that MediaPipe is given, and what each of its pieces stands for.
+
+MediaPipe's tokenizer lower-cases ASCII and splits words into the longest pieces, as BERT's does;
+but it strips no accents, lower-cases no other letter, and keeps control characters. Words such as
+"Café" or "naïve" then have no pieces, and become [UNK].
+
+Here every character that the model's tokenizer would change is a piece of its own, behind the
+model's pieces. A text so comes to the graph spelled in full, and
+`tfkit.export.mobile.mediapipe.retokenize` puts the model's own pieces together from it.
+
+Source: MediaPipe, `tasks/cc/text/tokenizers/bert_tokenizer.cc` (its regular expressions).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from tfkit.text.normalization.normalizer import (
+    NormalizerOptions,
+    normalize,
+    replacements,
+    set_apart,
+)
+from tfkit.text.normalization.unicode import unicode_table
+
+# Begins what stands for a special token. No text holds it: cleaning drops it.
+OPAQUE = "\x01"
+_PREFIX = "##"
+_SPECIAL = {"cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+# The end of a string in MediaPipe, and what it splits on.
+_NOT_IN_PIECES = "\0\t\n\f\r "
+_UNASSIGNED = ("Cn", "Co", "Cs")
+
+
+class MediaPipeVocabulary:
+    """The pieces of an uncased tokenizer, and characters behind them.
+
+    Args:
+        tokenizer: an uncased tokenizer.
+
+    Attributes:
+        lines: the model's tokens in the order of their ids, then characters.
+        size: how many lines are the model's.
+        spelled: what each line stands for: normalised text in UTF-8; a word begins with a space.
+        tokens: how a token that text can give is spelled -> its id.
+
+    Raises:
+        ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
+
+    Example:
+
+        >>> from tfkit import DistilBertTokenizer
+        >>> pieces = MediaPipeVocabulary(DistilBertTokenizer(["[UNK]", "[CLS]", "[SEP]", "e"]))
+        >>> at = pieces.lines.index("##É")
+        >>> pieces.spelled[at], pieces.spelled[at - 1], pieces.tokens[b" e"]
+        (b'e', b' e', 3)
+    """
+
+    def __init__(self, tokenizer):
+        self.lines = vocabulary_lines(tokenizer)
+        self.size = len(self.lines)
+        self._options = NormalizerOptions(
+            strip_accents=tokenizer.strip_accents is not False,
+            chinese_chars=bool(tokenizer.tokenize_chinese_chars),
+        )
+        special = set(tokenizer.all_special_tokens)
+        self.spelled = [self._spell(line, special) for line in self.lines]
+        self.tokens = {
+            text.rstrip(): index
+            for index, (line, text) in enumerate(zip(self.lines, self.spelled))
+            if text.rstrip().decode() in _own_spellings(line)
+        }
+        written = b"".join(text for text in self.tokens if OPAQUE.encode() not in text)
+        alphabet = set(written.decode()) - {" "}
+        known = set(self.lines)
+        characters = [*_characters(alphabet, self._options), *_missing(alphabet, known)]
+        for character in characters:
+            for line in (character, _PREFIX + character):
+                if line not in known:
+                    self.lines.append(line)
+                    self.spelled.append(self._spell(line))
+
+    def _spell(self, line: str, special: frozenset | set = frozenset()) -> bytes:
+        within = line.startswith(_PREFIX) and line != _PREFIX
+        text = _normal(line.removeprefix(_PREFIX) if within else line, self._options)
+        if line in special or (not within and " " in text.strip(" ")):
+            return f" {OPAQUE}{line}".encode()  # such as [MASK], [unused1]
+        return (text if within else f" {text.removeprefix(' ')}").encode()
+
+
+def vocabulary_lines(tokenizer) -> list[str]:
+    """The tokens in the order of their ids.
+
+    Raises:
+        ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
+    """
+    if not tokenizer.do_lower_case:
+        raise ValueError(
+            "The form 'mediapipe' needs an uncased vocabulary, since MediaPipe lower-cases every "
+            "text; received a tokenizer with do_lower_case=False. Use form='text' or 'ids'."
+        )
+    for name, token in _SPECIAL.items():
+        if str(getattr(tokenizer, name)) != token:
+            raise ValueError(
+                f"The form 'mediapipe' needs the `{name}` {token}, which MediaPipe looks for; "
+                f"received {getattr(tokenizer, name)!r}. Use form='text' or 'ids'."
+            )
+    if tokenizer.continuing_subword_prefix != _PREFIX:
+        raise ValueError(
+            f"The form 'mediapipe' needs pieces within words to begin with {_PREFIX}; received "
+            f"{tokenizer.continuing_subword_prefix!r}. Use form='text' or 'ids'."
+        )
+    ids = tokenizer.get_vocab()
+    lines = [f"[no token {index}]" for index in range(max(ids.values()) + 1)]
+    for token, index in ids.items():
+        if not token or token.split() != [token]:
+            raise ValueError(
+                f"The form 'mediapipe' needs tokens without blanks, one a line; received {token!r} "
+                f"with id {index}. Use form='text' or 'ids'."
+            )
+        lines[index] = token
+    return lines
+
+
+def _normal(text: str, options: NormalizerOptions) -> str:
+    """Normalised, with what is a word of its own set apart."""
+    split = unicode_table().punctuation
+    return "".join(set_apart(x) if ord(x) in split else x for x in normalize(text, options))
+
+
+def _own_spellings(line: str) -> tuple[str, ...]:
+    return (f" {line}", line.removeprefix(_PREFIX), f" {OPAQUE}{line}")
+
+
+def _characters(alphabet: set[str], options: NormalizerOptions) -> Iterator[str]:
+    """Characters that are changed into others of the alphabet, dropped, or turned into a space.
+
+    Of Unicode's basic plane; of the Hangul syllables, those in use (KS X 1001).
+    """
+    for point in sorted(replacements(options)):
+        character = chr(point)
+        if point >= 0x10000 or unicodedata.category(character) in _UNASSIGNED:
+            continue
+        if character in _NOT_IN_PIECES or (character.isascii() and character.isalpha()):
+            continue  # MediaPipe lower-cases those
+        if "\uac00" <= character <= "\ud7a3" and not _in_ks_x_1001(character):
+            continue
+        if set(_normal(character, options)) - {" "} <= alphabet:
+            yield character
+
+
+def _missing(alphabet: set[str], known: set[str]) -> list[str]:
+    """Letters of the alphabet that lack a piece of their own, at a word's beginning or within.
+
+    None, if most do: unknown words, one [UNK] each, would then fill the model's length with their
+    letters.
+    """
+    apart = unicode_table().chinese | unicode_table().punctuation
+    letters = sorted(letter for letter in alphabet if ord(letter) not in apart)
+    lacking = [letter for letter in letters if not {letter, _PREFIX + letter} <= known]
+    return lacking if 2 * len(lacking) < len(letters) else []
+
+
+def _in_ks_x_1001(character: str) -> bool:
+    try:
+        return bool(character.encode("euc_kr"))
+    except UnicodeEncodeError:
+        return False

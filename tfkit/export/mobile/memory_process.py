@@ -1,0 +1,83 @@
+"""Runs a `.tflite` file in a process of its own, and prints the memory that takes, in bytes.
+
+    python memory_process.py FILE [builtin | text]
+
+Imports nothing of tfkit, and TensorFlow only for tensorflow-text's kernels ("text").
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import resource
+import sys
+import threading
+
+import numpy as np
+
+
+def main(path: str, kernels: str = "builtin") -> None:
+    """Loads the file and runs each signature once, on one row of zeros or an empty text."""
+    threading.Thread(target=end_with_input, daemon=True).start()
+    interpreter_of = interpreter_class(kernels)
+    interpreter_of(path)  # whatever the libraries themselves load late
+    before = resident("VmRSS")
+    forget_peak()
+    interpreter = interpreter_of(path)
+    for name in interpreter.get_signature_list():
+        run = interpreter.get_signature_runner(name)
+        run(**{key: zeros(detail) for key, detail in run.get_input_details().items()})
+    print(resident("VmHWM") - before)
+
+
+def end_with_input() -> None:
+    """Standard input ends when the process that holds its other end does."""
+    while os.read(0, 4096):  # past Python's own buffer, whose lock would be held at the end
+        pass
+    os._exit(1)
+
+
+def interpreter_class(kernels: str):
+    """LiteRT's interpreter, or TensorFlow's, with builtin kernels or tensorflow-text's too."""
+    try:
+        from ai_edge_litert import interpreter as litert
+    except ImportError:
+        from tensorflow.lite.python import interpreter as litert
+    if kernels == "builtin":
+        return functools.partial(litert.Interpreter, num_threads=1)
+    from tensorflow_text import tflite_registrar
+
+    return lambda path: litert.InterpreterWithCustomOps(
+        tflite_registrar.SELECT_TFTEXT_OPS, model_path=path, num_threads=1
+    )
+
+
+def zeros(detail: dict) -> np.ndarray:
+    """One row of an input."""
+    shape = [max(1, size) for size in detail["shape_signature"]]
+    if detail["dtype"] in (np.bytes_, np.object_):
+        return np.full(shape, b"", dtype=object)
+    return np.zeros(shape, detail["dtype"])
+
+
+def resident(field: str) -> int:
+    """VmRSS, what the process holds now, or VmHWM, the most it has held."""
+    try:
+        with open("/proc/self/status") as file:
+            (line,) = [line for line in file if line.startswith(field)]
+        return int(line.split()[1]) * 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def forget_peak() -> None:
+    """Lets VmHWM begin again from here, where the system can."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

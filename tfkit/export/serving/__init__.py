@@ -1,0 +1,1 @@
+"""SavedModels for TF Serving: signatures, warm-up, checks, a client."""

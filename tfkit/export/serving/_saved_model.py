@@ -1,0 +1,225 @@
+"""A SavedModel that TF Serving answers plain strings with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfkit.export.answers import KerasAnswers
+from tfkit.export.options import exportable, one_of, own_tokenizer, writable_folder
+from tfkit.export.report import SavedModelReport
+from tfkit.export.samples import sample
+from tfkit.export.serving import made_of
+from tfkit.export.serving._verify import check, loaded
+from tfkit.export.serving.batching import Batching
+from tfkit.export.serving.requests import inputs_for
+from tfkit.export.serving.server import write_server_files
+from tfkit.export.serving.signatures import INPUTS, Signatures
+from tfkit.export.serving.warmup import check_warmup, warmup_requests, write_warmup
+from tfkit.models.dtypes import DTYPES, in_dtype
+from tfkit.models.inputs import token_limit
+from tfkit.models.weights_only import weights_only
+from tfkit.utils.files import ASIDE, committing, rename_all, staged
+from tfkit.utils.values import is_whole, plain
+
+DEFAULT_SIGNATURES = ("text", "tokens", "classify")
+DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
+DEFAULT_BATCHING = Batching()
+_LARGEST = 2**63 - 1
+_SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+
+
+def saved_model(
+    model,
+    tokenizer,
+    directory: str | os.PathLike,
+    *,
+    version: int | None = None,
+    max_length: int | None = None,
+    signatures: Sequence[str] = DEFAULT_SIGNATURES,
+    dtype: str | None = None,
+    batching: Batching | None = DEFAULT_BATCHING,
+    warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
+    server_files: bool = True,
+    overwrite: bool = False,
+    texts: Sequence[str] | None = None,
+) -> SavedModelReport:
+    """Writes `directory/<version>`, a SavedModel for TF Serving, and checks what it wrote.
+
+    The tokenizer is in the graph. Each weight is written once. A server that watches
+    `directory` sees the version only when it is whole and has answered as the Keras model does.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`.
+        tokenizer: its tokenizer.
+        directory: the folder of all versions, `model_base_path` to the server, and of the
+            model's name; no number.
+        version: a number; by default one more than the highest there, from 1 on.
+        max_length: texts are cut to so many tokens; by default as many as the model takes.
+        signatures: which to offer; the first is the server's `serving_default` too.
+            "text": strings `[B]` to `label`, `score` `[B]` and `scores` `[B,C]`.
+            "text_pair": the same for two texts a row.
+            "tokens": `input_ids` and `attention_mask` `[B,T]` to `logits` and `scores` `[B,C]`.
+            "classify": tf.Examples with a feature `text`, for the server's Classify API.
+            "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states.
+        dtype: what the served graph computes in, by default what the model does. "mixed_bfloat16"
+            is faster on processors with bfloat16 units; "bfloat16" keeps the weights in it too,
+            at half the size. The answers are compared with those of the model as it is.
+        batching: how requests that arrive together are merged in the graph itself; None computes
+            each by itself.
+        warmup: the requests that the server runs before it takes the version into service, for
+            each signature, as pairs: how many texts, of how many words. Give what the traffic
+            will have.
+        server_files: write `directory/server` too, unless it is there: configurations for the
+            server, Docker and Kubernetes, and example requests.
+        overwrite: replace `version` if it exists.
+        texts: what to compare with the Keras model on; by default a small sample of many scripts.
+
+    Returns:
+        Files, sizes, signatures, ops, and how far the answers are from the Keras model's.
+
+    Raises:
+        TypeError: `model` or `tokenizer` is none of tfkit's, or `batching` no `Batching`.
+        ValueError: an option is out of range, the tokenizer is another model's, a weight is not
+            finite, two labels are equal, or `directory` is a number.
+        FileExistsError: `version` exists, and `overwrite` was not given.
+        NotADirectoryError, PermissionError: `directory` cannot be written to.
+        ExportError: what was written answers otherwise than the model. Nothing is left behind.
+    """
+    directory = writable_folder(_of_all_versions(directory))
+    _number(directory, version, overwrite)
+    for name in signatures:
+        one_of("signatures", name, INPUTS)
+    if not signatures:
+        raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
+    if not isinstance(batching, Batching | None):
+        raise TypeError(f"`batching` must be an `export.Batching` or None; received {batching!r}.")
+    check_warmup(warmup, len(signatures))
+    own_tokenizer(model, tokenizer)
+    exportable(model)
+    max_length = token_limit(model, tokenizer, max_length)
+    texts = sample(texts)
+
+    keras = KerasAnswers(model, tokenizer, max_length)
+    if dtype is not None:
+        one_of("dtype", dtype, DTYPES)
+        model = in_dtype(model, dtype)
+    functions = Signatures(model, tokenizer, max_length, batching).concrete(signatures)
+    weight_bytes = sum(weight.value.numpy().nbytes for weight in model.weights)
+    with staged(directory, needs=weight_bytes) as stage:
+        folder = stage / "new"
+        _write(model, functions, folder)
+        made_of.write(folder, keras.model, tokenizer, max_length)
+        write_warmup(folder, warmup_requests(signatures, warmup, keras))
+        with loaded(folder) as served:
+            serving = check(served, texts, keras)
+        files = _sizes(folder)
+        path = _published(folder, directory, version, overwrite)
+    report = SavedModelReport(
+        path=path,
+        files=files,
+        weight_bytes=weight_bytes,
+        serving=dataclasses.replace(serving, path=path),
+    )
+    if server_files:
+        write_server_files(directory, report.serving, _request(signatures, keras))
+    return report
+
+
+def _write(model, signatures: dict, folder: Path) -> None:
+    default = next(iter(signatures.values()))
+    with _quiet():
+        tf.saved_model.save(
+            weights_only(model), str(folder), signatures={_SERVING_DEFAULT: default, **signatures}
+        )
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    graph = saved.meta_graphs[0]
+    if "classify" in signatures:
+        # TensorFlow writes every signature as one for the Predict API.
+        graph.signature_def["classify"].method_name = "tensorflow/serving/classify"
+    for node in graph.graph_def.node:
+        # Servers before 2.15 do not know it, and complain of it in their log for each weight.
+        if node.op == "VarHandleOp":
+            node.attr.pop("debug_name", None)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def _of_all_versions(directory: str | os.PathLike) -> str | os.PathLike:
+    parent, name = os.path.split(os.path.abspath(directory))
+    if name.isdecimal():
+        raise ValueError(
+            "`directory` must be the folder of all versions, named as the model is; to a server a "
+            f"number is one version. Received '{directory}'. Pass '{parent}' with `version={name}`."
+        )
+    return directory
+
+
+def _request(signatures: Sequence[str], keras: KerasAnswers) -> tuple[str, dict] | None:
+    """A request to the first signature of the Predict API, which the server files ask."""
+    name = next((name for name in signatures if name != "classify"), None)
+    if name is None:
+        return None
+    inputs = inputs_for(name, ["What a good day.", "It rained again."], keras)
+    return name, {key: value.tolist() for key, value in inputs.items()}
+
+
+def _number(directory: Path, version: int | None, overwrite: bool) -> int:
+    there = [int(path.name) for path in directory.glob("*") if path.name.isdecimal()]
+    if version is None:
+        return max(there, default=0) + 1
+    version = plain(version)
+    if not is_whole(version, 1) or version > _LARGEST:
+        raise ValueError(
+            f"`version` must be a whole number from 1 to {_LARGEST}, the largest that TF Serving "
+            f"knows; received {version!r}."
+        )
+    if version in there and not overwrite:
+        raise FileExistsError(
+            f"Version {version} is already in '{directory}'. Leave `version` out to write "
+            f"{max(there) + 1}, or pass `overwrite=True` to replace it."
+        )
+    return version
+
+
+def _published(folder: Path, directory: Path, version: int | None, overwrite: bool) -> Path:
+    """Gives a version that is whole its number, by those that there are now: while it was made,
+    others may have been published.
+    """
+    while True:
+        with committing(directory):
+            path = directory / str(_number(directory, version, overwrite))
+            replaced = version is not None and overwrite and path.exists()
+            old = [(path, folder.with_name(ASIDE))] if replaced else []
+            try:
+                rename_all([*old, (folder, path)])
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                continue  # one came in between that heeds no lock
+        return path
+
+
+@contextlib.contextmanager
+def _quiet():
+    """TensorFlow announces the folder it writes to, which is not the one that the user gets."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}

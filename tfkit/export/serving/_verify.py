@@ -1,0 +1,249 @@
+"""Loads a SavedModel as a server does, and puts it through what users will send."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from tfkit.export.answers import (
+    TOLERANCE,
+    KerasAnswers,
+    agreement,
+    batches,
+    demand,
+    demand_finite,
+)
+from tfkit.export.options import own_tokenizer
+from tfkit.export.report import Agreement, ExportError, ServingReport
+from tfkit.export.samples import sample
+from tfkit.export.serving.batching import Batching
+from tfkit.export.serving.made_of import length_of
+from tfkit.export.serving.op_audit import audit_saved_model, compute_dtype
+from tfkit.export.serving.parts import rows_of
+from tfkit.export.serving.requests import STRINGS, expected_for, inputs_for, strings
+from tfkit.export.serving.server import warn_of_padding
+from tfkit.export.serving.warmup import read_warmup
+from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
+from tfkit.utils.files import local_path
+
+_REPEATS = 10
+_SHORT = "One short sentence to time."
+# What -> strings that a server passes on as they are, and that must not harm it.
+_HOSTILE = {
+    "a scalar": np.array("text", dtype=object),
+    "rank 2": np.array([["one", "two"]], dtype=object),
+}
+_HARMLESS = {
+    "no texts": [],
+    "invalid UTF-8": [b"\xff\xfe\x80 caf\xc3", b"\xed\xa0\x80"],
+    "NUL bytes": [b"\x00", b"a\x00b\x00"],
+    "a megabyte": ["long " * 200_000],
+}
+
+
+def verify(
+    directory: str | os.PathLike,
+    *,
+    model=None,
+    tokenizer=None,
+    max_length: int | None = None,
+    texts: Sequence[str] | None = None,
+) -> ServingReport:
+    """Checks a SavedModel in a process of its own that has no TensorFlow but its C library.
+
+    It loads, runs its warm-up requests, answers texts of many scripts with every signature, and
+    gives a clean error or a right answer to requests that are wrong. With `model` and
+    `tokenizer` the answers are compared with the Keras model's.
+
+    Args:
+        directory: a version folder, or the folder of all versions, of which the highest is taken.
+        model, tokenizer: what was exported.
+        max_length: tokens after which it cuts texts; an export knows that itself.
+        texts: what to send; by default a small sample.
+
+    Raises:
+        FileNotFoundError: there is no SavedModel.
+        ExportError: it does not load, or answers otherwise than it should.
+        ValueError: it was made of a model or tokenizer of another kind, or with another length.
+    """
+    folder = _version_folder(local_path(directory))
+    texts = sample(texts)
+    keras = None
+    if model is not None:
+        own_tokenizer(model, tokenizer)
+        length = length_of(folder, model, tokenizer, max_length)
+        keras = KerasAnswers(model, tokenizer, length)
+    warn_of_padding(folder.parent)
+    with loaded(folder) as served:
+        return check(served, texts, keras)
+
+
+def loaded(folder: Path) -> ServedModel:
+    """The SavedModel in a process of its own.
+
+    Raises:
+        ExportError: it does not load.
+    """
+    try:
+        return ServedModel(folder)
+    except (RefusedError, DiedError) as error:
+        raise ExportError(
+            f"Expected a SavedModel that servers load. '{folder}': {error}"
+        ) from error
+
+
+def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
+    """What `verify` does, on a loaded model."""
+    dtypes = {compute_dtype(served.folder), keras.model.compute_dtype if keras else "float32"}
+    tolerance = max(TOLERANCE[dtype] for dtype in dtypes)
+    try:
+        return _check(served, texts, keras, tolerance)
+    except RefusedError as error:
+        raise ExportError(
+            f"Expected '{served.folder}' to answer. It refused a good request: {error}"
+        ) from error
+    except DiedError as error:
+        raise ExportError(f"Expected '{served.folder}' to answer. {error}") from error
+
+
+def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> ServingReport:
+    ops, first_server = audit_saved_model(served.folder)
+    kinds = [name for name in served.signatures if name != "serving_default"]
+    warmup = [*read_warmup(served.folder)]
+    timed = [(name, inputs_for(name, [_SHORT], None)) for name in kinds if name in STRINGS]
+    first, later = _time(served, *(timed or warmup)[0]) if timed or warmup else (None, None)
+    for request in warmup:
+        served.run(*request)
+    compared, refused = {}, []
+    for name in kinds:
+        if keras is not None and name == "embed":
+            _compare_embeddings(served, texts, keras, tolerance)
+        elif keras is not None:
+            compared[name] = _compare(served, name, texts, keras, tolerance)
+        if name in STRINGS:
+            for batch in batches(texts):
+                _sound(name, served.run(name, inputs_for(name, batch, keras)), len(batch))
+            refused += [f"{what} ({name})" for what in _provoke(served, name)]
+    if keras is not None:
+        _fill(served, kinds[0], keras)
+    return ServingReport(
+        path=served.folder,
+        signatures={name: _describe(served.signatures[name]) for name in served.signatures},
+        ops=ops,
+        first_server=first_server,
+        load_seconds=served.load_seconds,
+        first_seconds=first,
+        request_seconds=later,
+        memory=served.memory,
+        warmup_records=len(warmup),
+        refused=tuple(refused),
+        agreement=compared,
+    )
+
+
+def _version_folder(directory: Path) -> Path:
+    versions = [path for path in directory.glob("*") if path.name.isdecimal()]
+    return max(versions, key=lambda path: int(path.name), default=directory)
+
+
+def _describe(signature) -> str:
+    return f"{', '.join(sorted(signature.inputs))} -> {', '.join(sorted(signature.outputs))}"
+
+
+def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
+    """Seconds of the first request, and the median of later ones."""
+    seconds = []
+    for _ in range(1 + _REPEATS):
+        served.run(name, inputs)
+        seconds.append(served.seconds)
+    return seconds[0], statistics.median(seconds[1:])
+
+
+def _fill(served: ServedModel, name: str, keras: KerasAnswers) -> None:
+    """Asks for the most that is computed at a time, twice at once, for the memory that it takes."""
+    texts = ["a " * keras.max_length] * max(
+        1, min(rows_of(keras.max_length), Batching.max_batch_size)
+    )
+    inputs = inputs_for(name, texts, keras)
+    with ThreadPoolExecutor(Batching.threads) as pool:
+        list(pool.map(lambda _: served.run(name, inputs), range(Batching.threads)))
+
+
+def _compare(
+    served: ServedModel, name: str, texts: list[str], keras: KerasAnswers, tolerance: float
+) -> Agreement:
+    total = Agreement(texts=0, largest_difference=0.0, equal_labels=0)
+    for batch in batches(texts):
+        inputs, expected = inputs_for(name, batch, keras), expected_for(name, batch, keras)
+        answers = served.run(name, inputs)
+        _sound(name, answers, len(batch))
+        total += agreement(expected, answers["scores"], _labels(answers, keras))
+    demand(total, tolerance, f"the signature `{name}`")
+    return total
+
+
+def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance: float) -> None:
+    tolerance *= 10  # states are larger than scores
+    for batch in batches(texts):
+        answers = served.run("embed", inputs_for("embed", batch, keras))
+        _sound("embed", answers, len(batch))
+        expected = expected_for("embed", batch, keras)
+        demand_finite(expected, "the Keras model itself")
+        difference = np.abs(answers["embedding"] - expected).max()
+        if not difference <= tolerance:
+            raise ExportError(
+                f"Expected `embed` to give the mean of the Keras model's last hidden states, to "
+                f"within {tolerance:g}. Received a difference of {difference:.1e}."
+            )
+
+
+def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | None:
+    """The class numbers that were answered, where labels were."""
+    names = [*keras.model.config.id2label.values()]
+    if "label" in answers:
+        said = answers["label"]
+    elif "classes" in answers:
+        best = answers["scores"].argmax(-1)
+        said = [row[place] for row, place in zip(answers["classes"], best)]
+    else:
+        return None
+    return [_class(name.decode(), names, row) for name, row in zip(said, answers["scores"])]
+
+
+def _class(name: str, names: list[str], scores: np.ndarray) -> int:
+    """The number of a class: the one that was scored highest, if several have the name."""
+    numbers = [number for number, known in enumerate(names) if known == name]
+    if not numbers:
+        raise ExportError(f"Expected one of the labels {names}. The exported model gave {name!r}.")
+    return max(numbers, key=lambda number: scores[number])
+
+
+def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
+    """Raises ExportError for answers that cannot be right, whatever the model."""
+    for output, value in answers.items():
+        if len(value) != count:
+            raise ExportError(
+                f"Expected {count} rows from `{name}`, one a text. `{output}` has {len(value)}."
+            )
+        if value.dtype != object:
+            demand_finite(value, f"`{output}` of `{name}`")
+
+
+def _provoke(served: ServedModel, name: str) -> list[str]:
+    """Sends what must be refused, and what must not; gives what was refused."""
+    (input_name,) = served.signatures[name].inputs
+    for texts in _HARMLESS.values():
+        answers = served.run(name, {input_name: strings(texts, STRINGS[name])})
+        _sound(name, answers, len(texts))
+    for what, value in _HOSTILE.items():
+        try:
+            served.run(name, {input_name: value})
+        except RefusedError:
+            continue
+        raise ExportError(f"Expected `{name}` to refuse {what}. It answered.")
+    return list(_HOSTILE)

@@ -1,0 +1,84 @@
+"""Requests that arrive together, computed together, without the server's own batching."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfkit.utils.values import is_whole, plain
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How a served graph merges requests by itself (`tf.nondifferentiable_batch_function`).
+
+    What waits when a thread is free becomes a batch, so that a lone request waits for nobody; one
+    with more than `max_batch_size` texts is computed in several. It needs no flag of the server,
+    and what is wrong with one request (a malformed tf.Example, a wrong rank) is found before it
+    joins others.
+
+    Args:
+        max_batch_size: texts computed at once.
+        timeout_micros: how long a free thread waits for more texts, in microseconds.
+        threads: batches computed at the same time.
+        max_enqueued_batches: batches that may wait; requests beyond are refused.
+
+    Raises:
+        ValueError: a number is not whole, or below 1 (below 0 for the timeout).
+    """
+
+    max_batch_size: int = 32
+    timeout_micros: int = 0
+    threads: int = 2
+    max_enqueued_batches: int = 128
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value, least = plain(getattr(self, field.name)), int(field.name != "timeout_micros")
+            object.__setattr__(self, field.name, value)
+            if not is_whole(value, least):
+                raise ValueError(
+                    f"`{field.name}` must be a whole number from {least} on; received {value!r}."
+                )
+
+
+def batched(
+    function: Callable, inputs: Sequence[tf.TensorSpec], options: Batching | None, name: str
+) -> Callable:
+    """`function`, computed for all requests that arrive together.
+
+    Args:
+        function: of tensors with a common first dimension B, to one such tensor.
+        inputs: what it takes.
+        options: None gives `function` itself.
+        name: of the queue, which no other function of the model may share.
+
+    Returns:
+        A function like it. Each call, as each part of a graph that it is traced into, puts its
+        tensors into one and the same queue.
+    """
+    if options is None:
+        return function
+    queue = tf.nondifferentiable_batch_function(
+        num_batch_threads=options.threads,
+        # A request may have as many texts as the queue holds; a batch, as many as the last of
+        # the allowed sizes. All sizes up to it are allowed, so that nothing is filled up.
+        max_batch_size=options.max_batch_size * options.max_enqueued_batches,
+        allowed_batch_sizes=list(range(1, options.max_batch_size + 1)),
+        batch_timeout_micros=options.timeout_micros,
+        max_enqueued_batches=options.max_enqueued_batches,
+        autograph=False,
+    )(function)
+
+    @tf.function(input_signature=inputs, autograph=False)
+    def call(*tensors):
+        count = tf.shape(tensors[0])[0]
+        # An empty batch has no result, not even a shape: one row stands in for it.
+        more = tf.cast(tf.equal(count, 0), tf.int32)
+        rows = [tf.pad(x, [[0, more]] + [[0, 0]] * (x.shape.rank - 1)) for x in tensors]
+        with tf.name_scope(name):  # becomes the queue's name
+            return queue(*rows)[:count]
+
+    return call

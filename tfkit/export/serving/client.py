@@ -1,0 +1,228 @@
+"""Asks a running server: REST with the standard library, or gRPC."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfkit.inference.batching import finite
+from tfkit.utils.unicode_text import utf8
+
+# Scheme, host with port, name, and perhaps which version.
+_ADDRESS = re.compile(
+    r"(https?|grpcs?)://([^/?#\s]+)/(?:v1/models/)?([^/:?#\s]+)"
+    r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?(?::predict|/)?"
+)
+_KEYS = ("label", "score", "scores")
+# What reading an answer raises that is none: no JSON, other JSON, no HTTP, or half of it.
+_OTHERWISE = (ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException)
+# What the server says -> what to do about it.
+_REMEDIES = {
+    "not found in signature def": "Export the model with the signature 'text'.",
+    "Serving signature key": "Export the model with the signature 'text'.",
+    "larger than maximum input batch size": "Send fewer texts a request: `batch_size`.",
+    "queue to which this task was submitted is full": "The server is behind: ask again later.",
+    "Deadline": "Send fewer texts a request (`batch_size`), or wait longer (`timeout`).",
+}
+
+
+class ServerError(RuntimeError):
+    """The server answered with an error, or not at all."""
+
+
+def ask(
+    url: str, texts: Sequence[str], *, batch_size: int = 32, timeout: float = 30.0
+) -> list[dict]:
+    """Labels and scores of texts, from a server that has the signature `text`.
+
+    Args:
+        url: `http://HOST:8501/v1/models/NAME` (or https), or `grpc://HOST:8500/NAME` (or grpcs);
+            `/versions/N` or `/labels/L` may follow, and `:predict`, which is understood.
+        texts: what to classify.
+        batch_size: texts a request; more are sent in several, one after the other.
+        timeout: seconds to wait for each.
+
+    Returns:
+        For each text a dict with `label`, `score` and `scores`.
+
+    Raises:
+        TypeError: `texts` is a single string, or has something that is none.
+        ValueError: `url` is of neither form, or `batch_size` is below 1.
+        ServerError: the server refused, cannot be reached, or answers otherwise than a model that
+            tfkit exported; a score is NaN, say.
+
+    Example:
+
+        ask("http://localhost:8501/v1/models/reviews", ["What a good day."])
+        # [{"label": "positive", "score": 0.98, "scores": [0.02, 0.98]}]
+    """
+    parts = _ADDRESS.fullmatch(url)
+    scheme, host, name, version, label = parts.groups() if parts else (None,) * 5
+    rest = scheme in ("http", "https")
+    if not parts or rest != ("/v1/models/" in url) or not (rest or ":" in host):
+        raise ValueError(
+            "Expected a server's address, http://HOST:8501/v1/models/NAME or "
+            f"grpc://HOST:8500/NAME. Received: {url!r}."
+        )
+    address = url.removesuffix(":predict").rstrip("/")
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
+    texts = list(texts)
+    if odd := [text for text in texts if not isinstance(text, str)]:
+        raise TypeError(
+            f"Expected a list of texts. Received, among {len(texts)}, {odd[0]!r:.60}. Pass `str` "
+            "only; decode bytes first."
+        )
+    texts = list(map(utf8, texts))
+    batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
+    answers: list[dict] = []
+    with contextlib.ExitStack() as stack:
+        if not rest:
+            send = _grpc(stack, scheme, host, name, version, label, timeout)
+        for number, batch in enumerate(batches):
+            received = _rest(address, batch, timeout) if rest else send(batch)
+            _demand_answers(url, received, batch, f"request {number + 1} of {len(batches)}")
+            answers += received
+    return answers
+
+
+def _demand_answers(url: str, received, texts: list[bytes], request: str) -> None:
+    """Raises ServerError unless these are answers to `texts` of a model that tfkit exported."""
+    if not isinstance(received, list):
+        raise _unknown(url, received)
+    rows: list[np.ndarray] = []
+    for answer in received:
+        try:
+            label, score, scores = (answer[key] for key in _KEYS)
+            row = np.array([score, *scores])
+        except (TypeError, KeyError, ValueError):
+            raise _unknown(url, answer) from None
+        numbers = row.dtype.kind in "fi" and row.ndim == 1 and len(row) > 1
+        if not numbers or not isinstance(label, str) or len(row) != len((rows or [row])[0]):
+            raise _unknown(url, answer)
+        rows.append(row)
+    if len(rows) != len(texts):
+        raise ServerError(f"'{url}' gave {len(rows)} answers to {len(texts)} texts, in {request}.")
+    scores = np.array(rows)[:, 1:]
+    words = [text.decode() for text in texts]
+    finite(scores, words, lambda said: ServerError(f"In {request} to '{url}': {said}"))
+    for answer, best in zip(received, scores.max(-1)):
+        if answer["score"] != best:
+            raise _unknown(url, answer)
+
+
+def _unknown(url: str, answer) -> ServerError:
+    return ServerError(
+        "Expected `label`, `score` and `scores` for each text, as a model answers that tfkit "
+        f"exported with the signature 'text'. '{url}' gave {answer!r:.80}. Is that the name of "
+        "another model?"
+    )
+
+
+def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
+    instances = [text.decode() for text in texts]
+    body = json.dumps({"signature_name": "text", "instances": instances}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}:predict", data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return json.load(response)["predictions"]
+    except urllib.error.HTTPError as error:
+        said = _reason(error)
+        if error.code == 404:
+            said += _versions(url, timeout)
+        raise _refused(url, said) from error
+    except TimeoutError as error:
+        raise _late(url, timeout) from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            raise _late(url, timeout) from error
+        raise ServerError(f"No answer from '{url}': {reason}. Is the server running?") from error
+    except _OTHERWISE as error:
+        raise ServerError(
+            f"'{url}' gave no predictions: is it TF Serving's REST port (8501)?"
+        ) from error
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What the server says is wrong, in its documented JSON, or else the status."""
+    said = None
+    with contextlib.suppress(OSError, *_OTHERWISE):
+        said = json.load(error)["error"]
+    return said if isinstance(said, str) else f"status {error.code} {error.reason}"
+
+
+def _versions(url: str, timeout: float) -> str:
+    """What the server says of a model's versions, for a request that found none."""
+    model = re.sub(r"/(versions|labels)/[^/]+$", "", url)
+    try:
+        with urllib.request.urlopen(model, timeout=timeout) as response:
+            found = json.load(response)["model_version_status"]
+        states = [f"version {each['version']} {each['state']}" for each in found]
+    except (OSError, *_OTHERWISE):
+        return ". The server has no model of that name."
+    return f". Of this model it has: {', '.join(states) or 'no version'}."
+
+
+def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: float):
+    """A function that sends one request."""
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    if scheme == "grpcs":
+        channel = grpc.secure_channel(host, grpc.ssl_channel_credentials())
+    else:
+        channel = grpc.insecure_channel(host)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(stack.enter_context(channel))
+    url = f"{scheme}://{host}/{name}"
+
+    def send(texts: list[bytes]) -> list[dict]:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = name, "text"
+        if version:
+            request.model_spec.version.value = int(version)
+        if label:
+            request.model_spec.version_label = label
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts, tf.string, [len(texts)]))
+        try:
+            outputs = stub.Predict(request, timeout=timeout).outputs
+            if not {*_KEYS} <= outputs.keys():
+                raise _unknown(url, sorted(outputs))
+            values = {key: tf.make_ndarray(outputs[key]) for key in _KEYS}
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise _late(url, timeout) from error
+            if error.code() == grpc.StatusCode.UNAVAILABLE and "queue" not in error.details():
+                raise ServerError(
+                    f"No answer from '{url}': {error.details()}. Is the server running?"
+                ) from error
+            raise _refused(url, f"{error.code().name}, {error.details()}") from error
+        if not all(value.ndim for value in values.values()):
+            raise _unknown(url, {key: value.tolist() for key, value in values.items()})
+        return [dict(zip(values, map(_plain, row))) for row in zip(*values.values())]
+
+    return send
+
+
+def _refused(url: str, said: str) -> ServerError:
+    remedy = next((what for part, what in _REMEDIES.items() if part in said), "")
+    return ServerError(f"'{url}' refused the request: {said} {remedy}".rstrip())
+
+
+def _late(url: str, timeout: float) -> ServerError:
+    return ServerError(f"No answer from '{url}' within {timeout:g} s. {_REMEDIES['Deadline']}")
+
+
+def _plain(value):
+    return value.decode() if isinstance(value, bytes) else np.asarray(value).tolist()

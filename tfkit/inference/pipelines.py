@@ -1,0 +1,238 @@
+"""`pipeline("text-classification", …)`: raw texts in, labels and scores out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from tfkit.inference.batching import Answering, answer, best, finite
+from tfkit.inference.runtimes import PRECISIONS
+from tfkit.inference.runtimes import runtime as choose
+from tfkit.inference.tokenize import Tokenize
+from tfkit.models.auto import TFAutoModelForSequenceClassification
+from tfkit.models.distilbert import TFDistilBertForSequenceClassification
+from tfkit.models.inputs import token_limit
+from tfkit.models.scores import scores
+from tfkit.text.auto import AutoTokenizer
+from tfkit.utils.ignored_keywords import PIPELINE, drop_habits
+
+TASKS = ("text-classification", "sentiment-analysis")
+# What Hugging Face's pipeline of this name runs when none is given.
+DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
+# What `function_to_apply` may be -> the `problem_type` whose scores it gives.
+FUNCTIONS = {
+    "softmax": "single_label_classification",
+    "sigmoid": "multi_label_classification",
+    "none": "regression",
+}
+_CALLS = ("batch_size", "top_k", "max_length", "function_to_apply", "return_all_scores")
+
+
+def pipeline(
+    task: str | None = None,
+    model=None,
+    tokenizer=None,
+    *,
+    precision: str | None = None,
+    runtime: str | None = None,
+    **options,
+) -> TextClassificationPipeline:
+    """Hugging Face's entry point to a ready classifier.
+
+    Args:
+        task: one of `TASKS`; may be left out when `model` is given.
+        model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
+        tokenizer: likewise; by default the one beside the model.
+        precision, runtime: what to answer in, see `TextClassificationPipeline`.
+        **options: `batch_size`, `top_k`, `max_length`, `function_to_apply`, `return_all_scores`,
+            and what `from_pretrained` takes. Keywords of Transformers that change nothing here,
+            such as `device`, are taken too.
+
+    Raises:
+        ValueError: the task is unknown, or a model was given without a tokenizer.
+    """
+    if task is None and model is None:
+        raise ValueError(f"Expected a task, one of {', '.join(TASKS)}, or a model. Received none.")
+    if task is not None and task not in TASKS:
+        raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
+    options = drop_habits(options, PIPELINE)
+    calls = {key: options.pop(key) for key in _CALLS if key in options}
+    dtype = {"dtype": options.pop("dtype")} if "dtype" in options else {}
+    model = DEFAULT_MODEL if model is None else model
+    if isinstance(model, (str, os.PathLike)):
+        tokenizer = model if tokenizer is None else tokenizer
+        if precision in PRECISIONS:
+            dtype["dtype"] = PRECISIONS[precision]
+        model = TFAutoModelForSequenceClassification.from_pretrained(model, **options, **dtype)
+    if tokenizer is None:
+        raise ValueError(
+            "Expected the model's tokenizer too. Received a model alone. Pass `tokenizer=`, or "
+            "the folder of both as `model`."
+        )
+    if isinstance(tokenizer, (str, os.PathLike)):
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer, **options)
+    return TextClassificationPipeline(
+        model, tokenizer, precision=precision, runtime=runtime, **calls
+    )
+
+
+class TextClassificationPipeline:
+    """A model with its tokenizer, called on texts. Threads may share one.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`.
+        tokenizer: its tokenizer.
+        batch_size: the most texts of a batch. By default their tokens alone limit it: memory grows
+            with those, and so does the time.
+        max_length: tokens after which a text is cut; by default what model and tokenizer allow.
+        top_k: how many labels a text; None gives all, and the default the best alone.
+        function_to_apply: one of `FUNCTIONS`; by default what the model's `problem_type` says.
+        return_all_scores: an older word for `top_k=None`.
+        precision: what to answer in. None takes the model as it is; "float32" and "bfloat16" a
+            copy in that dtype where the model has another; "int8" a copy with int8 weights, and
+            activations that are quantised as they come, in LiteRT (`ai-edge-litert`, in the extra
+            `mobile`). It is converted when it is first used, which takes some seconds at full
+            size, and kept in the user's cache (`~/.cache/tfkit`). A copy keeps the weights that
+            the model had then, until it gets others (`resize_token_embeddings`, LoRA, …).
+        runtime: which library computes: "tensorflow", or "litert", which has "float32" and "int8".
+            By default TensorFlow where it has the precision. In float32 LiteRT is the faster for a
+            single short text, from a copy that it converts, keeps and holds as it does for int8.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, DistilBertTokenizer
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+        >>> config = DistilBertConfig(vocab_size=7, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model = TFDistilBertForSequenceClassification(config)
+        >>> classify = TextClassificationPipeline(model, DistilBertTokenizer(words))
+        >>> [sorted(answer) for answer in classify(["good", "bad bad"])]
+        [['label', 'score'], ['label', 'score']]
+        >>> len(classify("good", top_k=None))
+        2
+    """
+
+    def __init__(
+        self,
+        model: TFDistilBertForSequenceClassification,
+        tokenizer,
+        *,
+        batch_size: int | None = None,
+        max_length: int | None = None,
+        top_k: int | None = -1,
+        function_to_apply: str | None = None,
+        return_all_scores: bool = False,
+        precision: str | None = None,
+        runtime: str | None = None,
+    ):
+        self.model, self.tokenizer = model, tokenizer
+        self.batch_size, self.top_k = batch_size, None if return_all_scores else top_k
+        self.function_to_apply = function_to_apply
+        self.max_length = token_limit(model, tokenizer, max_length)
+        self.precision, self.runtime = precision, runtime
+        self._tokenizers: dict[tuple, Tokenize] = {}
+        self._runtimes: dict[tuple, object] = {}
+        self._making = threading.Lock()
+        self._runtime(precision, runtime)
+
+    def __call__(
+        self,
+        texts: str | dict | Iterable[str | dict],
+        *,
+        top_k: int | None = -1,
+        return_all_scores: bool = False,
+        **options,
+    ) -> list | dict:
+        """Classifies one text or many.
+
+        Args:
+            texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
+            top_k: as in the constructor; also `return_all_scores`.
+            **options: those of `scores`.
+
+        Returns: as Hugging Face does. A dict `{"label": …, "score": …}` for each text, in a list
+            also for a single string; of a single pair, the dict alone. With `top_k`, a list of
+            such dicts a text, best first: of a single text that list alone when the call says
+            `top_k`, in a list when the pipeline does.
+
+        Raises:
+            TypeError: something is not a string.
+            ValueError: an option is none that it may be, or a score is not finite.
+        """
+        options = drop_habits(options, PIPELINE)
+        single, asked = isinstance(texts, (str, dict)), top_k != -1
+        top_k = None if return_all_scores else top_k if asked else self.top_k
+        scores = self.scores([texts] if single else list(texts), **options)
+        answers: list = [best(row, self.model.config.id2label, top_k) for row in scores]
+        if top_k == -1:
+            answers = [answer[0] for answer in answers]
+        return answers[0] if single and (asked or isinstance(texts, dict)) else answers
+
+    def scores(
+        self,
+        texts: Sequence[str | dict],
+        *,
+        batch_size: int | None = None,
+        max_length: int | None = None,
+        function_to_apply: str | None = None,
+        precision: str | None = None,
+        runtime: str | None = None,
+    ) -> np.ndarray:
+        """Scores of every class, float32 `[B,C]`, in the order of `texts`.
+
+        The options are those of the constructor, for this call.
+
+        Raises:
+            TypeError: something is not a string.
+            ValueError: an option is none that it may be, or a score is not finite.
+        """
+        config = self._config(function_to_apply or self.function_to_apply)
+        max_length = self.max_length if max_length is None else max_length
+        batch_size = self.batch_size if batch_size is None else batch_size
+        answering = self._runtime(precision or self.precision, runtime or self.runtime)
+        by = Answering(
+            functools.partial(self._tokenize, max_length), answering.logits, answering.tokens
+        )
+        logits = answer(texts, config.num_labels, by, batch_size)
+        return finite(scores(config, logits).numpy(), texts)
+
+    def _tokenize(self, max_length: int, parts: int) -> Tokenize:
+        """From `parts` columns of strings to tokens."""
+
+        def make():
+            limit = token_limit(self.model, self.tokenizer, max_length)
+            return Tokenize(self.tokenizer, limit, pairs=parts == 2)
+
+        key = self.tokenizer, self.tokenizer.revision, max_length, parts
+        return self._once(self._tokenizers, key, make)
+
+    def _runtime(self, *choice: str | None):
+        key = self.model.generation, *choice
+
+        def make():
+            for old in [old for old in self._runtimes if old[0] != key[0]]:
+                del self._runtimes[old]
+            return choose(self.model, *choice)
+
+        return self._once(self._runtimes, key, make)
+
+    def _once(self, made: dict, key: tuple, make: Callable):
+        """What `make` gives, made for the first caller alone, whom others wait for."""
+        if (found := made.get(key)) is None:
+            with self._making:
+                if (found := made.get(key)) is None:
+                    made[key] = found = make()
+        return found
+
+    def _config(self, function: str | None):
+        if function is None:
+            return self.model.config
+        if function not in FUNCTIONS:
+            raise ValueError(
+                f"Expected `function_to_apply` to be None or one of {', '.join(FUNCTIONS)}. "
+                f"Received: {function!r}."
+            )
+        return self.model.config.replace(problem_type=FUNCTIONS[function])

@@ -1,0 +1,1 @@
+"""The tokenizer's call, as Hugging Face has it."""

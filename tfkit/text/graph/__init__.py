@@ -1,0 +1,1 @@
+"""The tokenizer in the TensorFlow graph."""

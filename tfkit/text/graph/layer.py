@@ -1,0 +1,203 @@
+"""The tokenizer as a Keras layer."""
+
+from __future__ import annotations
+
+import copy
+import functools
+
+import tensorflow as tf
+
+from tfkit.text.graph.assembly import SIDES, STRATEGIES, Frame, assemble
+from tfkit.utils.fork import check_threads
+from tfkit.utils.keras_backend import keras
+from tfkit.utils.unicode_text import utf8
+from tfkit.utils.values import is_whole, plain
+
+_OPTIONS = (
+    "max_length",
+    "padding",
+    "pairs",
+    "truncation",
+    "pad_to_multiple_of",
+    "return_offsets_mapping",
+    "portable",
+)
+
+
+@keras.saving.register_keras_serializable(package="tfkit")
+class TokenizerLayer(keras.layers.Layer):
+    """Strings in, `{"input_ids", "attention_mask"}` out; made by `DistilBertTokenizer.as_layer`.
+
+    Runs in `tf.data` (map it after `batch`, not before: a batch is one kernel call), in
+    functional models, in `tf.function`s and SavedModels. A `.keras` file holds the vocabulary.
+
+    Args:
+        tokenizer: a `DistilBertTokenizer`, or its configuration.
+        max_length: T at most; longer texts are truncated. Default: the tokenizer's
+            `model_max_length`.
+        padding: "longest" (of the batch), "max_length", or T itself.
+        pairs: whether the layer takes two string tensors, for `[CLS] A [SEP] B [SEP]`.
+        truncation: "longest_first", "only_first" or "only_second".
+        pad_to_multiple_of: T is rounded up to a multiple of this.
+        return_offsets_mapping: give `offset_mapping` too, the characters of each token.
+        portable: use ops that TFLite has: see `tfkit.text.graph.portable` for the conditions. The
+            input may be a scalar or of unknown rank. Not with `return_offsets_mapping`.
+
+    *Shape:* strings `(B,)` or `(B, 1)` -> int32 `(B, T)` each; `offset_mapping` int32 `(B, T, 2)`,
+    `(start, end)` in characters, zeros for special tokens and padding.
+
+    Raises:
+        ValueError: an option is out of range, or an added token cannot be found with TFLite's ops.
+
+    Example:
+
+        >>> from tfkit import DistilBertTokenizer
+        >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"]
+        >>> layer = DistilBertTokenizer(vocabulary).as_layer(max_length=8)
+        >>> layer(tf.constant(["Hellos", "hello hellos"]))["input_ids"].numpy().tolist()
+        [[2, 4, 5, 3, 0], [2, 4, 4, 5, 3]]
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        *,
+        max_length: int | None = None,
+        padding: str | int = "longest",
+        pairs: bool = False,
+        truncation: str = "longest_first",
+        pad_to_multiple_of: int | None = None,
+        return_offsets_mapping: bool = False,
+        portable: bool = False,
+        **kwargs,
+    ):
+        check_threads()
+        kwargs.setdefault("name", "tokenizer")
+        kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        if isinstance(tokenizer, dict):
+            from tfkit.text.tokenizer import DistilBertTokenizer
+
+            tokenizer = DistilBertTokenizer.from_config(tokenizer)
+        self.supports_jit = False
+        self._tokenizer = tokenizer = copy.copy(tokenizer)
+        self.max_length = tokenizer.model_max_length if max_length is None else plain(max_length)
+        self.padding = plain(padding)
+        self.pairs = pairs
+        self.truncation = truncation
+        self.pad_to_multiple_of = plain(pad_to_multiple_of)
+        self.return_offsets_mapping = return_offsets_mapping
+        self.portable = portable
+        self._frame = _frame(tokenizer, self)
+        self._pieces = tokenizer.pieces(portable=portable)
+        if return_offsets_mapping:
+            if portable:
+                raise ValueError(
+                    "Expected `return_offsets_mapping` or `portable`. Received both: TFLite has no "
+                    "ops to count characters with."
+                )
+            self._pieces = functools.partial(self._pieces, offsets=True)
+
+    @property
+    def tokenizer(self):
+        """The tokenizer as it was when the layer was made. Setting its options changes no layer."""
+        return copy.copy(self._tokenizer)
+
+    def __setattr__(self, name: str, value):
+        if name in _OPTIONS and name in self.__dict__:
+            raise AttributeError(
+                f"`{name}` is fixed when the layer is made. Make another with "
+                f"`tokenizer.as_layer({name}={value!r})`."
+            )
+        super().__setattr__(name, value)
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Takes Python strings too: Keras would take a list of them for a list of inputs."""
+        check_threads()
+        if self.pairs and isinstance(inputs, (list, tuple)) and len(inputs) == 2:
+            inputs = tuple(_as_tensor(text) for text in inputs)
+        elif not self.pairs:
+            inputs = _as_tensor(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs) -> dict[str, tf.Tensor]:
+        if not self.pairs:
+            return assemble(self._frame, self._pieces(self._column(inputs)))
+        if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
+            raise ValueError(
+                "A layer made with `pairs=True` expects two string tensors, (text, text_pair). "
+                f"Received: {inputs}."
+            )
+        first, second = (self._pieces(self._column(text)) for text in inputs)
+        return assemble(self._frame, first, second)
+
+    def _column(self, text: tf.Tensor) -> tf.Tensor:
+        if text.dtype != tf.string:
+            raise TypeError(f"Expected a tensor of strings. Received dtype {text.dtype}.")
+        if text.shape.rank == 2 and text.shape[1] == 1:
+            return tf.squeeze(text, 1)
+        if text.shape.rank not in (1, None) and not self.portable:
+            raise ValueError(
+                f"Expected a batch of strings, of shape (B,). Received shape {text.shape}."
+            )
+        return text
+
+    def compute_output_spec(self, inputs) -> dict[str, keras.KerasTensor]:
+        batch = keras.tree.flatten(inputs)[0].shape[0]
+        shape = (batch, self._frame.static_width)
+        shapes = {"input_ids": shape, "attention_mask": shape}
+        if self.return_offsets_mapping:
+            shapes["offset_mapping"] = (*shape, 2)
+        return {name: keras.KerasTensor(shape, dtype="int32") for name, shape in shapes.items()}
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "tokenizer": self._tokenizer.get_config(),
+            **{name: getattr(self, name) for name in _OPTIONS},
+        }
+
+
+def _as_tensor(text):
+    if tf.is_tensor(text) or isinstance(text, keras.KerasTensor):
+        return text
+    return tf.convert_to_tensor(keras.tree.map_structure(utf8, text), tf.string)
+
+
+def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
+    least = 3 if layer.pairs else 2
+    length, padding = layer.max_length, layer.padding
+    if not is_whole(length, least):
+        raise ValueError(
+            f"`max_length` must be an integer of at least {least}, the number of special tokens. "
+            f"Received: {length!r}."
+        )
+    fixed = is_whole(padding)
+    if padding not in ("longest", "max_length") and not (fixed and padding >= length):
+        raise ValueError(
+            "`padding` must be 'longest', 'max_length' or a number of at least `max_length` "
+            f"({length}). Received: {padding!r}."
+        )
+    multiple = layer.pad_to_multiple_of
+    if multiple is not None and not is_whole(multiple, 1):
+        raise ValueError(
+            f"`pad_to_multiple_of` must be an integer of at least 1. Received: {multiple!r}."
+        )
+    if layer.truncation not in STRATEGIES:
+        raise ValueError(
+            f"`truncation` must be one of {STRATEGIES}. Received: {layer.truncation!r}."
+        )
+    for name in ("padding_side", "truncation_side"):
+        if getattr(tokenizer, name) not in SIDES:
+            raise ValueError(f"`{name}` must be one of {SIDES}.")
+    return Frame(
+        cls_id=tokenizer.cls_token_id,
+        sep_id=tokenizer.sep_token_id,
+        pad_id=tokenizer.pad_token_id,
+        max_length=length,
+        width=padding if fixed else length if padding == "max_length" else None,
+        multiple=multiple or 1,
+        truncation=layer.truncation,
+        truncation_side=tokenizer.truncation_side,
+        padding_side=tokenizer.padding_side,
+    )

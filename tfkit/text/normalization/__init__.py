@@ -1,0 +1,1 @@
+"""What BERT's normalizer does to each character."""

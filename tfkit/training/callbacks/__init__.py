@@ -1,0 +1,1 @@
+"""What watches a training: checkpoints, the best weights, logs, progress."""

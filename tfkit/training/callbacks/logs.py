@@ -1,0 +1,144 @@
+"""`Log`: the figures of a training in a file that other tools read."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import io
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from tfkit.utils.files import local_path, write_file
+from tfkit.utils.values import is_whole, plain
+
+Rows = list[dict]
+
+
+def _csv(rows: Rows) -> str:
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _json_lines(rows: Rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+_FORMATS: dict[str, Callable[[Rows], str]] = {".csv": _csv, ".jsonl": _json_lines}
+
+
+@contextlib.contextmanager
+def _going_on(callback: keras.callbacks.Callback, name: str):
+    """No training ends since its figures cannot be written: the first time is a warning."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        if not getattr(callback, "_has_warned", False):
+            reason = getattr(error, "message", None) or error
+            warnings.warn(f"{name} was not written ({reason}). Training goes on.", stacklevel=3)
+        callback._has_warned = True
+
+
+class Log(keras.callbacks.Callback):
+    """Writes a row after every epoch, and every so many batches, to a CSV or JSON lines file.
+
+    A row has the epoch (from 1), the step (batches since the beginning), the seconds of training,
+    the learning rate and all figures. A resumed training goes on after the rows that were written
+    up to its checkpoint. The file is replaced as a whole, so that a reader never sees half a row;
+    if the disk is full, the training goes on, and the next row is written with those before it.
+
+    Args:
+        path: ends in .csv or .jsonl.
+        every: batches between two rows within an epoch; None writes none.
+
+    Raises:
+        ValueError: the path has another end.
+
+    Example:
+
+        >>> callbacks = [Log("figures.jsonl", every=100)]  # of any `model.fit`
+    """
+
+    def __init__(self, path: str | os.PathLike, *, every: int | None = None):
+        super().__init__()
+        self.path, self.every = local_path(path), every
+        if self.path.suffix not in _FORMATS:
+            raise ValueError(
+                f"Expected a log that ends in {' or '.join(_FORMATS)}. Received: '{path}'."
+            )
+        every = plain(every)
+        if every is not None and not is_whole(every, 1):
+            raise ValueError(f"`every` must be a whole number from 1; received {every!r}.")
+
+    def on_train_begin(self, logs=None):
+        self._rows, self._epoch, self._before = [], 0, 0.0
+        self._start = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.every is not None and (batch + 1) % self.every == 0:
+            self._add(batch + 1, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._add(self.params["steps"], logs)
+
+    def _add(self, batches: int | None, logs) -> None:
+        steps = self.params["steps"]
+        self._rows.append(
+            {
+                "epoch": self._epoch + 1,
+                "step": None if steps is None else self._epoch * steps + batches,
+                "seconds": round(self._seconds(), 3),
+                "learning_rate": float(self.model.optimizer.learning_rate),
+                **{name: float(figure) for name, figure in (logs or {}).items()},
+            }
+        )
+        with _going_on(self, f"The log '{self.path}'"):
+            write_file(self.path, _FORMATS[self.path.suffix](self._rows))
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._start
+
+    # === For `Checkpoints` ===
+
+    def get_state(self) -> tuple[dict, list]:
+        """What a resumed training needs to know, as JSON values and arrays."""
+        return {"rows": self._rows, "seconds": self._seconds()}, []
+
+    def set_state(self, values: dict, arrays: list) -> None:
+        """Takes back what `get_state` gave."""
+        self._rows, self._before = values["rows"], values["seconds"]
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras' own; where it cannot write, on a full disk, the training goes on without it."""
+
+
+def _spared(name: str) -> Callable:
+    hook = getattr(keras.callbacks.TensorBoard, name)
+
+    @functools.wraps(hook)
+    def spared(self, *args, **options):
+        if getattr(self, "_has_warned", False):
+            return  # what Keras' own holds is in disorder now
+        with _going_on(self, f"What TensorBoard reads in '{self.log_dir}'"):
+            hook(self, *args, **options)
+
+    return spared
+
+
+for _hook in dir(keras.callbacks.Callback):
+    if _hook.startswith("on_") or _hook == "set_model":
+        setattr(TensorBoard, _hook, _spared(_hook))

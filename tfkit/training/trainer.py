@@ -1,0 +1,236 @@
+"""`Loop`: what Keras' `fit` does, from any batch on, and on any `tf.distribute` strategy.
+
+`fit` starts at the first batch of an epoch, clips gradients before replicas add theirs up, and
+fails under MultiWorkerMirroredStrategy. Here a run begins at the batch that it is told, and the
+sum of all replicas' gradients, over all batches that make an update, is clipped and applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from tfkit.data.epochs import Epochs
+from tfkit.training.callbacks.progress import Progress
+
+
+class Loop:
+    """Trains a compiled model.
+
+    The model's own hooks say what is done with a batch: its call, `compute_loss` and
+    `compute_metrics`. Callbacks are called as `fit` calls them, with a batch at a time.
+
+    Args:
+        model: a compiled, built `keras.Model`; under a strategy, made in its scope, and so its
+            optimizer. Its metrics are made outside.
+        strategy: of `tf.distribute`; None is one replica.
+        accumulate: batches whose gradients make one update; a pass ends with one in any case.
+
+    Attributes:
+        loss: the mean of the epoch so far.
+        history: what `run` gives.
+    """
+
+    def __init__(self, model, *, strategy: tf.distribute.Strategy | None = None, accumulate=1):
+        self.model, self.accumulate = model, accumulate
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.loss = keras.metrics.Mean(name="loss", dtype="float32")
+        self.history = keras.callbacks.History()
+        self._weights = model.trainable_weights
+        self._sums = self._rows = None
+        if accumulate > 1:
+            self._sums = [tf.Variable(tf.zeros(w.shape)) for w in self._weights]
+            self._rows = tf.Variable(0.0)
+        compiled = {"reduce_retracing": True, "jit_compile": model.jit_compile or None}
+        self._train_on = tf.function(self._train, **compiled)
+        self._test_on = tf.function(self._test, **compiled)
+        # The batch is taken in the graph: from Python, its parts would be converted one by one.
+        self._train_next = tf.function(lambda batches: self._train_on(next(batches)))
+        self._test_next = tf.function(lambda batches: self._test_on(next(batches)))
+        self._update = tf.function(self._apply_sums)
+
+    def run(
+        self,
+        train: Epochs,
+        validation: Epochs | None = None,
+        *,
+        epochs: int,
+        first_step: int = 0,
+        change: Callable | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        verbose: str | int = "auto",
+    ) -> keras.callbacks.History:
+        """Trains up to the end of the last epoch.
+
+        Args:
+            train: the batches.
+            validation: likewise, looked at after every epoch.
+            epochs: passes, counted from the beginning of the first.
+            first_step: batches that were trained on before, by an earlier run.
+            change: of `Epochs.dataset`.
+            callbacks: Keras callbacks.
+            verbose: 0 says nothing, 2 a line an epoch, 1 and "auto" also a bar on a terminal.
+
+        Returns: figures by epoch; those of a validation begin with "val_".
+
+        Raises:
+            ValueError, OSError: the file of a `Stream` changed on the way.
+        """
+        bar = False if verbose == 2 else None
+        progress = Progress(steps=train.steps, epochs=epochs, bar=bar)
+        callbacks = keras.callbacks.CallbackList(
+            [self.history, *callbacks, *([progress] if verbose else [])],
+            model=self.model,
+            epochs=epochs,
+            steps=train.steps,
+            verbose=verbose,
+        )
+        try:
+            return self._run(train, validation, epochs, first_step, change, callbacks)
+        except tf.errors.OpError:
+            for source in filter(None, (train, validation)):
+                source.raise_own_error()
+            raise
+        finally:
+            progress.close()
+
+    def _run(self, train, validation, epochs, first_step, change, callbacks):
+        batches = iter(self._shared_out(train, first_step, change))
+        checks = None if validation is None else iter(self._shared_out(validation))
+        first_epoch, first_batch = divmod(first_step, train.steps)
+        self.model.stop_training = False
+        self._reset()
+        callbacks.on_train_begin()
+        logs = None
+        for epoch in range(first_epoch, epochs):
+            if self.model.stop_training:
+                break
+            callbacks.on_epoch_begin(epoch)
+            for batch in range(first_batch, train.steps):
+                callbacks.on_train_batch_begin(batch)
+                figures = self._train_next(batches)
+                if self._sums is not None and (
+                    (batch + 1) % self.accumulate == 0 or batch + 1 == train.steps
+                ):
+                    self._update()
+                callbacks.on_train_batch_end(batch, figures)
+                if self.model.stop_training:
+                    break
+            first_batch = 0
+            logs = self._figures()
+            if checks is not None:
+                self._reset()
+                callbacks.on_test_begin()
+                for _ in range(validation.steps):
+                    self._test_next(checks)
+                callbacks.on_test_end(self._figures())
+                logs |= {f"val_{name}": figure for name, figure in self._figures().items()}
+            self._reset()  # before the callbacks: a checkpoint of the epoch's end begins the next
+            callbacks.on_epoch_end(epoch, logs)
+        callbacks.on_train_end(logs)
+        return self.history
+
+    # === A batch ===
+
+    def _train(self, batch):
+        (loss, y, y_pred), gradients = self._on_replicas(self._gradients, batch)
+        if self._sums is None:
+            self.model.optimizer.apply(gradients, self._weights)
+        else:
+            rows = tf.cast(tf.shape(y)[0], tf.float32)
+            self._rows.assign_add(rows)
+            for total, gradient in zip(self._sums, gradients):
+                total.assign_add(rows * tf.convert_to_tensor(gradient))
+        return self._count(loss, y, y_pred)
+
+    def _apply_sums(self):
+        self.model.optimizer.apply([total / self._rows for total in self._sums], self._weights)
+        for total in (*self._sums, self._rows):
+            total.assign(tf.zeros_like(total))
+
+    def _test(self, batch):
+        return self._count(*self._on_replicas(self._answers, batch))
+
+    def _gradients(self, batch):
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        with tf.GradientTape() as tape:
+            y_pred = self.model(x, training=True)
+            loss = self.model.compute_loss(x, y, y_pred, weights, training=True)
+            scaled = self.model.optimizer.scale_loss(loss)
+        # In half precision the sum of their squares, by which they are clipped, would overflow.
+        gradients = [tf.cast(g, tf.float32) for g in tape.gradient(scaled, self._weights)]
+        if self._replicas > 1:  # dense, since sparse ones could not be clipped together
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+            gradients = self._sum(gradients)
+        return self._whole(loss, y, y_pred, weights), gradients
+
+    def _answers(self, batch):
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        y_pred = self.model(x, training=False)
+        loss = self.model.compute_loss(x, y, y_pred, weights, training=False)
+        return self._whole(loss, y, y_pred, weights)
+
+    def _count(self, loss, y, y_pred):
+        self.loss.update_state(loss, sample_weight=tf.shape(y)[0])
+        figures = self.model.compute_metrics(None, y, y_pred)
+        return {**figures, "loss": self.loss.result()}
+
+    def _figures(self) -> dict[str, float]:
+        figures = {**self.model.get_metrics_result(), "loss": self.loss.result()}
+        return {name: float(figure) for name, figure in figures.items()}
+
+    def _reset(self) -> None:
+        self.model.reset_metrics()
+        self.loss.reset_state()
+
+    # === Replicas ===
+
+    @property
+    def _replicas(self) -> int:
+        return self.strategy.num_replicas_in_sync
+
+    def _shared_out(self, epochs: Epochs, first_step: int = 0, change: Callable | None = None):
+        if self._replicas == 1:
+            return epochs.dataset(first_step, change=change)
+
+        def of_worker(context):
+            count = context.num_replicas_in_sync // context.num_input_pipelines
+            first = count * context.input_pipeline_id
+            mine = range(first, first + count)
+            return epochs.dataset(first_step, replicas=self._replicas, mine=mine, change=change)
+
+        return self.strategy.distribute_datasets_from_function(of_worker)
+
+    def _on_replicas(self, function: Callable, batch):
+        """What `function` gives on any replica: it gives the same on all."""
+        results = self.strategy.run(function, args=(batch,))
+        return tf.nest.map_structure(
+            lambda result: self.strategy.experimental_local_results(result)[0], results
+        )
+
+    def _sum(self, tensors):
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+    def _whole(self, loss, y, y_pred, weights):
+        """The whole batch's loss, labels and answers, of every replica's share."""
+        if self._replicas == 1:
+            return loss, y, y_pred
+        context = tf.distribute.get_replica_context()
+
+        devices = self.strategy.extended.worker_devices  # of this process
+        number = tf.get_static_value(context.replica_id_in_sync_group)
+        device = devices[number % len(devices)]
+
+        def gather(tensor):
+            with tf.device(device):  # several workers gather only what has a device
+                tensor = tf.identity(tensor)
+            whole = context.all_gather(tensor, axis=0)
+            return tf.ensure_shape(whole, [None, *tensor.shape[1:]])  # gathering forgets it
+
+        y, y_pred, weights = tf.nest.map_structure(gather, (y, dict(y_pred), weights))
+        real = weights > 0  # the rows that fill up the last share weigh nothing
+        y, y_pred = tf.nest.map_structure(lambda tensor: tensor[real], (y, y_pred))
+        return self._sum(loss), y, y_pred
