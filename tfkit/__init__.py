@@ -23,7 +23,7 @@ _MODULES = {
     "tfkit.explanation.explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
     "tfkit.models.distilbert": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
-    "tfkit.models.outputs": ["ModelOutput"],
+    "tfkit.tasks.outputs": ["ModelOutput"],
     "tfkit.inference.pipelines": ["pipeline"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -12,7 +12,7 @@ from keras import ops
 from tfkit.data.examples import Examples
 from tfkit.models.keras_model import TrainableModel
 from tfkit.models.losses import problem_type
-from tfkit.models.outputs import TFSequenceClassifierOutput
+from tfkit.tasks.outputs import TFSequenceClassifierOutput
 
 
 def soft_target_loss(kind: str, teacher_logits, student_logits, temperature: float):

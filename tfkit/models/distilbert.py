@@ -19,7 +19,7 @@ from tfkit.models.config import DistilBertConfig
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge, shaped_as
 from tfkit.models.losses import classification_loss, problem_type, task_of_loss
-from tfkit.models.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
+from tfkit.tasks.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
 from tfkit.utils.keras_backend import keras, ops
 
 

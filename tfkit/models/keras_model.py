@@ -11,7 +11,7 @@ from tfkit.models.changes import ChangeableModel
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.inputs import as_tensors, check_shapes
 from tfkit.models.losses import metrics_on_logits, on_logits, refuse_fractions_in_xla
-from tfkit.models.outputs import ModelOutput
+from tfkit.tasks.outputs import ModelOutput
 from tfkit.utils.keras_backend import keras, ops
 
 

@@ -8,7 +8,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfkit.models.outputs import TFSequenceClassifierOutput
+from tfkit.tasks.outputs import TFSequenceClassifierOutput
 
 OUTPUT = TFSequenceClassifierOutput(logits=[1], hidden_states=(2, 3), loss=None)
 
