@@ -104,3 +104,50 @@ def test_a_forked_process_works_before_tensorflow_ran_and_is_told_after():
     for said in others:
         assert "forked from one in which it had already run" in said
         assert "'spawn'" in said and "as_layer()" in said
+
+
+_OTHERS = """
+import multiprocessing
+import tensorflow as tf
+
+def tokenize(_):
+    from tfkit import DistilBertTokenizer
+
+    try:
+        return DistilBertTokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] hello".split())("hello")
+    except RuntimeError as error:
+        return str(error)
+
+tf.constant(1) + 1
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(*pool.map_async(tokenize, [0]).get(60))
+
+import datasets, torch
+from tfkit import DistilBertTokenizer
+
+tokenizer = DistilBertTokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] hello".split())
+tokenizer("hello")
+table = datasets.Dataset.from_dict({"text": ["hello"] * 8})
+loader = torch.utils.data.DataLoader(["hello"] * 8, num_workers=2, collate_fn=tokenizer)
+for run in (
+    lambda: table.map(lambda rows: tokenizer(rows["text"]), batched=True, num_proc=2),
+    lambda: [*loader],
+):
+    try:
+        print(run())
+    except RuntimeError as error:
+        print(str(error).replace("\\n", " "))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the fork of Linux")
+def test_workers_of_other_libraries_are_told_too():
+    """Of a pool that imports tfkit after the fork, of `datasets` and of torch's `DataLoader`."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _OTHERS], capture_output=True, text=True, timeout=300, check=True
+    )
+    said = ran.stdout.splitlines()
+    assert len(said) == 3
+    for line in said:
+        assert "forked from one in which it had already run" in line and "'spawn'" in line

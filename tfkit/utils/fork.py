@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
 
 _lost = False
 _started = False
@@ -31,13 +33,20 @@ def start_threads() -> None:
     _started = True
 
 
-def _after_fork() -> None:
-    global _lost
+def _running() -> bool:
+    """Whether TensorFlow's threads have come: with the first use of its context."""
     module = sys.modules.get("tensorflow.python.eager.context")
     context = module and module.context_safe()
-    # Threads come with the context's first use; until then a fork takes nothing from TensorFlow.
-    _lost = _lost or _started or bool(context and getattr(context, "_initialized", True))
+    return bool(context and getattr(context, "_initialized", True))
+
+
+def _after_fork() -> None:
+    global _lost
+    _lost = _lost or _started or _running()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+with contextlib.suppress(OSError):  # Linux says which threads there are
+    # Imported after the fork: there are Python's own threads alone.
+    _lost = _running() and len(os.listdir("/proc/self/task")) <= threading.active_count()
