@@ -18,7 +18,7 @@ _MODULES = {
     "tfkit.models.config": ["AutoConfig", "DistilBertConfig"],
     "tfkit.text.auto": ["AutoTokenizer"],
     "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast"],
-    "tfkit.text.call.encoding": ["BatchEncoding"],
+    "tfkit.text.call.batch_encoding": ["BatchEncoding"],
     "tfkit.text.graph.layer": ["TokenizerLayer"],
     "tfkit.explanation.explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],

@@ -33,7 +33,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tfkit.text import normalizer_model  # noqa: E402
+from tfkit.text.normalization import normalizer_model  # noqa: E402
 
 TABLE = ROOT / "tfkit" / "text" / "normalization" / "unicode.json"
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]

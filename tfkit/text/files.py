@@ -6,7 +6,7 @@ import os
 import tempfile
 
 from tfkit.hub import HubOptions, upload
-from tfkit.text import folder
+from tfkit.text import hf_files as folder
 from tfkit.text.special_tokens import TokenTable
 from tfkit.utils.files import local_path, staged
 

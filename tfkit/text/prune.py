@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tfkit.text.call.texts import read
+from tfkit.text.call.arguments import read
 from tfkit.text.normalization.normalizer import normalize
 from tfkit.text.vocabulary import Vocabulary
 

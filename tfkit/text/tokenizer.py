@@ -16,8 +16,8 @@ from tfkit.text.files import TokenizerFiles
 from tfkit.text.graph.kernels import Pieces
 from tfkit.text.graph.layer import TokenizerLayer
 from tfkit.text.graph.portable import PortablePieces
+from tfkit.text.graph.word_piece import WordPieces
 from tfkit.text.normalization.normalizer import NormalizerOptions
-from tfkit.text.pieces import WordPieces
 from tfkit.text.special_attributes import SpecialTokenAttributes
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tfkit.text.call import texts
-from tfkit.text.call.batch import encode
-from tfkit.text.call.encoding import BatchEncoding
+from tfkit.text.call import arguments as texts
+from tfkit.text.call.batch_encoding import BatchEncoding
+from tfkit.text.call.encode import encode
 from tfkit.text.call.options import CallOptions
 from tfkit.text.call.padding import pad
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfkit.text.call.encoding import BatchEncoding
+from tfkit.text.call.batch_encoding import BatchEncoding
 from tfkit.text.call.options import CallOptions
 from tfkit.text.call.tensors import as_tensor
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfkit.text.call.texts import Texts
+from tfkit.text.call.arguments import Texts
 from tfkit.text.graph.kernels import Pieces
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import functools
 
 import tensorflow as tf
 
-from tfkit.text.graph.assembly import SIDES, STRATEGIES, Frame, assemble
+from tfkit.text.graph.post_processor import SIDES, STRATEGIES, Frame, assemble
 from tfkit.utils.fork import check_threads
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.unicode_text import utf8

@@ -6,7 +6,7 @@ the longest piece from the left, gets the added tokens and their single characte
 An ordinary second pass gives the pieces of the text; those that lie in an added token give way to
 it. Both count in bytes of the text.
 
-That gives the ids of `tfkit.text.pieces`, with two conditions:
+That gives the ids of `tfkit.text.graph.word_piece`, with two conditions:
 
 * an added token begins and ends with a character that is a word of its own anyway (punctuation,
   as in "[MASK]" and "<ent>"): only then does the text beside it stay as it is;

@@ -2,7 +2,7 @@
 
 What the kernels cannot do is rare, and stands behind a `tf.cond` that ordinary text does not
 enter: words of more than 100 bytes (the limit is 100 characters, and the kernel counts bytes), and
-the cases of `tfkit.text.rare`.
+the cases of `tfkit.text.graph.added_vocabulary`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.text.added_tokens import AddedToken
+from tfkit.text.graph.added_vocabulary import RareCases, character_of
 from tfkit.text.graph.kernels import Kernels, Pieces
 from tfkit.text.normalization.normalizer import NormalizerOptions
 from tfkit.text.normalization.white_space import WhiteSpace
-from tfkit.text.rare import RareCases, character_of
 from tfkit.text.vocabulary import Vocabulary
 
 _SHARDS, _SHARDED_FROM = 4, 128  # parts of a batch, and the batch from which on it has parts

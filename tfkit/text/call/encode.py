@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfkit.text.call.encoding import BatchEncoding, Encoding
+from tfkit.text.call.arguments import Texts
+from tfkit.text.call.batch_encoding import BatchEncoding, Encoding
 from tfkit.text.call.options import CallOptions
-from tfkit.text.call.rows import Row, rows_of
 from tfkit.text.call.source import Source
 from tfkit.text.call.tensors import as_tensor
-from tfkit.text.call.texts import Texts
-from tfkit.text.graph.assembly import Frame, assemble
+from tfkit.text.call.truncation import Row, rows_of
+from tfkit.text.graph.post_processor import Frame, assemble
 
 if TYPE_CHECKING:
     from tfkit.text.tokenizer import DistilBertTokenizer

@@ -1,6 +1,6 @@
 """Rows of a tokenizer call: which tokens stay, and which rows a text overflows into.
 
-The Python side of what `tfkit.text.graph.assembly` does in the graph; the counting is that of
+What `tfkit.text.graph.post_processor` does in the graph, in Python; the counting is that of
 `tokenizers` (`utils/truncation.rs`, `processors/template.rs`).
 """
 
