@@ -93,7 +93,8 @@ def shaped_as(mask, tokens):
     """
     if mask is None or tokens is None or None not in (*mask.shape[:2], *tokens.shape[:2]):
         return mask  # `check_shapes` has seen it
-    return tf.reshape(mask, tf.shape(tokens)[:2])
+    # Sizes that can be broadcast to the tokens', and are as many numbers, are the tokens' own.
+    return tf.reshape(tf.broadcast_to(mask, tf.shape(tokens)[:2]), tf.shape(mask))
 
 
 def merge(batch, named: dict) -> dict:
