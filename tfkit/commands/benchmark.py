@@ -8,6 +8,7 @@ import itertools
 
 from tfkit.commands.shared import add_columns, add_model, columns, model_and_tokenizer
 from tfkit.utils.console import print_json
+from tfkit.utils.processes import available_cpus
 
 HELP = "how fast a model answers your texts on this machine"
 _PRECISIONS = ("float32", "bfloat16", "int8")
@@ -33,7 +34,7 @@ def run(options) -> None:
     from tfkit import data
     from tfkit.export.samples import sample
     from tfkit.inference import speed
-    from tfkit.inference.machine import has_bfloat16, processor_name, processors
+    from tfkit.inference.machine import has_bfloat16, processor_name
 
     if options.texts < 1:
         raise ValueError(f"--texts must be at least 1. Received: {options.texts}.")
@@ -51,7 +52,7 @@ def run(options) -> None:
     precisions = options.precision or [name for name in _PRECISIONS if there[name]]
     model, tokenizer = model_and_tokenizer(options.model, dtype="float32")
     speeds = speed.measure(model, tokenizer, texts, precisions, seconds=options.seconds)
-    machine = {"processor": processor_name(), "processors": processors(), "texts": len(texts)}
+    machine = {"processor": processor_name(), "processors": available_cpus(), "texts": len(texts)}
     if options.json:
         print_json({**machine, "speeds": [*map(dataclasses.asdict, speeds)]}, indent=2)
         return

@@ -12,7 +12,8 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
     named_kind,
 )
-from tfkit.utils.console import characters, print_json
+from tfkit.utils.console import print_json
+from tfkit.utils.strings import decode_escaped
 
 HELP = "which words decided, in the terminal and as a page; attention maps as a plot"
 
@@ -48,7 +49,7 @@ def run(options) -> None:
     if options.layer is not None and not options.attention:
         raise ValueError("--layer goes with --attention FILE.")
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options))
-    texts = [text and characters(text) for text in (options.text, options.text_pair)]
+    texts = [text and decode_escaped(text) for text in (options.text, options.text_pair)]
     why = explain(
         model,
         tokenizer,

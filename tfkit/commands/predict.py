@@ -11,7 +11,8 @@ from tfkit.commands.progress import Progress
 from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
 from tfkit.commands.standard_input import arriving
 from tfkit.demo.shipped import small_model
-from tfkit.utils.console import characters, print_json, quiet_tensorflow
+from tfkit.utils.console import print_json, quiet_tensorflow
+from tfkit.utils.strings import decode_escaped
 
 HELP = "label and score of texts: arguments, a file, or stdin"
 _AT_ONCE = 1024  # texts that are in memory
@@ -74,7 +75,7 @@ def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
         return None, ([_row(line) for line in some] for some in lines)
     if "-" in options.texts:
         raise ValueError("Expected texts, or - alone for standard input. Received both.")
-    return len(options.texts), _chunks(_row(characters(text)) for text in options.texts)
+    return len(options.texts), _chunks(_row(decode_escaped(text)) for text in options.texts)
 
 
 def _row(text: str, pair: str | None = None) -> dict:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 from tfkit.data.data_file import text_codec
-from tfkit.utils.console import characters
+from tfkit.utils.strings import decode_escaped
 
 _BYTES_AT_ONCE = 1 << 16
 
@@ -56,7 +56,7 @@ def _has_more() -> bool:
 
 def _readable(lines: list[str], encoding: str) -> list[str]:
     """The lines with U+FFFD for the bytes that could not be decoded."""
-    found = [characters(line) for line in lines]
+    found = [decode_escaped(line) for line in lines]
     if found != lines:
         warnings.warn(
             f"Standard input is not {encoding} throughout: bytes that are not are read as U+FFFD. "

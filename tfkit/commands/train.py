@@ -14,7 +14,7 @@ from tfkit.commands.shared import (
 )
 from tfkit.commands.starting_model import POLICIES, starting_model
 from tfkit.utils.files import local_path
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 HELP = "fine-tune a classifier on a file of labelled texts"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from tfkit.utils.processes import available_cpus
 
 _MOST = 8
 
@@ -22,7 +23,7 @@ def made_ahead(elements: tf.data.Dataset, make: Callable) -> tf.data.Dataset:
         >>> [int(x) for x in made_ahead(tf.data.Dataset.range(3), lambda x: 2 * x)]
         [0, 2, 4]
     """
-    count = min(os.cpu_count() or 1, _MOST)
+    count = min(available_cpus(), _MOST)
     options = tf.data.Options()
     options.autotune.enabled = False
     make = tf.autograph.experimental.do_not_convert(make)

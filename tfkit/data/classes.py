@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from tfkit.data.labels import as_names, class_numbers, order_names
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 # How a class's yes or no may be written in a row that has one for each class.
 _YES_NO = {"0": False, "1": True, False: False, True: True}

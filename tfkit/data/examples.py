@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfkit.models.config_rules import PROBLEM_TYPES
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 _SHOWN = {
     "single_label_classification": ", {} labels: {}",

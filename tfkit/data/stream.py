@@ -16,7 +16,7 @@ from tfkit.data.readers import columns_of
 from tfkit.data.sources import Source, source_of
 from tfkit.data.table import BadRow, SkippedRows, checked_rows
 from tfkit.models.config_rules import check_problem_type
-from tfkit.utils.wording import counted
+from tfkit.utils.strings import counted
 
 _ROWS_AT_ONCE = 1024
 _MOST_LISTED = 1000

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tfkit.data.labels import clean_label, clean_labels, clean_number, is_list, plain
 from tfkit.data.sources import Source
-from tfkit.utils.wording import counted
+from tfkit.utils.strings import counted
 
 _SHOWN = 3
 

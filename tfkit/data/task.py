@@ -7,7 +7,7 @@ from typing import Any
 
 from tfkit.data.examples import Examples
 from tfkit.data.stream import Stream
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 
 def check_task(config, examples: Examples | Stream) -> None:

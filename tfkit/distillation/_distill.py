@@ -9,7 +9,7 @@ from tfkit.data.examples import Examples, check_examples
 from tfkit.distillation.augmentation import Augmentation
 from tfkit.distillation.loss import Distiller, TaughtExamples
 from tfkit.distillation.teacher import load_teacher, teacher_logits
-from tfkit.training.fine_tune import check_labels, fine_tune
+from tfkit.training._fine_tune import check_labels, fine_tune
 
 
 def distill(

@@ -16,7 +16,7 @@ from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.config import DistilBertConfig
 from tfkit.text.auto import AutoTokenizer
 from tfkit.text.tokenizer import DistilBertTokenizer
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 
 def teacher_logits(

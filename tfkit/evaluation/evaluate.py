@@ -14,7 +14,7 @@ from tfkit.evaluation.regression import RegressionEvaluation, score_regression
 from tfkit.evaluation.single_label import Evaluation, score_single_label
 from tfkit.inference.batching import finite
 from tfkit.models.inputs import token_limit
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 AnyEvaluation = Evaluation | MultiLabelEvaluation | RegressionEvaluation
 

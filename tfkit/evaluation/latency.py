@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.inputs import token_limit
-from tfkit.utils.wording import counted
+from tfkit.utils.processes import available_cpus
+from tfkit.utils.strings import counted
 
 # Strings, a column each for text and pair, to anything computed from them.
 Answer = Callable[[list[Sequence[str]]], object]
@@ -94,5 +94,4 @@ def _machine() -> str:
             tf.config.list_physical_devices("GPU")[0]
         )
         return f"{len(gpus)} × {details.get('device_name', 'GPU')}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{counted(cores, 'CPU core')} ({platform.machine()})"
+    return f"{counted(available_cpus(), 'CPU core')} ({platform.machine()})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfkit.evaluation.calibration import Calibration, calibration
 from tfkit.evaluation.counts import Figures, averages, class_figures, class_table
-from tfkit.utils.wording import counted
+from tfkit.utils.strings import counted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfkit.utils.wording import counted
+from tfkit.utils.strings import counted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,8 @@ from tfkit.inference.batching import finite
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.utils.files import local_path, write_file
+from tfkit.utils.strings import listed
 from tfkit.utils.values import is_whole, plain
-from tfkit.utils.wording import listed
 
 # Of the change in score: what a gap may be, so that more steps are not worth their time.
 _SMALL_GAP, _SMALLEST_GAP = 0.01, 1e-3

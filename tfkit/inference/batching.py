@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.strings import utf8
 
 BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 # The most tokens of a batch in TensorFlow. Fewer leave the matrix products short, more leave the

@@ -21,7 +21,7 @@ from tfkit.inference.c_cache import DESCRIPTION, digests
 from tfkit.models.config import DistilBertConfig
 from tfkit.utils.console import quiet_libraries
 from tfkit.utils.files import forget, unsealed
-from tfkit.utils.fork import check_threads, start_threads
+from tfkit.utils.processes import check_threads, start_threads
 
 
 def load(name: str, folder: Path) -> KeptClassifier | None:

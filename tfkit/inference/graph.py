@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.inference.batching import TOKENS
-from tfkit.utils.fork import check_threads
+from tfkit.utils.processes import check_threads
 
 
 class InGraph:

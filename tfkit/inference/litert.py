@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfkit.inference.cache import stored
 from tfkit.inference.litert_graph import convert, row_bias
-from tfkit.inference.machine import processors
+from tfkit.utils.processes import available_cpus
 
 
 class Packed:
@@ -56,7 +56,7 @@ class Packed:
         # It has to outlive the interpreter, which reads it.
         self._content = stored(model, precision, convert)
         self._interpreter = Interpreter(
-            model_content=self._content, num_threads=threads or processors()
+            model_content=self._content, num_threads=threads or available_cpus()
         )
         self._run = self._interpreter.get_signature_runner()
         self._turn = threading.Lock()  # an interpreter serves one caller at a time

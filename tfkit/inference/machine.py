@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 
@@ -23,11 +22,6 @@ def has_bfloat16(cpuinfo: str | None = None) -> bool:
         cpuinfo = path.read_text("utf-8") if path.exists() else ""
     words = set(cpuinfo.split())
     return not words or bool(words & _BFLOAT16)
-
-
-def processors() -> int:
-    """How many this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def processor_name() -> str:

@@ -18,7 +18,7 @@ from tfkit.models.distilbert import TFDistilBertForSequenceClassification
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
 from tfkit.text.auto import AutoTokenizer
-from tfkit.utils.ignored_keywords import PIPELINE, drop_habits
+from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 
 TASKS = ("text-classification", "sentiment-analysis")
 # What Hugging Face's pipeline of this name runs when none is given.
@@ -59,7 +59,7 @@ def pipeline(
         raise ValueError(f"Expected a task, one of {', '.join(TASKS)}, or a model. Received none.")
     if task is not None and task not in TASKS:
         raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
-    options = drop_habits(options, PIPELINE)
+    options = drop_ignored(options, PIPELINE)
     calls = {key: options.pop(key) for key in _CALLS if key in options}
     dtype = {"dtype": options.pop("dtype")} if "dtype" in options else {}
     model = DEFAULT_MODEL if model is None else model
@@ -162,7 +162,7 @@ class TextClassificationPipeline:
             TypeError: something is not a string.
             ValueError: an option is none that it may be, or a score is not finite.
         """
-        options = drop_habits(options, PIPELINE)
+        options = drop_ignored(options, PIPELINE)
         single, asked = isinstance(texts, (str, dict)), top_k != -1
         top_k = None if return_all_scores else top_k if asked else self.top_k
         scores = self.scores([texts] if single else list(texts), **options)

@@ -18,9 +18,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfkit.inference import c_library
-from tfkit.utils.child_process import TIMEOUT, ending
 from tfkit.utils.files import local_path
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.processes import TIMEOUT, ending
+from tfkit.utils.strings import utf8
 
 _LAST_SECONDS = 10.0  # for a process that says no more to end
 _LAST_BYTES = 4000

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfkit.inference.pipelines import TextClassificationPipeline
 from tfkit.inference.tokenize import Tokenize
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.strings import utf8
 
 _ROWS = 2048  # of the matrix product that stands for the machine
 _LEAST = 3  # runs of whatever is timed

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfkit.inference.batching import Tokens
-from tfkit.utils.fork import check_threads
+from tfkit.utils.processes import check_threads
 
 
 class Tokenize:

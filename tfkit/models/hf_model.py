@@ -16,9 +16,9 @@ from tfkit.models import keras_nlp
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.inputs import TENSORS, as_tensors
 from tfkit.models.keras_model import TrainableModel
-from tfkit.utils.fork import check_threads
-from tfkit.utils.ignored_keywords import LOADING, SAVING, drop_habits
+from tfkit.utils.ignored_keywords import LOADING, SAVING, drop_ignored
 from tfkit.utils.keras_backend import keras
+from tfkit.utils.processes import check_threads
 
 _NO_HDF5 = (
     "Expected a path that ends in `.keras`. Keras' older `.h5` files do not hold a model of tfkit: "
@@ -120,7 +120,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
             TypeError: an override is no key of the config.
             ValueError: the files are damaged, or do not fit the model; the message names the keys.
         """
-        overrides = drop_habits(overrides, LOADING)
+        overrides = drop_ignored(overrides, LOADING)
         dtype = overrides.pop("torch_dtype", None) if dtype is None else dtype
         if type(dtype).__module__.split(".")[0] in ("numpy", "tensorflow", "torch"):
             dtype = keras.backend.standardize_dtype(dtype)
@@ -141,7 +141,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         return model
 
     def save_pretrained(
-        self, save_directory: str | os.PathLike, *, max_shard_size: int | str = "5GB", **habits
+        self, save_directory: str | os.PathLike, *, max_shard_size: int | str = "5GB", **ignored
     ) -> None:
         """Writes config.json and model.safetensors, which Transformers (PyTorch) loads as is.
 
@@ -152,9 +152,9 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
             save_directory: made where it does not exist; other files in it stay.
             max_shard_size: bytes, or a text such as "200MB"; a larger model.safetensors is cut
                 into several files with an index.
-            **habits: of Transformers, `safe_serialization=True`; to upload, call `push_to_hub`.
+            **ignored: of Transformers, `safe_serialization=True`; to upload, call `push_to_hub`.
         """
-        unknown = drop_habits(habits, SAVING)
+        unknown = drop_ignored(ignored, SAVING)
         if unknown:
             raise TypeError(f"`save_pretrained` has no option {', '.join(unknown)}.")
         save_weights(self, save_directory, max_shard_size=max_shard_size)

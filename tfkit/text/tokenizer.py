@@ -21,8 +21,8 @@ from tfkit.text.normalization.normalizer import NormalizerOptions
 from tfkit.text.special_attributes import SpecialTokenAttributes
 from tfkit.text.special_tokens import DEFAULTS, TokenTable
 from tfkit.text.vocabulary import Vocabulary
-from tfkit.utils.fork import check_threads
-from tfkit.utils.ignored_keywords import TOKENIZER, drop_habits
+from tfkit.utils.ignored_keywords import TOKENIZER, drop_ignored
+from tfkit.utils.processes import check_threads
 
 
 class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttributes, TokenizerFiles):
@@ -52,7 +52,7 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
             names for one option.
         max_input_chars_per_word: a longer word is unknown.
         continuing_subword_prefix: what marks a token that continues a word.
-        **habits: keywords of Transformers that change nothing here, see
+        **ignored: keywords of Transformers that change nothing here, see
             `tfkit.utils.ignored_keywords`.
 
     Example:
@@ -88,9 +88,9 @@ class DistilBertTokenizer(TokenizerCalls, TokenConversions, SpecialTokenAttribut
         max_input_chars_per_word: int = 100,
         continuing_subword_prefix: str = "##",
         name_or_path: str = "",
-        **habits,
+        **ignored,
     ):
-        unknown = drop_habits(habits, TOKENIZER)
+        unknown = drop_ignored(ignored, TOKENIZER)
         if unknown:
             raise TypeError(f"{type(self).__name__} has no option {', '.join(unknown)}.")
         if (vocab is None) == (vocab_file is None):

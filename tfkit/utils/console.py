@@ -11,20 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-
-def characters(text: str) -> str:
-    r"""The text with U+FFFD for what is no character: half a surrogate pair. Bytes of an argument
-    that the locale does not know, which Python hands over as such halves, are taken for UTF-8.
-
-    Example:
-
-        >>> characters("\udcc3\udca9"), characters("\ud800") == "\ufffd"
-        ('é', True)
-    """
-    if text.isascii():
-        return text
-    whole = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
-    return whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+from tfkit.utils.strings import decode_escaped
 
 
 def print_json(value, *, indent: int | None = None) -> None:
@@ -34,7 +21,7 @@ def print_json(value, *, indent: int | None = None) -> None:
     Raises:
         ValueError: a number is not finite, which JSON does not know.
     """
-    text = characters(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent))
+    text = decode_escaped(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent))
     if codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name != "utf-8":
         text = re.sub("[^\0-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
     print(text)

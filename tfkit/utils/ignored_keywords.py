@@ -69,22 +69,22 @@ PIPELINE = {
 }
 
 
-def drop_habits(options: dict[str, Any], habits: dict[str, tuple | None]) -> dict[str, Any]:
-    """`options` without the keywords of `habits`.
+def drop_ignored(options: dict[str, Any], ignored: dict[str, tuple | None]) -> dict[str, Any]:
+    """`options` without the keywords of `ignored`.
 
     Raises:
         ValueError: one of them asks for something else than what tfkit does.
 
     Example:
 
-        >>> drop_habits({"device": -1, "top_k": 2}, PIPELINE)
+        >>> drop_ignored({"device": -1, "top_k": 2}, PIPELINE)
         {'top_k': 2}
     """
-    for name in habits.keys() & options.keys():
-        allowed = habits[name]
+    for name in ignored.keys() & options.keys():
+        allowed = ignored[name]
         if allowed is not _ANY and options[name] not in allowed:
             raise ValueError(
                 f"Expected `{name}={allowed[0]!r}`, as it always is here. Received: "
                 f"{options[name]!r}. Leave it out."
             )
-    return {name: value for name, value in options.items() if name not in habits}
+    return {name: value for name, value in options.items() if name not in ignored}

@@ -16,8 +16,8 @@ import numpy as np
 from tfkit.export.answers import demand_finite
 from tfkit.export.mobile.classifier import Classifier
 from tfkit.export.report import ExportError, Mismatch
-from tfkit.utils.child_process import TIMEOUT, ending
 from tfkit.utils.files import enough_room
+from tfkit.utils.processes import TIMEOUT, ending
 
 _SCRIPT = Path(__file__).with_name("memory_process.py")
 # Between two runs of the same file on the same tokens.

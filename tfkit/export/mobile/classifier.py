@@ -13,7 +13,7 @@ from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of,
 from tfkit.export.mobile.mediapipe.metadata import INPUTS
 from tfkit.inference.batching import finite
 from tfkit.utils.files import local_path
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.strings import utf8
 
 # The inputs of a file's signatures -> its form.
 _FORM_OF = {

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.inference.batching import finite
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.strings import utf8
 
 # Scheme, host with port, name, and perhaps which version.
 _ADDRESS = re.compile(

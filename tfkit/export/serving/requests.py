@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.export.answers import KerasAnswers
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.strings import utf8
 
 
 def example(text: str | bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfkit.utils.keras_backend import keras
-from tfkit.utils.unicode_text import characters
+from tfkit.utils.strings import replace_surrogates
 
 _FORMS = {
     False: "a string, a list of strings or a list of pairs of strings",
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
 
 def _string(value: Any, index: int, name: str) -> str:
     if isinstance(value, str):
-        return characters(value)
+        return replace_surrogates(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     raise ValueError(

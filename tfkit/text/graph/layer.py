@@ -8,9 +8,9 @@ import functools
 import tensorflow as tf
 
 from tfkit.text.graph.post_processor import SIDES, STRATEGIES, Frame, assemble
-from tfkit.utils.fork import check_threads
 from tfkit.utils.keras_backend import keras
-from tfkit.utils.unicode_text import utf8
+from tfkit.utils.processes import check_threads
+from tfkit.utils.strings import utf8
 from tfkit.utils.values import is_whole, plain
 
 _OPTIONS = (
