@@ -39,7 +39,7 @@ from tfkit.data import Examples
 from tfkit.evaluation import score
 from tfkit.text.learn import learn_vocabulary
 from tfkit.training import adamw, distill, teacher_logits
-from tfkit.training.token_dropout import token_dropout
+from tfkit.training._fine_tune import token_dropout
 
 NAMES = ("negative", "positive")
 VOCABULARY, POSITIONS = 8000, 128

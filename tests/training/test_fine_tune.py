@@ -89,7 +89,7 @@ def test_label_smoothing_raises_the_least_loss():
 
 
 def test_token_dropout_hides_words_and_nothing_else():
-    from tfkit.training.token_dropout import token_dropout
+    from tfkit.training._fine_tune import token_dropout
 
     features, _ = next(iter(data.dataset(TRAIN, TOKENIZER, batch_size=32)))
     hidden = token_dropout(TOKENIZER, 0.5, seed=1)(0, features)

@@ -6,16 +6,14 @@ import importlib
 
 from tfkit.evaluation.evaluate import evaluate, score
 from tfkit.evaluation.single_label import Evaluation
+from tfkit.training._fine_tune import fine_tune
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.callbacks.logs import Log
 from tfkit.training.callbacks.progress import Progress
 from tfkit.training.class_weights import class_weights
-from tfkit.training.fine_tune import fine_tune
-from tfkit.training.fused_adamw import AdamW
-from tfkit.training.layer_rates import freeze, layer_rates
 from tfkit.training.metrics import F1
-from tfkit.training.optimizer import WarmupLinearDecay, adamw
+from tfkit.training.optimizers import AdamW, WarmupLinearDecay, adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
 from tfkit.training.strategies import is_chief, named_strategy
 from tfkit.training.trainer import Loop

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.data.stream import Stream
-from tfkit.utils.wording import listed
+from tfkit.utils.strings import listed
 
 
 def class_weights(

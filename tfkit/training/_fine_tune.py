@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -19,10 +19,8 @@ from tfkit.training import objectives
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints, stateful
 from tfkit.training.class_weights import class_weights
-from tfkit.training.layer_rates import freeze, layer_rates
-from tfkit.training.optimizer import adamw
+from tfkit.training.optimizers import adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
-from tfkit.training.token_dropout import token_dropout
 from tfkit.training.trainer import Loop
 
 
@@ -221,6 +219,30 @@ def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> 
             "Expected a `seed`, the same for all workers, by which they share out the texts. "
             "Received None."
         )
+
+
+def token_dropout(tokenizer, share: float, seed: int) -> Callable:
+    """A change of `Epochs.dataset` that puts [MASK] in place of a share of the words' tokens.
+
+    What is hidden depends on the seed and the batch's number alone.
+
+    Args:
+        tokenizer: whose tokens they are; special tokens stay.
+        share: from 0 to 1.
+        seed: of the choice.
+
+    Returns: a function `(number, features) -> features`.
+    """
+    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
+
+    def hide(number, features):
+        ids = features["input_ids"]
+        is_word = tf.reduce_all(ids[..., None] != special, axis=-1)
+        place = tf.stack([tf.constant(seed, tf.int64), tf.cast(number, tf.int64)])
+        hidden = is_word & (tf.random.stateless_uniform(tf.shape(ids), place) < share)
+        return {**features, "input_ids": tf.where(hidden, tokenizer.mask_token_id, ids)}
+
+    return hide
 
 
 def check_labels(model, examples: Examples | Stream) -> None:

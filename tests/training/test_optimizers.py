@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification
 from tfkit.training import AdamW
-from tfkit.training import fused_adamw as module
+from tfkit.training import optimizers as module
 
 SHAPES = {"embeddings": (7, 3), "kernel": (3, 4), "bias": (4,), "gamma": (3,)}
 TOKENS = [1, 5, 1, 0, 5, 1]  # tokens 1 and 5 several times
