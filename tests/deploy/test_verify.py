@@ -14,10 +14,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.cli import main
-from tfkit.export.answers import agreement, demand
+from tfkit.export.answers import agreement, require_agreement
 from tfkit.export.mobile.check import mismatches
-from tfkit.export.serving import made_of
-from tfkit.export.serving.made_of import FILE
+from tfkit.export.serving.fingerprint import FILE, exported_length, write_fingerprint
 from tfkit.export.serving.requests import example, strings
 from tfkit.export.serving.warmup import WARMUP_FILE, read_warmup, write_warmup
 
@@ -81,11 +80,11 @@ def test_a_smaller_model_is_not_taken_for_the_whole(model, tokenizer, tmp_path, 
     words = dict(tokenizer.get_vocab())
     words["good"], words["bad"] = words["bad"], words["good"]
     with pytest.raises(ValueError, match="Received another vocabulary"):
-        made_of.length_of(_kept(tmp_path, model, tokenizer), model, _Words(words), None)
+        exported_length(_kept(tmp_path, model, tokenizer), model, _Words(words), None)
 
 
 def _kept(folder, model, tokenizer):
-    made_of.write(folder, model, tokenizer, 12)
+    write_fingerprint(folder, model, tokenizer, 12)
     return folder
 
 
@@ -101,12 +100,12 @@ def test_where_two_classes_tie_either_is_right():
     """Half precision may swap them, though no score is far off."""
     keras, exported = np.array([[0.4995, 0.5005]]), np.array([[0.5002, 0.4998]])
     compared = agreement(keras, exported, [0])
-    assert compared.equal_labels == 0 and compared.odd_labels == 0
-    demand(compared, 0.02, "it")
+    assert compared.equal_labels == 0 and compared.contradictory_labels == 0
+    require_agreement(compared, 0.02, "it")
     with pytest.raises(export.ExportError, match="to within 1e-05. Received.* 7.0e-04"):
-        demand(compared, 1e-5, "it")
+        require_agreement(compared, 1e-5, "it")
     with pytest.raises(export.ExportError, match="label of the highest score. .* 1 of 1 texts"):
-        demand(agreement(keras, exported, [1]), 0.02, "it")
+        require_agreement(agreement(keras, exported, [1]), 0.02, "it")
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])

@@ -74,8 +74,8 @@ def agreement(
             f"Expected scores of shape {expected.shape}, as the Keras model gives. "
             f"The exported model gave {received.shape}."
         )
-    demand_finite(expected, "the Keras model itself")
-    demand_finite(received, "the exported model")
+    require_finite(expected, "the Keras model itself")
+    require_finite(received, "the exported model")
     difference = np.abs(expected - received)
     labels = received.argmax(-1) if labels is None else np.asarray(labels)
     short, odd = (
@@ -86,11 +86,11 @@ def agreement(
         texts=len(expected),
         largest_difference=float(difference.max(initial=0.0)),
         equal_labels=int((short <= np.minimum(2 * difference.max(-1), _TIE)).sum()),
-        odd_labels=int((odd > _SAME).sum()),
+        contradictory_labels=int((odd > _SAME).sum()),
     )
 
 
-def demand_finite(values: np.ndarray, who: str) -> None:
+def require_finite(values: np.ndarray, who: str) -> None:
     """Raises ExportError where `values` `[B]` or `[B,…]`, a row a text, have NaN or infinity."""
     odd = np.argwhere(~np.isfinite(values))
     if len(odd):
@@ -101,15 +101,15 @@ def demand_finite(values: np.ndarray, who: str) -> None:
         )
 
 
-def demand(agreement: Agreement, tolerance: float, what: str) -> None:
+def require_agreement(agreement: Agreement, tolerance: float, what: str) -> None:
     """Raises ExportError when scores differ by more than `tolerance`, or labels contradict them.
 
     Where the Keras model's best scores lie closer than that, the other label is right, too.
     """
-    if agreement.odd_labels:
+    if agreement.contradictory_labels:
         raise ExportError(
             f"Expected {what} to give the label of the highest score. Received another for "
-            f"{agreement.odd_labels} of {agreement.texts} texts."
+            f"{agreement.contradictory_labels} of {agreement.texts} texts."
         )
     if not agreement.largest_difference <= tolerance:
         raise ExportError(

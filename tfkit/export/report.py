@@ -19,20 +19,20 @@ class Agreement:
         texts: how many texts both answered.
         largest_difference: between two scores of the same text and class.
         equal_labels: texts that got the same label from both.
-        odd_labels: texts whose label is another than that of the highest score it came with.
+        contradictory_labels: texts whose label is not that of the highest score in the answer.
     """
 
     texts: int
     largest_difference: float
     equal_labels: int
-    odd_labels: int = 0
+    contradictory_labels: int = 0
 
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(
             texts=self.texts + other.texts,
             largest_difference=max(self.largest_difference, other.largest_difference),
             equal_labels=self.equal_labels + other.equal_labels,
-            odd_labels=self.odd_labels + other.odd_labels,
+            contradictory_labels=self.contradictory_labels + other.contradictory_labels,
         )
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, demand
+from tfkit.export.answers import TOLERANCE, KerasAnswers, agreement, require_agreement
 from tfkit.export.mobile.check import mismatches, peak_memory, timed_scores
 from tfkit.export.mobile.classifier import Classifier
 from tfkit.export.mobile.conversion import QUANTIZATIONS, convert
@@ -58,7 +58,7 @@ def tflite(
             brings a tokenizer; vocabulary and labels are in the file. `ids`, `mask` and
             `segment_ids`, int32 `[1,T]`, to `scores`, float32 `[1,C]`. That tokenizer is not the
             model's, but the file puts the model's tokens together from what it gives: see
-            `tfkit.export.mobile.mediapipe.retokenize`. The report names the texts that it
+            `tfkit.export.mobile.mediapipe.token_ids`. The report names the texts that it
             answers otherwise.
             "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
             is in the file. The app has to register tensorflow-text's two kernels. Added tokens have
@@ -126,11 +126,11 @@ def tflite(
     compared, _ = (agreement(expected, scores) for scores in received.values())
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
-        demand(compared, tolerance, f"the TFLite file '{path}'")
+        require_agreement(compared, tolerance, f"the TFLite file '{path}'")
     deployed, odd = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
     if deployed is not None:
         odd = mismatches(texts, received[1], deployed, classifier.labels)
-        _demand_plain_texts(odd)
+        _check_plain_texts(odd)
     memory = peak_memory(content, text_kernels=form == "text")
     write_file(path, content)
     return TFLiteReport(
@@ -156,7 +156,7 @@ def _lengths(model, tokenizer, max_length: int | Sequence[int]) -> list[int]:
     return sorted({token_limit(model, tokenizer, length) for length in several})
 
 
-def _demand_plain_texts(odd) -> None:
+def _check_plain_texts(odd) -> None:
     for mismatch in odd:
         if _PLAIN.fullmatch(mismatch.text):
             raise ExportError(

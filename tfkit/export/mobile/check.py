@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.export.answers import demand_finite
+from tfkit.export.answers import require_finite
 from tfkit.export.mobile.classifier import Classifier
 from tfkit.export.report import ExportError, Mismatch
 from tfkit.utils.files import enough_room
@@ -79,7 +79,7 @@ def mismatches(
     texts: Sequence[str], wanted: np.ndarray, given: np.ndarray, labels: Sequence[str]
 ) -> tuple[Mismatch, ...]:
     """The texts whose scores `[B,C]` say that they were read otherwise."""
-    demand_finite(given, "the file with MediaPipe's tokens")
+    require_finite(given, "the file with MediaPipe's tokens")
     far = np.abs(wanted - given).max(-1) > _SAME
     return tuple(
         Mismatch(

@@ -15,7 +15,7 @@ from tfkit.export.mobile.file_contents import (
     with_files,
 )
 from tfkit.export.mobile.mediapipe.metadata import INPUTS, with_metadata
-from tfkit.export.mobile.mediapipe.retokenize import Retokeniser
+from tfkit.export.mobile.mediapipe.token_ids import TokenIdConverter
 from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
 from tfkit.models.scores import scores
 
@@ -93,7 +93,7 @@ class Form:
 
     def _mediapipe(self, length: int):
         specs = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS]
-        model_tokens = Retokeniser(self._pieces, self._tokenizer, length)
+        model_tokens = TokenIdConverter(self._pieces, self._tokenizer, length)
 
         @tf.function(input_signature=specs)
         def from_pieces(ids, mask, segment_ids):

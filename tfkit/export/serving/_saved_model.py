@@ -17,9 +17,9 @@ from tfkit.export.answers import KerasAnswers
 from tfkit.export.options import exportable, one_of, own_tokenizer, writable_folder
 from tfkit.export.report import SavedModelReport
 from tfkit.export.samples import sample
-from tfkit.export.serving import made_of
 from tfkit.export.serving._verify import check, loaded
 from tfkit.export.serving.batching import Batching
+from tfkit.export.serving.fingerprint import write_fingerprint
 from tfkit.export.serving.requests import inputs_for
 from tfkit.export.serving.server import write_server_files
 from tfkit.export.serving.signatures import INPUTS, Signatures
@@ -117,7 +117,7 @@ def saved_model(
     with staged(directory, needs=weight_bytes) as stage:
         folder = stage / "new"
         _write(model, functions, folder)
-        made_of.write(folder, keras.model, tokenizer, max_length)
+        write_fingerprint(folder, keras.model, tokenizer, max_length)
         write_warmup(folder, warmup_requests(signatures, warmup, keras))
         with loaded(folder) as served:
             serving = check(served, texts, keras)

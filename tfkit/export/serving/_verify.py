@@ -15,14 +15,14 @@ from tfkit.export.answers import (
     KerasAnswers,
     agreement,
     batches,
-    demand,
-    demand_finite,
+    require_agreement,
+    require_finite,
 )
 from tfkit.export.options import own_tokenizer
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.samples import sample
 from tfkit.export.serving.batching import Batching
-from tfkit.export.serving.made_of import length_of
+from tfkit.export.serving.fingerprint import exported_length
 from tfkit.export.serving.op_audit import audit_saved_model, compute_dtype
 from tfkit.export.serving.parts import rows_of
 from tfkit.export.serving.requests import STRINGS, expected_for, inputs_for, strings
@@ -76,7 +76,7 @@ def verify(
     keras = None
     if model is not None:
         own_tokenizer(model, tokenizer)
-        length = length_of(folder, model, tokenizer, max_length)
+        length = exported_length(folder, model, tokenizer, max_length)
         keras = KerasAnswers(model, tokenizer, length)
     warn_of_padding(folder.parent)
     with loaded(folder) as served:
@@ -183,7 +183,7 @@ def _compare(
         answers = served.run(name, inputs)
         _sound(name, answers, len(batch))
         total += agreement(expected, answers["scores"], _labels(answers, keras))
-    demand(total, tolerance, f"the signature `{name}`")
+    require_agreement(total, tolerance, f"the signature `{name}`")
     return total
 
 
@@ -193,7 +193,7 @@ def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance:
         answers = served.run("embed", inputs_for("embed", batch, keras))
         _sound("embed", answers, len(batch))
         expected = expected_for("embed", batch, keras)
-        demand_finite(expected, "the Keras model itself")
+        require_finite(expected, "the Keras model itself")
         difference = np.abs(answers["embedding"] - expected).max()
         if not difference <= tolerance:
             raise ExportError(
@@ -231,7 +231,7 @@ def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
                 f"Expected {count} rows from `{name}`, one a text. `{output}` has {len(value)}."
             )
         if value.dtype != object:
-            demand_finite(value, f"`{output}` of `{name}`")
+            require_finite(value, f"`{output}` of `{name}`")
 
 
 def _provoke(served: ServedModel, name: str) -> list[str]:

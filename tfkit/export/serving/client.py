@@ -91,12 +91,12 @@ def ask(
             send = _grpc(stack, scheme, host, name, version, label, timeout)
         for number, batch in enumerate(batches):
             received = _rest(address, batch, timeout) if rest else send(batch)
-            _demand_answers(url, received, batch, f"request {number + 1} of {len(batches)}")
+            _check_answers(url, received, batch, f"request {number + 1} of {len(batches)}")
             answers += received
     return answers
 
 
-def _demand_answers(url: str, received, texts: list[bytes], request: str) -> None:
+def _check_answers(url: str, received, texts: list[bytes], request: str) -> None:
     """Raises ServerError unless these are answers to `texts` of a model that tfkit exported."""
     if not isinstance(received, list):
         raise _unknown(url, received)

@@ -6,7 +6,7 @@ but it strips no accents, lower-cases no other letter, and keeps control charact
 
 Here every character that the model's tokenizer would change is a piece of its own, behind the
 model's pieces. A text so comes to the graph spelled in full, and
-`tfkit.export.mobile.mediapipe.retokenize` puts the model's own pieces together from it.
+`tfkit.export.mobile.mediapipe.token_ids` puts the model's own pieces together from it.
 
 Source: MediaPipe, `tasks/cc/text/tokenizers/bert_tokenizer.cc` (its regular expressions).
 """

@@ -23,7 +23,7 @@ _SPACE, _NOTHING = ord(" "), 254  # 254 is in no UTF-8
 _DOUBLINGS = 7  # a word has at most 100 bytes in MediaPipe
 
 
-class Retokeniser:
+class TokenIdConverter:
     """A graph from ids of a `MediaPipeVocabulary` to those of the model.
 
     Args:

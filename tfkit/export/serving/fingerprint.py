@@ -1,4 +1,4 @@
-"""What an export was made of, which it keeps for those who check it later."""
+"""What an export was made from, kept in it for those who check it later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAME = {
 }
 
 
-def facts(model, tokenizer, max_length: int) -> dict:
+def fingerprint_of(model, tokenizer, max_length: int) -> dict:
     """What is kept: plain JSON values."""
     tokens = json.dumps(tokenizer.get_vocab(), sort_keys=True)
     return {
@@ -32,14 +32,16 @@ def facts(model, tokenizer, max_length: int) -> dict:
     }
 
 
-def write(folder: Path, model, tokenizer, max_length: int) -> None:
+def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
     """Keeps it in a SavedModel."""
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(facts(model, tokenizer, max_length)) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(fingerprint_of(model, tokenizer, max_length)) + "\n", encoding="utf-8"
+    )
 
 
-def length_of(folder: Path, model, tokenizer, max_length: int | None) -> int:
+def exported_length(folder: Path, model, tokenizer, max_length: int | None) -> int:
     """Tokens after which an export cuts texts, which it knows itself.
 
     Args:
@@ -58,7 +60,7 @@ def length_of(folder: Path, model, tokenizer, max_length: int | None) -> int:
             f"'{folder}' cuts texts to {kept['max_length']} tokens. Received max_length="
             f"{max_length}. Leave it out, the export knows it."
         )
-    given = facts(model, tokenizer, kept["max_length"])
+    given = fingerprint_of(model, tokenizer, kept["max_length"])
     for name, advice in _SAME.items():
         if kept[name] != given[name]:
             counts = isinstance(kept[name], int)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.deploy.probe import mediapipe_ids
 from tfkit import AutoTokenizer, DistilBertTokenizer
 from tfkit.demo.shipped import small_model
-from tfkit.export.mobile.mediapipe.retokenize import Retokeniser
+from tfkit.export.mobile.mediapipe.token_ids import TokenIdConverter
 from tfkit.export.mobile.mediapipe.trie import ROOT, piece_trie
 from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
 from tfkit.export.samples import SAMPLE_TEXTS
@@ -41,7 +41,7 @@ class Repaired:
         self.tokenizer, self.length = tokenizer, length
         self.mediapipe = mediapipe_ids(vocabulary.lines, length)
         spec = tf.TensorSpec([1, length], tf.int32)
-        graph = Retokeniser(vocabulary, tokenizer, length)
+        graph = TokenIdConverter(vocabulary, tokenizer, length)
         self.graph = tf.function(graph, input_signature=[spec, spec])
 
     def __call__(self, text):
