@@ -10,7 +10,43 @@ Importing the package imports no TensorFlow; each name below does so when it is 
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
+# What editors and type checkers read; at run time, `__getattr__` imports a name when it is used.
+if TYPE_CHECKING:
+    from tfkit import data, evaluation, export, lite, training
+    from tfkit.explanation.explain import explain
+    from tfkit.inference.pipelines import pipeline
+    from tfkit.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
+    from tfkit.models.config import AutoConfig, DistilBertConfig
+    from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDistilBertModel
+    from tfkit.models.outputs import ModelOutput
+    from tfkit.text.auto import AutoTokenizer
+    from tfkit.text.call.encoding import BatchEncoding
+    from tfkit.text.graph.layer import TokenizerLayer
+    from tfkit.text.tokenizer import DistilBertTokenizer, DistilBertTokenizerFast
+
+__all__ = [
+    "AutoConfig",
+    "AutoTokenizer",
+    "BatchEncoding",
+    "DistilBertConfig",
+    "DistilBertTokenizer",
+    "DistilBertTokenizerFast",
+    "ModelOutput",
+    "TFAutoModel",
+    "TFAutoModelForSequenceClassification",
+    "TFDistilBertForSequenceClassification",
+    "TFDistilBertModel",
+    "TokenizerLayer",
+    "data",
+    "evaluation",
+    "explain",
+    "export",
+    "lite",
+    "pipeline",
+    "training",
+]
 __version__ = "0.1.0"
 
 # === Where each public name lives ===
@@ -27,26 +63,19 @@ _MODULES = {
     "tfkit.inference.pipelines": ["pipeline"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
-_ROOMS = {
-    "data": "tfkit.data",
-    "evaluation": "tfkit.evaluation",
-    "export": "tfkit.export",
-    "lite": "tfkit.lite",
-    "training": "tfkit.training",
-}
+_ROOMS = ("data", "evaluation", "export", "lite", "training")
 
-__all__ = sorted([*_HOMES, *_ROOMS])
+if not TYPE_CHECKING:  # to a type checker, a name that is not listed is an error
 
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    elif name in _ROOMS:
-        value = importlib.import_module(_ROOMS[name])
-    else:
-        raise AttributeError(f"module 'tfkit' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str):
+        if name in _HOMES:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
+        elif name in _ROOMS:
+            value = importlib.import_module(f"tfkit.{name}")
+        else:
+            raise AttributeError(f"module 'tfkit' has no attribute '{name}'")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -5,12 +5,17 @@ All but `dataset` and that of a `Stream` needs no TensorFlow; these import it wh
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tfkit.data.describe import Description, describe
 from tfkit.data.examples import Examples
 from tfkit.data.readers import read
 from tfkit.data.split import split
 from tfkit.data.stream import Stream, stream
 from tfkit.data.table import BadRow
+
+if TYPE_CHECKING:
+    from tfkit.data.pipeline import dataset
 
 __all__ = [
     "BadRow",
@@ -24,11 +29,12 @@ __all__ = [
     "stream",
 ]
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str):
-    if name != "dataset":
-        raise AttributeError(f"module 'tfkit.data' has no attribute '{name}'")
-    from tfkit.data.pipeline import dataset
+    def __getattr__(name: str):
+        if name != "dataset":
+            raise AttributeError(f"module 'tfkit.data' has no attribute '{name}'")
+        from tfkit.data.pipeline import dataset
 
-    globals()[name] = dataset
-    return dataset
+        globals()[name] = dataset
+        return dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from tfkit.evaluation.evaluate import evaluate, score
 from tfkit.evaluation.single_label import Evaluation
@@ -17,6 +18,9 @@ from tfkit.training.optimizers import AdamW, WarmupLinearDecay, adamw, freeze, l
 from tfkit.training.recipe import Recipe
 from tfkit.training.strategies import is_chief, named_strategy
 from tfkit.training.trainer import Loop
+
+if TYPE_CHECKING:
+    from tfkit.distillation import Augmentation, distill, student_of, teacher_logits
 
 __all__ = [
     "AdamW",
@@ -47,10 +51,11 @@ __all__ = [
 # The room above this one, whose names stand here too; it is imported when one is first used.
 _DISTILLATION = ("Augmentation", "distill", "student_of", "teacher_logits")
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str):
-    if name not in _DISTILLATION:
-        raise AttributeError(f"module 'tfkit.training' has no attribute '{name}'")
-    value = getattr(importlib.import_module("tfkit.distillation"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str):
+        if name not in _DISTILLATION:
+            raise AttributeError(f"module 'tfkit.training' has no attribute '{name}'")
+        value = getattr(importlib.import_module("tfkit.distillation"), name)
+        globals()[name] = value
+        return value
