@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,54 +42,109 @@ FLOORS = [
     {"utils"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+PATHS = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+# `tfkit.training` also lists public names of the room above it.
+WINDOWS = {("tfkit.training", "tfkit.distillation")}
 
 
-def room_of(module: Path) -> str:
-    return module.relative_to(PACKAGE).with_suffix("").parts[0]
+def names_imported(node: ast.AST) -> Iterator[str]:
+    """Dotted names that code imports at any depth, but for what only type checkers read.
+
+    A string that is the whole name of a module is an import too: so do lazy names say their home.
+    """
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = node.orelse
+    else:
+        children = ast.iter_child_nodes(node)
+    for child in children:
+        if isinstance(child, ast.ImportFrom):
+            assert not child.level, "imports are absolute here"
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.Constant) and isinstance(child.value, str):
+            yield child.value
+        else:
+            yield from names_imported(child)
 
 
-def imported_rooms(module: Path) -> set[str]:
-    """Rooms of tfkit that a file imports anywhere in it, lazily or not."""
-    names = []
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-    # A name of the shop window is an import of the room behind it.
-    modules = [tfkit._HOMES.get(name.removeprefix("tfkit."), name) for name in names]
-    found = {module.split(".")[1] for module in modules if module.startswith("tfkit.")}
-    return {room for room in found if not room.startswith("__")}
+def imported_modules(module: str) -> set[str]:
+    """Modules of tfkit that one imports, lazily or not; `tfkit` itself is nobody's import."""
+    found = set()
+    for name in names_imported(ast.parse(PATHS[module].read_text(encoding="utf-8"))):
+        name = tfkit._HOMES.get(name.removeprefix("tfkit."), name) if "." in name else name
+        # The last part may be a module or a name in one.
+        home = name if name in PATHS else name.rpartition(".")[0]
+        if home in PATHS:
+            found.add(home)
+    return found - {module, "tfkit"}
 
 
-MODULES = sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"})
+# What is still to be mended; a line goes when its test says that it is gone.
+KNOWN_CIRCLES = {
+    ("tfkit.data.encoder", "tfkit.data.stream"),
+    ("tfkit.evaluation.page", "tfkit.evaluation.report"),
+    ("tfkit.explanation.explain", "tfkit.explanation.show"),
+    ("tfkit.text.graph.layer", "tfkit.text.tokenizer"),
+}
+KNOWN_HIDDEN = {
+    "tfkit.explanation.explain",
+    "tfkit.data.describe",
+    "tfkit.data.split",
+    "tfkit.data.stream",
+    "tfkit.evaluation.evaluate",
+    "tfkit.evaluation.report",
+    "tfkit.training.class_weights",
+}
+
+IMPORTS = {name: imported_modules(name) for name in PATHS.keys() - {"tfkit"}}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_only_downwards(module):
-    room = room_of(module)
-    others = imported_rooms(module) - {room}
-    assert {room, *others} <= FLOOR_OF.keys(), "a new room needs its place in FLOORS"
-    assert not {other for other in others if FLOOR_OF[other] < FLOOR_OF[room]}
+def room_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-def test_no_two_files_import_each_other_in_a_circle():
-    files = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in MODULES}
-    imports = {
-        name: {
-            target
-            for node in ast.parse(path.read_text(encoding="utf-8")).body
-            if isinstance(node, ast.ImportFrom)
-            for target in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
-            if target in files
-        }
-        for name, path in files.items()
+@pytest.mark.parametrize("room", sorted({room_of(name) for name in IMPORTS}))
+def test_imports_run_only_downwards(room):
+    assert room in FLOOR_OF, "a new room needs its place in FLOORS"
+    upwards = {
+        (name, target)
+        for name, targets in IMPORTS.items()
+        for target in targets
+        if room_of(name) == room != room_of(target)
+        if FLOOR_OF[room_of(target)] <= FLOOR_OF[room]
     }
-    while imports:
-        leaves = [name for name, targets in imports.items() if not targets & imports.keys()]
-        assert leaves, f"a circle among {sorted(imports)}"
-        for name in leaves:
-            del imports[name]
+    assert upwards <= WINDOWS
+
+
+def test_no_files_import_each_other_in_a_circle():
+    reached = dict(IMPORTS)
+    for middle in IMPORTS:
+        reached = {
+            name: targets | reached[middle] if middle in targets else targets
+            for name, targets in reached.items()
+        }
+    circles = {
+        tuple(sorted(other for other in targets if name in reached[other]))
+        for name, targets in reached.items()
+        if name in targets
+    }
+    assert circles == KNOWN_CIRCLES
+
+
+def test_no_module_hides_behind_a_function_of_its_name():
+    """`tfkit.room.thing` would be one or the other, by which was imported first."""
+    hidden = {
+        f"{window}.{alias.name}"
+        for window in {name.rpartition(".")[0] for name in IMPORTS if name.count(".") > 1}
+        for node in ast.walk(ast.parse(PATHS[window].read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module != window
+        for alias in node.names
+    }
+    assert hidden & PATHS.keys() == KNOWN_HIDDEN
 
 
 def test_importing_the_package_imports_no_tensorflow():
@@ -183,12 +239,6 @@ def test_no_tracked_file_names_a_path_of_somebodys_machine():
         if (match := machine_path.search(path.read_text(encoding="utf-8", errors="replace")))
     }
     assert found == {}
-
-
-def test_most_source_files_are_small():
-    lines = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
-    large = {name: count for name, count in lines.items() if count > 250}
-    assert len(large) <= len(lines) / 10, large
 
 
 # === The demo's reviews ===

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tfkit.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
     from tfkit.models.config import AutoConfig, DistilBertConfig
     from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDistilBertModel
-    from tfkit.models.outputs import ModelOutput
+    from tfkit.tasks.outputs import ModelOutput
     from tfkit.text.auto import AutoTokenizer
-    from tfkit.text.call.encoding import BatchEncoding
+    from tfkit.text.call.batch_encoding import BatchEncoding
     from tfkit.text.graph.layer import TokenizerLayer
     from tfkit.text.tokenizer import DistilBertTokenizer, DistilBertTokenizerFast
 

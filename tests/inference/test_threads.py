@@ -17,7 +17,7 @@ import pytest
     ],
 )
 def test_eight_threads_are_answered_as_one_is(way):
-    command = [sys.executable, "-m", "tests.runtimes.under_load", way]
+    command = [sys.executable, "-m", "tests.inference.under_load", way]
     home = Path(__file__).resolve().parents[2]
     ran = subprocess.run(command, cwd=home, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr[-2000:]
