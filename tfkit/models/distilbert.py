@@ -12,14 +12,13 @@ from tfkit.layers.base import Brick, registered
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
 from tfkit.layers.grid import Grid
-from tfkit.layers.heads import ClassificationHead
 from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models import onnx_ops
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.hf_model import TFPreTrainedModel
-from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge, shaped_as
-from tfkit.models.losses import classification_loss, problem_type, task_of_loss
-from tfkit.tasks.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
+from tfkit.models.inputs import check_ids, check_shapes, merge, shaped_as
+from tfkit.tasks.outputs import TFBaseModelOutput
+from tfkit.tasks.sequence_classification import SequenceClassification
 from tfkit.utils.keras_backend import keras, ops
 
 
@@ -225,7 +224,7 @@ class TFDistilBertModel(_DistilBert):
 
 
 @registered
-class TFDistilBertForSequenceClassification(_DistilBert):
+class TFDistilBertForSequenceClassification(SequenceClassification, _DistilBert):
     """The encoder with a classification head on token 0.
 
     Args:
@@ -234,7 +233,7 @@ class TFDistilBertForSequenceClassification(_DistilBert):
 
     Calling it takes what `TFDistilBertModel` takes, and `labels`; it gives a
     `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
-    labels `loss` float32 `[B]` (see `tfkit.models.losses`).
+    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
 
     Example:
 
@@ -244,51 +243,3 @@ class TFDistilBertForSequenceClassification(_DistilBert):
         >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
         ((1, 2), (1,))
     """
-
-    output_type = TFSequenceClassifierOutput
-    reads_first_only = True
-
-    def __init__(self, config: DistilBertConfig, **options):
-        super().__init__(config, **options)
-        self.head = ClassificationHead(
-            dim=config.dim,
-            num_labels=config.num_labels,
-            dropout=config.seq_classif_dropout,
-            initializer_range=config.initializer_range,
-            name="head",
-            dtype=self.dtype_policy,
-        )
-
-    def __getattr__(self, name: str):
-        """`pre_classifier` and `classifier`, where Transformers has them: on the model."""
-        if name in ("pre_classifier", "classifier"):
-            return getattr(self.head, name)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-
-    def answer(self, last_hidden_state, labels, training):
-        logits = self.head(last_hidden_state, training=training)
-        if labels is None:
-            return {"logits": logits}
-        return {"logits": logits, "loss": self.head_loss(labels, logits)}
-
-    def head_loss(self, labels, outputs):
-        """The loss `[B]` of what the labels show the task to be, which the config says from then
-        on, as in Transformers.
-        """
-        labels = ops.convert_to_tensor(labels)
-        check_labels(self.config, labels)
-        self.set_task(problem_type=problem_type(self.config, labels))
-        return classification_loss(self.config, labels, outputs)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """As of any model here; a Keras loss that shows what it trains for is told the config."""
-        kind = task_of_loss(self.loss, self.config.num_labels)
-        if training and kind is not None:
-            if self.config.problem_type not in (None, kind):
-                raise ValueError(
-                    f"Expected a loss of a {self.config.problem_type}, the model's `problem_type`. "
-                    f"Received {self.loss!r}, of a {kind}. Leave `loss` out for the head's own, or "
-                    f"build or load the model with `problem_type={kind!r}`."
-                )
-            self.set_task(problem_type=kind)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.config import DistilBertConfig
-from tfkit.models.losses import problem_type
 from tfkit.utils.keras_backend import keras
-from tfkit.utils.values import is_whole, plain
+from tfkit.utils.values import is_whole, outside, plain
 
 # Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
 _IGNORED = ("token_type_ids",)
@@ -166,34 +165,10 @@ def check_ids(config: DistilBertConfig, ids) -> None:
             f"Expected at most {longest} tokens, the model's `max_position_embeddings`. "
             f"Received {length}. Tokenise with `truncation=True, max_length={longest}`."
         )
-    strange = None if embedded else _outside(ids, config.vocab_size)
+    strange = None if embedded else outside(ids, config.vocab_size)
     if strange is not None:
         raise ValueError(
             f"Expected token ids from 0 to {config.vocab_size - 1}, the model's `vocab_size` less "
             f"one. Received {strange}. "
             "The tokenizer and the model seem to be of different checkpoints."
         )
-
-
-def check_labels(config: DistilBertConfig, labels) -> None:
-    """Raises ValueError for a class id out of range, when the values can be seen."""
-    if problem_type(config, labels) != "single_label_classification":
-        return
-    strange = _outside(labels, config.num_labels)
-    if strange is not None:
-        raise ValueError(
-            f"Expected labels from 0 to {config.num_labels - 1} (`num_labels` is "
-            f"{config.num_labels}). Received {strange}."
-        )
-
-
-def _outside(values, count: int) -> float | None:
-    """One of `values` that is no whole number from 0 to `count` - 1, where they can be seen."""
-    if not isinstance(values, tf.__internal__.EagerTensor) or not values.shape.num_elements():
-        return None
-    values = values.numpy()  # an eager tensor's values can be seen while a function is traced, too
-    broken = values[values != np.floor(values)] if values.dtype.kind not in "biu" else values[:0]
-    if broken.size:
-        return float(broken.flat[0])
-    least, most = int(values.min()), int(values.max())
-    return least if least < 0 else most if most >= count else None
