@@ -33,8 +33,4 @@ class InGraph:
 
 def logits_of(model, ids, lengths):
     """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
-    batch = {
-        "input_ids": tf.RaggedTensor.from_row_lengths(ids, lengths, validate=False).to_tensor(),
-        "attention_mask": tf.sequence_mask(lengths, dtype=tf.int32),
-    }
-    return model(batch, training=False).logits
+    return model({"input_ids": ids, "lengths": lengths}, training=False).logits

@@ -20,12 +20,11 @@ class Tokenize:
     """
 
     def __init__(self, tokenizer, max_length: int, pairs: bool):
-        layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=pairs)
+        layer = tokenizer.as_layer(max_length=max_length, pairs=pairs)
 
         def tokens(*texts):
-            batch = layer(texts if pairs else texts[0])
-            real = batch["attention_mask"]
-            return tf.boolean_mask(batch["input_ids"], real > 0), tf.reduce_sum(real, axis=1)
+            batch = layer.unpadded(texts if pairs else texts[0])
+            return batch["input_ids"], batch["lengths"]
 
         signature = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
         function = tf.function(tokens, input_signature=signature, autograph=False)

@@ -16,7 +16,7 @@ from tfkit.layers.padding_free import RealTokens, shapes_may_change
 from tfkit.models import onnx_ops
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.hf_model import TFPreTrainedModel
-from tfkit.models.inputs import check_ids, check_shapes, merge, shaped_as
+from tfkit.models.inputs import check_ids, check_shapes, merge, pad, shaped_as
 from tfkit.tasks.outputs import TFBaseModelOutput
 from tfkit.tasks.sequence_classification import SequenceClassification
 from tfkit.utils.keras_backend import keras, ops
@@ -57,20 +57,25 @@ class DistilBertBackbone(Brick):
         tokens,
         attention_mask=None,
         position_ids=None,
+        lengths=None,
         first_only=False,
         padding_free=False,
         training=None,
     ):
         """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`;
+            lengths: int `[B]`, tokens are then `[N]` or `[N,D]`, laid end to end;
             first_only: only the last state of token 0 is wanted; padding_free: compute real tokens
-            only, which leaves zeros in the states of padding and gives None as attentions.
+            only. This and `lengths` leave zeros in the states of padding and give None as
+            attentions.
 
         Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`;
             with `first_only`, the last state of token 0, `[B,1,D]`, in place of both.
         """
-        check_ids(self.config, tokens)
-        if padding_free and attention_mask is not None:
-            grid = RealTokens(attention_mask, self.config.n_heads)
+        check_ids(self.config, tokens, lengths)
+        if lengths is not None:
+            grid = RealTokens(lengths, self.config.n_heads)
+        elif padding_free and attention_mask is not None:
+            grid = RealTokens.from_mask(attention_mask, self.config.n_heads)
         else:
             grid = Grid(*ops.shape(tokens)[:2], attention_mask)
         if position_ids is not None:  # Transformers takes one row for all, too
@@ -150,6 +155,7 @@ class _DistilBert(TFPreTrainedModel):
         attention_mask=None,
         inputs_embeds=None,
         position_ids=None,
+        lengths=None,
         labels=None,
         output_hidden_states=None,
         output_attentions=None,
@@ -161,6 +167,7 @@ class _DistilBert(TFPreTrainedModel):
             "attention_mask": attention_mask,
             "inputs_embeds": inputs_embeds,
             "position_ids": position_ids,
+            "lengths": lengths,
             "labels": labels,
         }
         inputs = merge(input_ids, named)
@@ -169,19 +176,25 @@ class _DistilBert(TFPreTrainedModel):
             tokens = embeds = None  # check_ids says what is wrong
         tokens = embeds if tokens is None else tokens
         check_shapes(inputs, tokens)
-        options = {
-            "attention_mask": shaped_as(inputs["attention_mask"], tokens),
-            "position_ids": inputs["position_ids"],
-            "training": training,
-        }
         show_states = _asked(output_hidden_states, self.config.output_hidden_states)
         show_attentions = _asked(output_attentions, self.config.output_attentions)
         first_only = self.reads_first_only and not (show_states or show_attentions)
         if padding_free is None:
             padding_free = self.padding_free
+        lengths = inputs["lengths"]
         if padding_free is None:
-            padding_free = first_only and shapes_may_change()
-        options["padding_free"] = padding_free and not show_attentions
+            padding_free = (first_only or lengths is not None) and shapes_may_change()
+        padding_free = padding_free and not show_attentions
+        if lengths is not None and not padding_free:
+            tokens, inputs["attention_mask"] = pad(tokens, lengths)
+            lengths = None
+        options = {
+            "attention_mask": shaped_as(inputs["attention_mask"], tokens),
+            "position_ids": inputs["position_ids"],
+            "lengths": lengths,
+            "padding_free": padding_free,
+            "training": training,
+        }
         if first_only:
             first = self.distilbert(tokens, first_only=True, **options)
             return self.answer(first, labels=inputs["labels"], training=training)
