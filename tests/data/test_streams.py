@@ -112,7 +112,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         file.writelines(line.format(number % 3) for number in range(100_000))
     code = f"""
 import resource
-from tfkit.data import streams as stream
+from tfkit.data import stream
 stream([("a", "x")])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
