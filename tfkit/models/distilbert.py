@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 
-from tfkit.layers.base import Brick, registered
+from tfkit.layers.base import ConfiguredLayer, registered
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
-from tfkit.layers.grid import Grid
-from tfkit.layers.padding_free import RealTokens, shapes_may_change
+from tfkit.layers.padded_batch import PaddedBatch
+from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
 from tfkit.models import onnx_ops
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.hf_model import TFPreTrainedModel
@@ -23,7 +23,7 @@ from tfkit.utils.keras_backend import keras, ops
 
 
 @registered
-class DistilBertBackbone(Brick):
+class DistilBertBackbone(ConfiguredLayer):
     """Embeddings and encoder: token ids -> hidden states."""
 
     arguments = ("config",)
@@ -36,9 +36,9 @@ class DistilBertBackbone(Brick):
         self.embeddings = self._part(Embeddings, "embeddings")
         self.transformer = self._part(Transformer, "transformer")
 
-    def _part(self, brick, name: str):
-        values = {argument: getattr(self.config, argument) for argument in brick.arguments}
-        return brick(name=name, dtype=self.dtype_policy, **values)
+    def _part(self, kind, name: str):
+        values = {argument: getattr(self.config, argument) for argument in kind.arguments}
+        return kind(name=name, dtype=self.dtype_policy, **values)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
@@ -58,46 +58,44 @@ class DistilBertBackbone(Brick):
         attention_mask=None,
         position_ids=None,
         lengths=None,
-        first_only=False,
+        cls_only=False,
         padding_free=False,
         training=None,
     ):
         """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`;
             lengths: int `[B]`, tokens are then `[N]` or `[N,D]`, laid end to end;
-            first_only: only the last state of token 0 is wanted; padding_free: compute real tokens
+            cls_only: only the last state of token 0 is wanted; padding_free: compute real tokens
             only. This and `lengths` leave zeros in the states of padding and give None as
             attentions.
 
         Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`;
-            with `first_only`, the last state of token 0, `[B,1,D]`, in place of both.
+            with `cls_only`, the last state of token 0, `[B,1,D]`, in place of both.
         """
         check_ids(self.config, tokens, lengths)
         if lengths is not None:
-            grid = RealTokens(lengths, self.config.n_heads)
+            batch = UnpaddedBatch(lengths, self.config.n_heads)
         elif padding_free and attention_mask is not None:
-            grid = RealTokens.from_mask(attention_mask, self.config.n_heads)
+            batch = UnpaddedBatch.from_mask(attention_mask, self.config.n_heads)
         else:
-            grid = Grid(*ops.shape(tokens)[:2], attention_mask)
+            batch = PaddedBatch(*ops.shape(tokens)[:2], attention_mask)
         if position_ids is not None:  # Transformers takes one row for all, too
             position_ids = ops.broadcast_to(position_ids, ops.shape(tokens)[:2])
-        positions = grid.position_ids() if position_ids is None else grid.rows(position_ids)
-        x = self.embeddings(grid.rows(tokens), position_ids=positions, training=training)
-        states, attentions = self.transformer(
-            x, grid=grid, first_only=first_only, training=training
-        )
-        if first_only:
+        positions = batch.position_ids() if position_ids is None else batch.unpad(position_ids)
+        x = self.embeddings(batch.unpad(tokens), position_ids=positions, training=training)
+        states, attentions = self.transformer(x, batch=batch, cls_only=cls_only, training=training)
+        if cls_only:
             return ops.expand_dims(states[-1], 1)
-        return tuple(grid.grid(state) for state in states), tuple(attentions)
+        return tuple(batch.pad(state) for state in states), tuple(attentions)
 
 
 class _DistilBert(TFPreTrainedModel):
     """What the models below share: the backbone, and the arguments of a call.
 
     Attributes:
-        reads_first_only: whether the task reads the last state of token 0 alone. A class says it.
+        reads_cls_only: whether the task reads the last state of token 0 alone. A class says it.
     """
 
-    reads_first_only = False
+    reads_cls_only = False
     _together = tuple  # what hidden states are as an output
 
     def __init__(self, config: DistilBertConfig, **options):
@@ -178,12 +176,12 @@ class _DistilBert(TFPreTrainedModel):
         check_shapes(inputs, tokens)
         show_states = _asked(output_hidden_states, self.config.output_hidden_states)
         show_attentions = _asked(output_attentions, self.config.output_attentions)
-        first_only = self.reads_first_only and not (show_states or show_attentions)
+        cls_only = self.reads_cls_only and not (show_states or show_attentions)
         if padding_free is None:
             padding_free = self.padding_free
         lengths = inputs["lengths"]
         if padding_free is None:
-            padding_free = (first_only or lengths is not None) and shapes_may_change()
+            padding_free = (cls_only or lengths is not None) and shapes_may_change()
         padding_free = padding_free and not show_attentions
         if lengths is not None and not padding_free:
             tokens, inputs["attention_mask"] = pad(tokens, lengths)
@@ -195,8 +193,8 @@ class _DistilBert(TFPreTrainedModel):
             "padding_free": padding_free,
             "training": training,
         }
-        if first_only:
-            first = self.distilbert(tokens, first_only=True, **options)
+        if cls_only:
+            first = self.distilbert(tokens, cls_only=True, **options)
             return self.answer(first, labels=inputs["labels"], training=training)
         states, attentions = self.distilbert(tokens, **options)
         outputs = self.answer(states[-1], labels=inputs["labels"], training=training)

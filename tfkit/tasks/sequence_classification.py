@@ -17,7 +17,7 @@ class SequenceClassification:
     """
 
     output_type = TFSequenceClassifierOutput
-    reads_first_only = True
+    reads_cls_only = True
 
     def __init__(self, config, **options):
         from tfkit.layers.heads import ClassificationHead

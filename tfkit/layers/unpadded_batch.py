@@ -1,7 +1,4 @@
-"""The padding-free form of a batch, for TensorFlow graphs whose shapes may change from run to run.
-
-The plain form, of the same numbers, is `tfkit.layers.grid.Grid`.
-"""
+"""An unpadded batch, for TensorFlow graphs whose shapes may change from run to run."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tfkit.layers.grid import mask_bias, mix
+from tfkit.layers.padded_batch import mask_bias, scaled_dot_product_attention
 
 # A sequence attends in group i when it is no longer than the longest / 2^i, so that no group but
 # the last, where it costs least, can be more than half padding.
@@ -18,7 +15,7 @@ _GROUPS = 3
 
 @dataclasses.dataclass(frozen=True)
 class _Group:
-    """Some of the sequences, on a grid `[G, S]` as long as the longest of them.
+    """Some of the sequences, padded to `[G, S]`: as long as the longest of them.
 
     Attributes:
         members: which sequences, `[G]`.
@@ -47,12 +44,12 @@ def shapes_may_change() -> bool:
     return True
 
 
-class RealTokens:
+class UnpaddedBatch:
     """B sequences of N tokens together, laid end to end.
 
-    What `Grid` does, without the padding: everything but attention sees `[N, …]`. Attention puts
-    sequences of about one length together, each group on a grid as long as its longest, so that
-    one long text does not make all short ones pay.
+    What `PaddedBatch` does, without the padding: everything but attention sees `[N, …]`. Attention
+    pads groups of sequences of about one length, each to its longest, so that one long text does
+    not make all short ones pay.
 
     Args:
         lengths: the tokens of each sequence, at least one, int32 `[B]`.
@@ -64,10 +61,10 @@ class RealTokens:
 
     Example:
 
-        >>> tokens = RealTokens(tf.constant([3, 1]), n_heads=2)
+        >>> tokens = UnpaddedBatch(tf.constant([3, 1]), n_heads=2)
         >>> tokens.position_ids().numpy().tolist()
         [0, 1, 2, 0]
-        >>> tokens.grid(tf.constant([7, 8, 9, 5])).numpy().tolist()
+        >>> tokens.pad(tf.constant([7, 8, 9, 5])).numpy().tolist()
         [[7, 8, 9], [5, 0, 0]]
     """
 
@@ -90,11 +87,11 @@ class RealTokens:
         self._slots = self._heads_of_rows()
 
     @classmethod
-    def from_mask(cls, attention_mask, n_heads: int) -> RealTokens:
+    def from_mask(cls, attention_mask, n_heads: int) -> UnpaddedBatch:
         """The real tokens of a padded batch.
 
         Token 0 is a row even where it is masked, since classifiers read it, and so is every token
-        of a sequence that is masked whole; as keys these count as little as on the plain grid.
+        of a sequence that is masked whole; as keys these count as little as in a padded batch.
 
         Args:
             attention_mask: `[B, T]`, 0 for padding, in any places, anything else for real tokens.
@@ -102,8 +99,8 @@ class RealTokens:
 
         Example:
 
-            >>> tokens = RealTokens.from_mask(tf.constant([[1, 1, 1], [1, 0, 0]]), n_heads=2)
-            >>> tokens.rows(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
+            >>> tokens = UnpaddedBatch.from_mask(tf.constant([[1, 1, 1], [1, 0, 0]]), n_heads=2)
+            >>> tokens.unpad(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
             [7, 8, 9, 5]
         """
         real, length = tf.cast(attention_mask, tf.bool), tf.shape(attention_mask)[1]
@@ -143,13 +140,13 @@ class RealTokens:
         stride = tf.gather(stride, self._sequences)
         return row[:, None] + stride[:, None] * tf.range(self._n_heads)
 
-    def rows(self, x):
+    def unpad(self, x):
         """`[B, T, …]` -> `[N, …]`; of a batch made from lengths, `[N, …]` as it is."""
         if not self._padded:
             return tf.reshape(x, (tf.size(self._columns), *x.shape[1:]))  # fails for another N
         return tf.gather(tf.reshape(x, (-1, *x.shape[2:])), self._places())
 
-    def grid(self, x):
+    def pad(self, x):
         """`[N, …]` -> `[B, T, …]`, zeros where no row is."""
         shape = tf.concat([[self._batch * self._length], tf.shape(x)[1:]], 0)
         flat = tf.scatter_nd(self._places()[:, None], x, shape)
@@ -167,14 +164,15 @@ class RealTokens:
         """Where each row lies among the B·T of the padded form, `[N]`."""
         return self._sequences * self._length + self._columns
 
-    def attend(self, qkv, n_heads: int, *, drop, first_only: bool = False):
-        """As `Grid.attend`; the weights, scattered over the groups, are None."""
+    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
+        """As `PaddedBatch.attend`; the weights, scattered over the groups, are None."""
         dim = qkv.shape[-1] // 3
         mixed = []
         for (q, k, v), group in zip(self._deal(qkv, dim // n_heads), self._groups):
-            q = q[:, :, :1] if first_only else q
-            mixed.append(mix(q, k, v, group.bias, drop)[0])  # [G, H, S, D/H]
-        if first_only:
+            q = q[:, :, :1] if cls_only else q
+            values, _ = scaled_dot_product_attention(q, k, v, group.bias, drop)  # [G, H, S, D/H]
+            mixed.append(values)
+        if cls_only:
             firsts = tf.concat([tf.reshape(part, (-1, dim)) for part in mixed], 0)
             return tf.gather(firsts, self._order), None
         return self._collect(mixed, dim), None

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tests.conftest import TINY
 from tfkit import TFDistilBertForSequenceClassification, TFDistilBertModel
-from tfkit.layers import padding_free
-from tfkit.layers.padding_free import RealTokens
+from tfkit.layers import unpadded_batch
+from tfkit.layers.unpadded_batch import UnpaddedBatch
 
 LENGTH = 23
 
@@ -137,27 +137,27 @@ def test_the_last_block_computes_token_0_alone(model):
 
 
 def test_only_real_tokens_are_rows():
-    tokens = RealTokens.from_mask(
+    tokens = UnpaddedBatch.from_mask(
         tf.constant([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]), n_heads=2
     )
     places = tf.reshape(tf.range(12), (3, 4))
-    assert tokens.rows(places).numpy().tolist() == [0, 1, 4, 5, 7, 8, 9, 10, 11]
+    assert tokens.unpad(places).numpy().tolist() == [0, 1, 4, 5, 7, 8, 9, 10, 11]
     assert tokens.position_ids().numpy().tolist() == [0, 1, 0, 1, 3, 0, 1, 2, 3]
-    assert tokens.first(tokens.rows(places)).numpy().tolist() == [0, 4, 8]
-    kept = tokens.grid(tokens.rows(places + 1)).numpy().tolist()
+    assert tokens.first(tokens.unpad(places)).numpy().tolist() == [0, 4, 8]
+    kept = tokens.pad(tokens.unpad(places + 1)).numpy().tolist()
     assert kept == [[1, 2, 0, 0], [5, 6, 0, 8], [9, 10, 11, 12]]
 
 
-def test_no_sequence_attends_on_a_grid_twice_its_length(monkeypatch):
+def test_no_sequence_is_padded_to_twice_its_length(monkeypatch):
     shapes = []
 
-    def spy(q, k, v, bias, drop, mix=padding_free.mix):
+    def spy(q, *others, attention=unpadded_batch.scaled_dot_product_attention):
         shapes.append(tuple(q.shape))
-        return mix(q, k, v, bias, drop)
+        return attention(q, *others)
 
-    monkeypatch.setattr(padding_free, "mix", spy)
+    monkeypatch.setattr(unpadded_batch, "scaled_dot_product_attention", spy)
     lengths = np.array([40, 21, 20, 11, 10, 3])
-    tokens = RealTokens.from_mask(tf.constant(np.arange(40) < lengths[:, None]), n_heads=2)
+    tokens = UnpaddedBatch.from_mask(tf.constant(np.arange(40) < lengths[:, None]), n_heads=2)
     tokens.attend(tf.random.normal((lengths.sum(), 12)), 2, drop=lambda weights: weights)
     assert shapes == [(2, 2, 40, 2), (2, 2, 20, 2), (2, 2, 10, 2)]
 
@@ -176,9 +176,9 @@ def test_no_sequence_attends_on_a_grid_twice_its_length(monkeypatch):
 )
 def test_the_switch(model, monkeypatch, switch, options, expected):
     taken = []
-    made = RealTokens.__init__
+    made = UnpaddedBatch.__init__
     monkeypatch.setattr(
-        RealTokens, "__init__", lambda self, *v, **kw: taken.append(1) or made(self, *v, **kw)
+        UnpaddedBatch, "__init__", lambda self, *v, **kw: taken.append(1) or made(self, *v, **kw)
     )
     model.padding_free = switch
     model(np.ones((2, 3), int), attention_mask=np.ones((2, 3), int), **options)
