@@ -191,7 +191,7 @@ def test_predict_reads_some_texts_at_a_time(trained, capsys, monkeypatch):
     asked = []
     best = [[{"label": "pos", "score": 1.0}]]
     answer = lambda rows: asked.append(len(rows)) or best * len(rows)  # noqa: E731
-    monkeypatch.setattr(predict, "_kept", lambda options: answer)
+    monkeypatch.setattr(predict, "_from_cache", lambda options: answer)
     with (trained / "lines.txt").open() as file:
         monkeypatch.setattr(sys, "stdin", file)
         assert main(["predict", "--model", f"{trained}/model"]) == 0

@@ -13,7 +13,7 @@ from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequence
 from tfkit.data import Examples
 from tfkit.evaluation import report, report_of
 from tfkit.evaluation.answers import answers_of, mistakes, thresholds
-from tfkit.evaluation.latency import measure
+from tfkit.inference.speed import latency
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -172,7 +172,7 @@ def test_the_largest_errors_come_first():
 
 def test_latency_is_of_every_column_and_counts_no_tracing():
     seen = []
-    found = measure(seen.append, [["a", "b"], ["c", "d"]], batch_size=3)
+    found = latency(seen.append, [["a", "b"], ["c", "d"]], batch_size=3)
     assert [["a"], ["c"]] in seen and [["b"], ["d"]] in seen
     assert {len(columns[0]) for columns in seen} == {1, 3}
     assert found.texts == 2 and 0 <= found.median_ms <= found.p95_ms < 1000

@@ -15,9 +15,8 @@ from safetensors.numpy import load_file, save_file
 
 from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
 from tfkit.cli import main
-from tfkit.inference.c_cache import place
-from tfkit.inference.c_classifier import load
-from tfkit.inference.c_graph import keep
+from tfkit.inference.c_classifier import load, save
+from tfkit.inference.cache import graph_folder
 from tfkit.inference.pipelines import pipeline
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "중", "##s"]
@@ -44,11 +43,10 @@ def checkpoint(tmp_path):
 
 def kept(folder, max_length=None):
     """What a command after the first has; checkpoints that differ in weights share a graph."""
-    graph = place(folder, max_length)
-    if not graph.is_dir():
+    if not graph_folder(folder, max_length).is_dir():
         classify = pipeline(model=folder)
-        keep(classify.model, classify.tokenizer, graph, max_length)
-    return load(folder, graph)
+        save(classify.model, classify.tokenizer, folder, max_length)
+    return load(folder, max_length)
 
 
 def assert_alike(ours, theirs):
@@ -65,35 +63,35 @@ def test_the_answers_are_the_pipelines(tmp_path, kind):
     DistilBertTokenizer(WORDS).save_pretrained(tmp_path)
     answer, classify = kept(tmp_path), pipeline(model=tmp_path)
     for texts in (TEXTS, PAIRS, [*TEXTS, *PAIRS] * 3, []):
-        assert_alike(answer(texts, top_k=None), classify(texts, top_k=None))
-    assert_alike(answer(TEXTS, top_k=2, batch_size=2), classify(TEXTS, top_k=2))
+        assert_alike(answer.answers(texts, top_k=None), classify(texts, top_k=None))
+    assert_alike(answer.answers(TEXTS, top_k=2, batch_size=2), classify(TEXTS, top_k=2))
 
 
 def test_max_length(checkpoint):
-    assert place(checkpoint, 4) != place(checkpoint, None)
+    assert graph_folder(checkpoint, 4) != graph_folder(checkpoint, None)
     assert_alike(
-        kept(checkpoint, 4)(TEXTS), pipeline(model=checkpoint, max_length=4)(TEXTS, top_k=1)
+        kept(checkpoint, 4).answers(TEXTS), pipeline(model=checkpoint, max_length=4)(TEXTS, top_k=1)
     )
 
 
 def test_weights_are_the_checkpoints_of_that_moment(checkpoint):
-    before = kept(checkpoint)(TEXTS)
+    before = kept(checkpoint).answers(TEXTS)
     model = TFDistilBertForSequenceClassification.from_pretrained(checkpoint)
     model.set_weights([-weight for weight in model.get_weights()])
     model.save_pretrained(checkpoint)
-    after = load(checkpoint, place(checkpoint, None))(TEXTS)
+    after = load(checkpoint, None).answers(TEXTS)
     assert before != after
     assert_alike(after, pipeline(model=checkpoint)(TEXTS, top_k=1))
 
 
 def test_another_config_or_tokenizer_has_another_graph(checkpoint):
-    first = place(checkpoint, None)
+    first = graph_folder(checkpoint, None)
     DistilBertTokenizer(WORDS, do_lower_case=False).save_pretrained(checkpoint)
-    second = place(checkpoint, None)
+    second = graph_folder(checkpoint, None)
     config = json.loads((checkpoint / "config.json").read_text())
     (checkpoint / "config.json").write_text(json.dumps({**config, "activation": "relu"}))
-    assert len({first, second, place(checkpoint, None)}) == 3
-    assert load(checkpoint, place(checkpoint, None)) is None
+    assert len({first, second, graph_folder(checkpoint, None)}) == 3
+    assert load(checkpoint, None) is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +103,7 @@ def test_other_weights_than_the_graphs_are_left_to_keras(checkpoint, change):
     weights = load_file(path)
     change(weights)
     save_file(weights, path, metadata={"format": "pt"})
-    assert load(checkpoint, place(checkpoint, None)) is None
+    assert load(checkpoint, None) is None
 
 
 def test_damaged_weights_are_one_error(checkpoint):
@@ -113,7 +111,7 @@ def test_damaged_weights_are_one_error(checkpoint):
     path = checkpoint / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="not a whole safetensors file"):
-        load(checkpoint, place(checkpoint, None))
+        load(checkpoint, None)
 
 
 def test_nothing_is_kept_where_nothing_can_be_written(checkpoint, tmp_path, monkeypatch):
@@ -123,8 +121,8 @@ def test_nothing_is_kept_where_nothing_can_be_written(checkpoint, tmp_path, monk
 
 
 def test_what_is_not_whole_is_dropped_and_made_anew(checkpoint):
-    expected = kept(checkpoint)(TEXTS)
-    graph = place(checkpoint, None)
+    expected = kept(checkpoint).answers(TEXTS)
+    graph = graph_folder(checkpoint, None)
     shutil.copytree(graph, checkpoint / "spare")
     files = [path for path in graph.rglob("*") if path.is_file()]
     assert {"graph", "saved_model.pb"} <= {path.name for path in files}
@@ -134,20 +132,20 @@ def test_what_is_not_whole_is_dropped_and_made_anew(checkpoint):
             path.unlink() if damaged is None else path.write_bytes(damaged)
             if whole == damaged:  # an empty file
                 continue
-            assert load(checkpoint, graph) is None and not graph.exists()
+            assert load(checkpoint, None) is None and not graph.exists()
             graph.mkdir(parents=True)
             shutil.copytree(checkpoint / "spare", graph, dirs_exist_ok=True)
-    assert_alike(load(checkpoint, graph)(TEXTS), expected)
+    assert_alike(load(checkpoint, None).answers(TEXTS), expected)
     shutil.rmtree(graph)
     graph.write_text("a file in its place")
-    assert load(checkpoint, graph) is None
-    assert_alike(kept(checkpoint)(TEXTS), expected)
+    assert load(checkpoint, None) is None
+    assert_alike(kept(checkpoint).answers(TEXTS), expected)
 
 
 def test_a_model_in_another_dtype_is_not_kept(checkpoint, tmp_path):
     half = pipeline(model=checkpoint, dtype="bfloat16")
-    keep(half.model, half.tokenizer, tmp_path / "half.graph", None)
-    assert load(checkpoint, tmp_path / "half.graph") is None
+    save(half.model, half.tokenizer, checkpoint, 7)
+    assert not graph_folder(checkpoint, 7).exists()
 
 
 def test_a_full_disk_is_no_error(checkpoint, tmp_path):
@@ -168,11 +166,11 @@ def test_a_full_disk_is_no_error(checkpoint, tmp_path):
 
 def test_only_the_last_few_graphs_stay(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("tfkit.inference.c_graph._MOST", 1)
+    monkeypatch.setattr("tfkit.inference.c_classifier.MOST", 1)
     kept(checkpoint, 5)
     kept(checkpoint, 6)
-    assert load(checkpoint, place(checkpoint, 5)) is None
-    assert load(checkpoint, place(checkpoint, 6)) is not None
+    assert load(checkpoint, 5) is None
+    assert load(checkpoint, 6) is not None
 
 
 def test_predict_keeps_and_then_needs_no_tensorflow(checkpoint, tmp_path):
@@ -207,17 +205,16 @@ def test_bad_options_are_the_same_error(checkpoint, option, capsys):
 
 _FORK = """
 import multiprocessing, sys
-from pathlib import Path
 from tfkit.inference.c_classifier import load
 
-folder, graph = sys.argv[1], Path(sys.argv[2])
-classify = load(folder, graph)
+folder = sys.argv[1]
+classify = load(folder, None)
 assert "tensorflow" not in sys.modules
-classify(["good"])
+classify.answers(["good"])
 
 def ask(number):
     try:
-        return str((classify if number else load(folder, graph))(["good"]))
+        return str((classify if number else load(folder, None)).answers(["good"]))
     except RuntimeError as error:
         return str(error)
 
@@ -229,7 +226,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 @pytest.mark.skipif(sys.platform != "linux", reason="the fork of Linux")
 def test_a_forked_process_is_told_that_the_librarys_threads_stayed_behind(checkpoint):
     kept(checkpoint)
-    command = [sys.executable, "-c", _FORK, str(checkpoint), str(place(checkpoint, None))]
+    command = [sys.executable, "-c", _FORK, str(checkpoint)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     said = ran.stdout.splitlines()
     assert len(said) == 2

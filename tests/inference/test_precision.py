@@ -11,9 +11,9 @@ import pytest
 import tfkit
 from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification, pipeline
 from tfkit.demo.shipped import small_model
-from tfkit.inference import cache as stored_files
-from tfkit.inference import litert, runtimes
-from tfkit.inference.litert_graph import convert
+from tfkit.inference import cache as cached
+from tfkit.inference import litert, text_model
+from tfkit.inference.litert import convert
 
 WORDS = [*"abcdefghij", "a", "film", "that", "seems", "endless", ",", "wonderful", "talk"]
 # Texts of all lengths, in no order: empty, of one token, and longer than the model's 128.
@@ -94,7 +94,7 @@ def test_the_argument_of_the_constructor_is_that_of_a_call(classify, precision):
     made = pipeline(model=small_model(), precision=precision)
     np.testing.assert_array_equal(made.scores(TEXTS), classify.scores(TEXTS, precision=precision))
     assert made(TEXTS[0]) == classify(TEXTS[0], precision=precision)
-    assert made.model.dtype_policy.name == runtimes.PRECISIONS[precision]
+    assert made.model.dtype_policy.name == text_model.PRECISIONS[precision]
 
 
 @pytest.mark.parametrize("texts", [TEXTS, PAIRS, TEXTS[:1], ["" for _ in range(3)]])
@@ -108,7 +108,7 @@ def test_the_runtime_of_the_constructor_is_that_of_a_call(classify):
     made = pipeline(model=small_model(), runtime="litert")
     expected = classify.scores(TEXTS, runtime="litert")
     np.testing.assert_array_equal(made.scores(TEXTS), expected)
-    assert isinstance(made._runtime(None, "litert"), litert.Packed)
+    assert isinstance(made._runtime(None, "litert"), litert.LiteRTModel)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu_new", "silu"])
@@ -126,7 +126,7 @@ def test_the_converted_file_is_kept_until_the_weights_change(classify, cache, mo
     made = []
     monkeypatch.setattr(litert, "convert", lambda *args: made.append(args) or convert(*args))
     model = TFAutoModelForSequenceClassification.from_pretrained(small_model())
-    litert.Packed(model, "int8")
+    litert.LiteRTModel(model, "int8")
     assert not made and len(list(cache.iterdir())) >= 1
     model.head.classifier.bias.assign([9.0, -9.0])
     changed = pipeline(model=model, tokenizer=classify.tokenizer, precision="int8")
@@ -135,36 +135,36 @@ def test_the_converted_file_is_kept_until_the_weights_change(classify, cache, mo
 
 def test_of_kept_files_the_last_few_stay(tiny_model, cache, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache / "few"))
-    monkeypatch.setattr(stored_files, "_MOST", 2)
+    monkeypatch.setattr(cached, "MOST", 2)
     for value in range(4):
         tiny_model.head.classifier.bias.assign([value] * 4)
         assert (
-            stored_files.stored(tiny_model, "int8", lambda *_, value=value: b"%d" % value)
+            cached.converted(tiny_model, "int8", lambda *_, value=value: b"%d" % value)
             == b"%d" % value
         )
     assert len(list((cache / "few" / "tfkit").iterdir())) == 2
-    assert stored_files.stored(tiny_model, "int8", None) == b"3"
+    assert cached.converted(tiny_model, "int8", None) == b"3"
 
 
 def test_a_kept_file_that_is_not_whole_is_made_anew(tiny_model, cache, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache / "damaged"))
     make = lambda *_: b"content"  # noqa: E731
-    assert stored_files.stored(tiny_model, "int8", make) == b"content"
+    assert cached.converted(tiny_model, "int8", make) == b"content"
     (path,) = (cache / "damaged" / "tfkit").iterdir()
     whole = path.read_bytes()
     for damaged in (whole[:-3], b"", b"content", whole + b"x", None):
         path.unlink() if damaged is None else path.write_bytes(damaged)
-        assert stored_files.stored(tiny_model, "int8", make) == b"content"
+        assert cached.converted(tiny_model, "int8", make) == b"content"
         assert path.read_bytes() == whole
     path.unlink()
     path.mkdir()
-    assert stored_files.stored(tiny_model, "int8", make) == b"content" and path.is_file()
+    assert cached.converted(tiny_model, "int8", make) == b"content" and path.is_file()
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tiny_model, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert stored_files.stored(tiny_model, "int8", lambda *_: b"content") == b"content"
+    assert cached.converted(tiny_model, "int8", lambda *_: b"content") == b"content"
 
 
 def test_bad_requests_are_one_clear_error(classify, monkeypatch):
@@ -184,7 +184,7 @@ def test_bad_requests_are_one_clear_error(classify, monkeypatch):
 
 
 def test_bfloat16_on_a_processor_without_it_says_so(monkeypatch):
-    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(text_model, "has_bfloat16", lambda: False)
     with pytest.warns(UserWarning, match="no bfloat16 arithmetic"):
         pipe = pipeline(model=small_model(), precision="bfloat16")
     assert pipe("a wonderful film")[0]["label"] == "positive"

@@ -1,4 +1,4 @@
-"""Threads may share a pipeline, a kept graph or a `lite.Classifier`."""
+"""Threads may share a pipeline, a classifier in the C library or a `lite.Classifier`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import pytest
     "way",
     [
         "lite",
-        *(pytest.param(way, marks=pytest.mark.slow) for way in ("pipelines", "kept", "explain")),
+        *(
+            pytest.param(way, marks=pytest.mark.slow)
+            for way in ("pipelines", "c_library", "explain")
+        ),
     ],
 )
 def test_eight_threads_are_answered_as_one_is(way):

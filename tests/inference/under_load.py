@@ -17,10 +17,8 @@ import numpy as np
 from tests.deploy.small import VOCABULARY, classifier
 from tfkit import DistilBertTokenizer, explain, export, lite, pipeline
 from tfkit.inference import litert
-from tfkit.inference.c_cache import place
-from tfkit.inference.c_classifier import load
-from tfkit.inference.c_graph import keep
-from tfkit.inference.litert_graph import convert
+from tfkit.inference.c_classifier import load, save
+from tfkit.inference.litert import convert
 from tfkit.utils.files import cache_folder
 
 WORDS = [word for word in VOCABULARY if word.isalpha()]
@@ -70,17 +68,19 @@ def of_pipelines(model, tokenizer) -> dict:
     return found
 
 
-def of_kept(model, tokenizer) -> dict:
+def of_c_library(model, tokenizer) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         for part in (model, tokenizer):
             part.save_pretrained(folder)
-        keep(model, tokenizer, place(folder, None), None)
-        kept = load(folder, place(folder, None))
+        save(model, tokenizer, folder, None)
+        classifier = load(folder, None)
 
     def answer(texts):
-        return np.array([[one["score"] for one in row] for row in kept(texts, top_k=None)])
+        return np.array(
+            [[one["score"] for one in row] for row in classifier.answers(texts, top_k=None)]
+        )
 
-    return {"kept": wrong(answer, [answer(texts) for texts in QUESTIONS])}
+    return {"c_library": wrong(answer, [answer(texts) for texts in QUESTIONS])}
 
 
 def of_lite(model, tokenizer) -> dict:
@@ -105,7 +105,12 @@ def of_explain(model, tokenizer) -> dict:
     return {"explain": wrong(attributions, expected, questions)}
 
 
-WAYS = {"pipelines": of_pipelines, "kept": of_kept, "lite": of_lite, "explain": of_explain}
+WAYS = {
+    "pipelines": of_pipelines,
+    "c_library": of_c_library,
+    "lite": of_lite,
+    "explain": of_explain,
+}
 
 
 def main(*ways: str) -> int:

@@ -34,7 +34,7 @@ def run(options) -> None:
     from tfkit import data
     from tfkit.export.samples import sample
     from tfkit.inference import speed
-    from tfkit.inference.machine import has_bfloat16, processor_name
+    from tfkit.inference.text_model import has_bfloat16
 
     if options.texts < 1:
         raise ValueError(f"--texts must be at least 1. Received: {options.texts}.")
@@ -51,8 +51,12 @@ def run(options) -> None:
     }
     precisions = options.precision or [name for name in _PRECISIONS if there[name]]
     model, tokenizer = model_and_tokenizer(options.model, dtype="float32")
-    speeds = speed.measure(model, tokenizer, texts, precisions, seconds=options.seconds)
-    machine = {"processor": processor_name(), "processors": available_cpus(), "texts": len(texts)}
+    speeds = speed.speeds(model, tokenizer, texts, precisions, seconds=options.seconds)
+    machine = {
+        "processor": speed.processor_name(),
+        "processors": available_cpus(),
+        "texts": len(texts),
+    }
     if options.json:
         print_json({**machine, "speeds": [*map(dataclasses.asdict, speeds)]}, indent=2)
         return

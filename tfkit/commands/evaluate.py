@@ -87,7 +87,7 @@ _Classifier = tuple[dict, Callable[[list[Sequence[str]], str], object]]
 
 def _model(options) -> _Classifier:
     from tfkit import pipeline
-    from tfkit.inference.runtimes import PRECISIONS
+    from tfkit.inference.text_model import PRECISIONS
 
     dtype = {"dtype": PRECISIONS[options.precision]} if options.precision else {}
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options), **dtype)

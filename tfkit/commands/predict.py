@@ -44,7 +44,7 @@ def add_arguments(parser) -> None:
 def run(options) -> None:
     """Prints label and score for each text, some texts at a time."""
     total, chunks = _texts(options)
-    answer = _server(options) if options.server else _kept(options) or _Keras(options)
+    answer = _server(options) if options.server else _from_cache(options) or _Keras(options)
     # Not between answers that go to the screen.
     progress = Progress(total, shown=not sys.stdout.isatty())
     for rows in chunks:
@@ -53,7 +53,7 @@ def run(options) -> None:
         sys.stdout.flush()
         progress.add(len(rows))
     if isinstance(answer, _Keras):
-        answer.keep()
+        answer.save_graph()
 
 
 def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
@@ -87,23 +87,23 @@ def _chunks(rows: Iterator[dict]) -> Iterator[list[dict]]:
         yield chunk
 
 
-def _kept(options):
-    """Answers from the graph that an earlier command kept; None where it kept none."""
-    if not _may_be_kept(options):
+def _from_cache(options):
+    """Answers from the graph that an earlier command saved; None where there is none."""
+    if not _has_graph(options):
         return None
-    from tfkit.inference import c_cache, c_classifier
+    from tfkit.inference import c_classifier
 
-    name = options.model or small_model()
-    answer = c_classifier.load(name, c_cache.place(name, options.max_length))
-    return answer and functools.partial(answer, top_k=options.top_k, batch_size=options.batch_size)
+    classifier = c_classifier.load(options.model or small_model(), options.max_length)
+    asked = {"top_k": options.top_k, "batch_size": options.batch_size}
+    return classifier and functools.partial(classifier.answers, **asked)
 
 
-def _may_be_kept(options) -> bool:
+def _has_graph(options) -> bool:
     return options.precision in (None, "float32") and options.runtime in (None, "tensorflow")
 
 
 class _Keras:
-    """Answers from the Keras model, and keeps its graph for the next command."""
+    """Answers from the Keras model, and saves its graph for the next command."""
 
     def __init__(self, options):
         quiet_tensorflow()
@@ -122,13 +122,13 @@ class _Keras:
     def __call__(self, rows: list[dict]) -> list[list[dict]]:
         return self._classify(rows, top_k=self._options.top_k)
 
-    def keep(self) -> None:
-        if _may_be_kept(self._options):
-            from tfkit.inference import c_cache, c_graph
+    def save_graph(self) -> None:
+        if _has_graph(self._options):
+            from tfkit.inference import c_classifier
 
             sys.stdout.flush()
-            length, pipe = self._options.max_length, self._classify
-            c_graph.keep(pipe.model, pipe.tokenizer, c_cache.place(self._name, length), length)
+            asked = self._classify
+            c_classifier.save(asked.model, asked.tokenizer, self._name, self._options.max_length)
 
 
 def _server(options):

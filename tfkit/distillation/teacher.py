@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from tfkit.data.examples import Examples
-from tfkit.data.pipeline import dataset
 from tfkit.hub import find_file, read_json
-from tfkit.inference.batching import finite
+from tfkit.inference.batching import finite, rows_of
+from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.config import DistilBertConfig
 from tfkit.text.auto import AutoTokenizer
@@ -157,9 +157,11 @@ def _limit(model, tokenizer, max_length: int | None) -> int:
 
 
 def _keras_logits(model, tokenizer, columns, *, batch_size, max_length, verbose) -> np.ndarray:
-    batches = dataset(Examples(*columns), tokenizer, batch_size=batch_size, max_length=max_length)
-    answers = model.predict(batches, verbose=verbose)
-    return answers["logits"] if isinstance(answers, dict) else answers
+    asked, progress = (
+        TextModel(model, tokenizer, max_length),
+        progress_bar(len(columns[0]), verbose),
+    )
+    return asked.logits(rows_of(columns), batch_size=batch_size, progress=progress)
 
 
 def _torch_logits(model, tokenizer, columns, *, batch_size, max_length, verbose) -> np.ndarray:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tfkit.evaluation.evaluate import evaluate, logits_of, predict_logits, score
-from tfkit.evaluation.latency import answer_of
+from tfkit.evaluation.evaluate import answer_of, evaluate, logits_of, predict_logits, score
 from tfkit.evaluation.multi_label import MultiLabelEvaluation
 from tfkit.evaluation.regression import RegressionEvaluation
 from tfkit.evaluation.report import Report, report, report_of

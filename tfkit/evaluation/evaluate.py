@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
-from tfkit.data.pipeline import dataset
+from tfkit.data.stream import Stream
 from tfkit.data.task import check_task
 from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression
 from tfkit.evaluation.single_label import Evaluation, score_single_label
-from tfkit.inference.batching import finite
-from tfkit.models.inputs import token_limit
+from tfkit.inference.batching import finite, rows_of
+from tfkit.inference.speed import Answer
+from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.utils.strings import listed
 
 AnyEvaluation = Evaluation | MultiLabelEvaluation | RegressionEvaluation
@@ -28,29 +29,38 @@ _SCORES: dict[str, Callable[..., AnyEvaluation]] = {
 def evaluate(
     model,
     tokenizer,
-    examples: Examples,
+    examples: Examples | Stream,
     *,
     batch_size: int = 32,
     max_length: int | None = None,
     verbose: str | int = 0,
 ) -> AnyEvaluation:
-    """Runs `model.predict` over the texts and compares with their labels.
+    """Compares what a model says of texts with their labels.
 
     Args:
         model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
-        examples: labelled texts, read with `names=model.config.id2label`.
-        batch_size: B.
+        examples: labelled texts, read with `names=model.config.id2label`. Of a `Stream` some texts
+            at a time are in memory, and of all of them the labels and logits.
+        batch_size: B at most; long texts are fewer in a batch.
         max_length: tokens after which a text is cut.
         verbose: as in `model.predict`.
 
-    Returns: an `Evaluation`, or what it is for several labels a text or for numbers.
+    Returns: an `Evaluation`, or what it is for several labels per text or for numbers.
 
     Raises:
         ValueError: the texts have no labels, or other ones than the model's config says.
     """
     options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
-    return score(examples, predict_logits(model, tokenizer, examples, **options))
+    if not isinstance(examples, Stream):
+        return score(examples, predict_logits(model, tokenizer, examples, **options))
+    check_task(model.config, examples)
+    blocks = [
+        (finite(logits, columns[0]), np.asarray(columns[-1]))
+        for columns, logits in _blocks(model, tokenizer, examples, **options)
+    ]
+    logits, targets = map(np.concatenate, zip(*blocks))
+    return _SCORES[examples.problem_type](targets, logits, examples.names)
 
 
 def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
@@ -80,20 +90,38 @@ def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
 def predict_logits(
     model,
     tokenizer,
-    examples: Examples,
+    examples: Examples | Stream,
     *,
     batch_size: int = 32,
     max_length: int | None = None,
     verbose: str | int = 0,
 ) -> np.ndarray:
     """Logits float `[B,C]` of the texts, in their order; arguments as in `evaluate`."""
-    check_examples(examples)
+    if not isinstance(examples, Stream):
+        check_examples(examples)
     if examples.has_labels:
         check_task(model.config, examples)
-    unlabelled = Examples(*examples.columns)
-    max_length = token_limit(model, tokenizer, max_length)
-    batches = dataset(unlabelled, tokenizer, batch_size=batch_size, max_length=max_length)
-    return model.predict(batches, verbose=verbose).logits
+    options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
+    blocks = [logits for _, logits in _blocks(model, tokenizer, examples, **options)]
+    return np.concatenate(blocks)
+
+
+def _blocks(
+    model, tokenizer, examples: Examples | Stream, *, batch_size, max_length, verbose
+) -> Iterator[tuple[Sequence, np.ndarray]]:
+    """Columns of some rows, and the logits of their texts."""
+    asked = TextModel(model, tokenizer, max_length)
+    progress = progress_bar(len(examples), verbose)
+    blocks: Iterable = [examples.columns] if isinstance(examples, Examples) else examples.chunks()
+    for columns in blocks:
+        rows = rows_of(columns[: 1 + examples.has_pairs])
+        yield columns, asked.logits(rows, batch_size=batch_size, progress=progress)
+
+
+def answer_of(model, tokenizer, max_length: int | None, pairs: bool) -> Answer:
+    """A model as a function of columns of strings, two for pairs, that gives logits `[B,C]`."""
+    asked = TextModel(model, tokenizer, max_length)
+    return lambda columns: asked.logits(rows_of(columns))
 
 
 def logits_of(problem_type: str, scores: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 import tfkit
 from tfkit.data.examples import Examples
 from tfkit.evaluation import answers as reading
-from tfkit.evaluation.evaluate import AnyEvaluation, predict_logits, score
-from tfkit.evaluation.latency import Answer, Latency, answer_of, measure
+from tfkit.evaluation.evaluate import AnyEvaluation, answer_of, predict_logits, score
+from tfkit.inference import speed
 from tfkit.utils.files import local_path, staged
 
 _MISTAKES = 25
@@ -50,7 +50,7 @@ class Report:
     confusions: list[dict] | None
     mistakes: list[dict]
     values: list[tuple[float, float]] | None
-    latency: Latency | None
+    latency: speed.Latency | None
 
     def figures_as_dict(self) -> dict:
         """The figures alone."""
@@ -142,7 +142,7 @@ def report_of(
     examples: Examples,
     logits: np.ndarray,
     *,
-    answer: Answer | None = None,
+    answer: speed.Answer | None = None,
     model_name: str = "the model",
     data_name: str = "the texts",
     batch_size: int = 32,
@@ -165,7 +165,7 @@ def report_of(
         ),
         mistakes=reading.mistakes(examples, answers, _MISTAKES),
         values=_values(examples, logits) if number else None,
-        latency=None if answer is None else measure(answer, examples.columns, batch_size),
+        latency=None if answer is None else speed.latency(answer, examples.columns, batch_size),
     )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.export.report import Agreement, ExportError
+from tfkit.inference.batching import rows_of
+from tfkit.inference.text_model import TextModel
 from tfkit.models.scores import scores
 
 # How far a score may be from the Keras model's, by the dtype that either computes in: another order
@@ -18,7 +20,7 @@ _TIE = 1e-4
 _SAME = 1e-6
 
 
-class KerasAnswers:
+class KerasAnswers(TextModel):
     """What the Keras model says to texts, which every export is held against.
 
     Args:
@@ -28,28 +30,17 @@ class KerasAnswers:
     """
 
     def __init__(self, model, tokenizer, max_length: int):
-        self.model, self.tokenizer, self.max_length = model, tokenizer, max_length
-        self._options = {"max_length": max_length, "padding": "longest"}
+        super().__init__(model, tokenizer, max_length, compiled=False)
 
-    def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None):
+    def padded(self, texts: Sequence[str]) -> dict[str, tf.Tensor]:
         """`input_ids` and `attention_mask`, int32 `[B,T]` each."""
-        if pairs is None:
-            return self.tokenizer.as_layer(**self._options)(list(texts))
-        layer = self.tokenizer.as_layer(**self._options, pairs=True)
-        return layer((list(texts), list(pairs)))
+        layer = self.tokenizer.as_layer(max_length=self.max_length, padding="longest")
+        return layer(list(texts))
 
     def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Scores `[B,C]`."""
-        outputs = self.model(self.tokens(texts, pairs), training=False)
-        return scores(self.model.config, outputs.logits).numpy()
-
-    def embeddings(self, texts: Sequence[str]) -> np.ndarray:
-        """The mean of each text's last hidden states `[B,D]`, one text at a time."""
-        rows = []
-        for text in texts:
-            outputs = self.model(self.tokens([text]), output_hidden_states=True, training=False)
-            rows.append(tf.cast(outputs.hidden_states[-1][0], tf.float32).numpy().mean(0))
-        return np.stack(rows)
+        logits = self.logits(rows_of([texts] if pairs is None else [texts, pairs]))
+        return scores(self.model.config, logits).numpy()
 
 
 def batches(texts: Sequence[str]) -> list[list[str]]:

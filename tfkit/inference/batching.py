@@ -12,10 +12,10 @@ import numpy as np
 
 from tfkit.utils.strings import utf8
 
-BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
+_BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 # The most tokens of a batch in TensorFlow. Fewer leave the matrix products short, more leave the
 # caches: on two cores, of sentences and of mixed texts, 512 to 4,096 were within a tenth of this.
-TOKENS = 1024
+MAX_TOKENS = 1024
 
 
 class Tokens(NamedTuple):
@@ -36,29 +36,25 @@ class Tokens(NamedTuple):
         return Tokens(np.concatenate(rows), self.lengths[places])
 
 
-class Answering(NamedTuple):
-    """What computes.
-
-    Attributes:
-        tokenize: how many parts a text has, 1 or 2 -> what turns so many columns of texts in UTF-8
-            into `Tokens`.
-        run: tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`.
-        tokens: the most of a batch.
-    """
-
-    tokenize: Callable[[int], Callable[[Sequence[Sequence[bytes]]], Tokens]]
-    run: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    tokens: int
-
-
-def answer(texts: Sequence, classes: int, by: Answering, batch_size: int | None) -> np.ndarray:
-    """What `by` computes for each text, float32 `[B,C]`, in the order of `texts`.
+def answer(
+    texts: Sequence,
+    tokenize: Callable[[Sequence[Sequence[bytes]]], Tokens],
+    run: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    *,
+    width: int,
+    batch_size: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """What a model says of each text, float32 `[B,…]`, in the order of `texts`.
 
     Args:
         texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
-        classes: C.
-        by: what computes.
+        tokenize: one or two columns of texts in UTF-8 -> their tokens.
+        run: tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,…]`. Its
+            `max_tokens` are the most of a batch.
+        width: of an answer, where there are no texts to tell it.
         batch_size: the most texts of a batch; None leaves it to their tokens.
+        progress: called with the number of texts of each batch.
 
     Raises:
         TypeError: something is not a string.
@@ -66,17 +62,46 @@ def answer(texts: Sequence, classes: int, by: Answering, batch_size: int | None)
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+    values = None
+    for places, tokens in _blocks(texts, tokenize):
+        for chosen in batches(tokens.lengths, run.max_tokens, batch_size):
+            found = run(*tokens.take(chosen))
+            if values is None:
+                values = np.empty((len(texts), *found.shape[1:]), np.float32)
+            values[places[chosen]] = found
+            if progress is not None:
+                progress(len(chosen))
+    return np.empty((0, width), np.float32) if values is None else values
+
+
+def tokenized(texts: Sequence, tokenize: Callable[[Sequence], Tokens]) -> Tokens:
+    """The tokens of texts, at least one, as `answer` takes them."""
+    places, blocks = zip(*_blocks(texts, tokenize))
+    tokens = Tokens(*map(np.concatenate, zip(*blocks)))
+    return tokens.take(np.argsort(np.concatenate(places)))
+
+
+def _blocks(texts: Sequence, tokenize: Callable) -> Iterator[tuple[np.ndarray, Tokens]]:
+    """Places of some texts, singles before pairs, and their tokens."""
     rows = [_parts(text) for text in texts]
-    values = np.empty((len(rows), classes), np.float32)
     for parts in (1, 2):
         places = np.array([place for place, row in enumerate(rows) if len(row) == parts], int)
-        tokenize = by.tokenize(parts) if len(places) else None
-        for start in range(0, len(places), BLOCK):
-            block = places[start : start + BLOCK]
-            tokens = tokenize(list(zip(*(rows[place] for place in block))))
-            for chosen in batches(tokens.lengths, by.tokens, batch_size):
-                values[block[chosen]] = by.run(*tokens.take(chosen))
-    return values
+        for start in range(0, len(places), _BLOCK):
+            block = places[start : start + _BLOCK]
+            yield block, tokenize(list(zip(*(rows[place] for place in block))))
+
+
+def rows_of(columns: Sequence[Sequence[str]]) -> list[str | dict]:
+    """Texts, and second texts if there are any, as `answer` takes them.
+
+    Example:
+
+        >>> rows_of([["a"], ["b"]])
+        [{'text': 'a', 'text_pair': 'b'}]
+    """
+    if len(columns) == 1:
+        return list(columns[0])
+    return [{"text": text, "text_pair": pair} for text, pair in zip(*columns)]
 
 
 def _parts(text) -> tuple[bytes, ...]:

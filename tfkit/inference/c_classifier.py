@@ -1,11 +1,16 @@
-"""Runs a kept graph: texts -> labels and scores, in TensorFlow's C library."""
+"""A classifier's graph for TensorFlow's C library, which `tfkit predict` answers from.
+
+Importing TensorFlow and making the Keras model take seconds; the C library loads in a fraction of
+them. The graph, from strings to scores, takes the weights as inputs, so that one graph does for
+all checkpoints that differ in nothing else.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,94 +21,47 @@ from tfkit.checkpoints.formats import open_weights
 from tfkit.checkpoints.matching import Match
 from tfkit.hub import HubOptions
 from tfkit.inference import c_library
-from tfkit.inference.batching import TOKENS, Answering, Tokens, answer, best, finite
-from tfkit.inference.c_cache import DESCRIPTION, digests
-from tfkit.models.config import DistilBertConfig
+from tfkit.inference.batching import MAX_TOKENS, Tokens, answer, best, finite
+from tfkit.inference.cache import GRAPHS, MOST, digests, graph_folder, used
 from tfkit.utils.console import quiet_libraries
-from tfkit.utils.files import forget, unsealed
+from tfkit.utils.files import forget, forget_oldest, sealed, staged, unsealed
 from tfkit.utils.processes import check_threads, start_threads
 
-
-def load(name: str, folder: Path) -> KeptClassifier | None:
-    """The classifier of a checkpoint, where its graph is kept in `folder`; else None.
-
-    A checkpoint that has not exactly the weights of the graph is left to the Keras model, which
-    says what is missing or not used.
-
-    Raises:
-        FileNotFoundError: there is no such checkpoint, or it has no weights.
-        ValueError: its files are damaged.
-        RuntimeError: the process was forked from one in which TensorFlow had run.
-    """
-    described = _description(folder)
-    if described is None:
-        return None
-    start_threads()
-    config = DistilBertConfig.from_pretrained(name)
-    weights, _ = open_weights(name, HubOptions())
-    rows = [*names.backbone(config.n_layers), *names.HEADS["head"]]
-    match = Match(weights, rows)
-    if (
-        match.unused
-        or any(row not in match for row in rows)
-        or any(match.misshapen(path, tuple(shape)) for path, shape, _ in described["weights"])
-    ):
-        return None
-    with contextlib.suppress(OSError):
-        os.utime(folder)
-    try:
-        library, *ops = c_library.libraries()
-        with quiet_libraries():
-            session = c_library.Session(library, ops, str(folder))
-    except (OSError, RuntimeError):  # another process forgot the graph, say
-        forget(folder)
-        return None
-    return KeptClassifier(session, described, config, match)
+_DESCRIPTION = "graph"  # the file beside the SavedModel that says what goes in and out
 
 
-def _description(folder: Path) -> dict | None:
-    """What the graph in `folder` says of itself, if it is there and whole; else it is dropped."""
-    with contextlib.suppress(OSError):
-        content = unsealed((folder / DESCRIPTION).read_bytes())
-        if content is not None:
-            described = json.loads(content)
-            if described["files"] == digests(folder):
-                return described
-    forget(folder)
-    return None
-
-
-class KeptClassifier:
-    """A kept graph, loaded, with the weights that it is given at each run.
+class CClassifier:
+    """A graph, loaded, with the weights that it is given at each run.
 
     Args:
         session: with the graph.
-        described: the names of its inputs and outputs, and the weights' shapes.
-        config: of the checkpoint.
+        described: what `save` wrote of it.
         match: the checkpoint's weights.
     """
 
-    def __init__(
-        self, session: c_library.Session, described: dict, config: DistilBertConfig, match: Match
-    ):
+    max_tokens = MAX_TOKENS
+
+    def __init__(self, session: c_library.Session, described: dict, match: Match):
         self._session, self._signatures = session, described["signatures"]
-        self._config, self._weights = config, {}
+        self._labels = dict(enumerate(described["labels"]))
+        self._weights = {}
         for path, shape, name in described["weights"]:
             self._weights[name], memory = session.hold(tuple(shape))
             held = np.frombuffer(memory, np.float32).reshape(shape)
             held[...] = match.value(path, tuple(shape), np.float32)
 
-    def __call__(self, texts: Sequence, *, top_k: int | None = 1, batch_size: int | None = None):
-        """As `TextClassificationPipeline` does: a list of labels and scores for each text."""
-        by = Answering(lambda parts: functools.partial(self._tokenize, parts), self._run, TOKENS)
-        scores = finite(answer(texts, self._config.num_labels, by, batch_size), texts)
-        return [best(row, self._config.id2label, top_k) for row in scores]
+    def answers(self, texts: Sequence, *, top_k: int | None = 1, batch_size: int | None = None):
+        """As `TextModel.answers`: a list of labels and scores for each text."""
+        options = {"batch_size": batch_size, "width": len(self._labels)}
+        scores = finite(answer(texts, self._tokenize, self, **options), texts)
+        return [best(row, self._labels, top_k) for row in scores]
 
-    def _tokenize(self, parts: int, columns: Sequence[Sequence[bytes]]) -> Tokens:
+    def _tokenize(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         texts = {f"text{i}": (c_library.STRING, (len(c),), c) for i, c in enumerate(columns)}
-        return Tokens(*self._ask(f"tokens{parts}", texts, ("ids", "lengths"), np.int32))
+        return Tokens(*self._ask(f"tokens{len(columns)}", texts, ("ids", "lengths"), np.int32))
 
-    def _run(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> scores `[B,C]`."""
         feeds = {
             name: (c_library.INT32, value.shape, value.astype(np.int32).tobytes())
             for name, value in (("ids", ids), ("lengths", lengths))
@@ -117,3 +75,130 @@ class KeptClassifier:
         feeds = {inputs[name]: tensor for name, tensor in feeds.items()}
         found = self._session.run(feeds, [outputs[name] for name in fetches], held)
         return [np.frombuffer(data, dtype).reshape(shape) for _, shape, data in found]
+
+
+def load(name: str, max_length: int | None) -> CClassifier | None:
+    """The classifier of a checkpoint, where its graph is in the cache; else None.
+
+    A checkpoint that has not exactly the weights of the graph is left to the Keras model, which
+    says what is missing or not used.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint, or it has no weights.
+        ValueError: its files are damaged.
+        RuntimeError: the process was forked from one in which TensorFlow had run.
+    """
+    folder = graph_folder(name, max_length)
+    described = _description(folder)
+    if described is None:
+        return None
+    start_threads()
+    weights, _ = open_weights(name, HubOptions())
+    rows = [names.Weight(**row) for row in described["rows"]]
+    match = Match(weights, rows)
+    if (
+        match.unused
+        or any(row not in match for row in rows)
+        or any(match.misshapen(path, tuple(shape)) for path, shape, _ in described["weights"])
+    ):
+        return None
+    used(folder)
+    try:
+        library, *ops = c_library.libraries()
+        with quiet_libraries():
+            session = c_library.Session(library, ops, str(folder))
+    except (OSError, RuntimeError):  # another process forgot the graph, say
+        forget(folder)
+        return None
+    return CClassifier(session, described, match)
+
+
+def _description(folder: Path) -> dict | None:
+    """What the graph in `folder` says of itself, if it is there and whole; else it is dropped."""
+    with contextlib.suppress(OSError):
+        content = unsealed((folder / _DESCRIPTION).read_bytes())
+        if content is not None:
+            described = json.loads(content)
+            if described["files"] == digests(folder, but=_DESCRIPTION):
+                return described
+    forget(folder)
+    return None
+
+
+def save(model, tokenizer, name: str, max_length: int | None) -> None:
+    """Writes the graph for `load`.
+
+    Where nothing can be written, TensorFlow has no C library to run it, or the model is in another
+    dtype than float32, there is none.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`.
+        tokenizer: its tokenizer.
+        name: of the checkpoint that both are from.
+        max_length: tokens after which a text is cut; None is what model and tokenizer allow.
+    """
+    import tensorflow as tf
+
+    if model.dtype_policy.name != "float32":
+        return
+    folder = graph_folder(name, max_length)
+    with contextlib.suppress(OSError, tf.errors.OpError):
+        c_library.libraries()
+        with staged(folder.parent) as stage:
+            made = stage / folder.name
+            made.mkdir()
+            _write(model, tokenizer, made, max_length)
+        forget_oldest(folder.parent, f"*{GRAPHS}", MOST)
+
+
+def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    from tfkit.checkpoints.variables import resolve
+    from tfkit.inference.graph import TokenizerGraph, logits_of
+    from tfkit.models.inputs import token_limit
+    from tfkit.models.scores import scores
+    from tfkit.utils.keras_backend import keras
+
+    rows = [*names.backbone(model.config.n_layers), *names.heads(model)]
+    paths = list(dict.fromkeys(row.ours for row in rows))
+    variables = [resolve(model, path) for path in paths]
+    specs = {f"w{i}": tf.TensorSpec(v.shape, tf.float32) for i, v in enumerate(variables)}
+
+    def computed(ids, lengths, **weights):
+        values = zip(variables, (weights[name] for name in specs))
+        with keras.StatelessScope(state_mapping=list(values)):
+            logits = logits_of(model, ids, lengths)
+        return {"scores": scores(model.config, logits)}
+
+    def tokens(tokenize, *texts):
+        return dict(zip(("ids", "lengths"), tokenize.function(*texts)))
+
+    whole = {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "lengths")}
+    computed = tf.function(computed, autograph=False)
+    functions = {"scores": computed.get_concrete_function(**whole, **specs)}
+    module, limit = tf.Module(), token_limit(model, tokenizer, max_length)
+    module.tokenizers = [TokenizerGraph(tokenizer, limit, pairs) for pairs in (False, True)]
+    for parts, tokenize in enumerate(module.tokenizers, 1):
+        texts = [tf.TensorSpec([None], tf.string, name=f"text{i}") for i in range(parts)]
+        function = tf.function(functools.partial(tokens, tokenize), autograph=False)
+        functions[f"tokens{parts}"] = function.get_concrete_function(*texts)
+    tf.saved_model.save(module, str(folder), signatures=functions)
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    signatures = {
+        name: {
+            side: {key: info.name for key, info in getattr(signature, side).items()}
+            for side in ("inputs", "outputs")
+        }
+        for name, signature in saved.meta_graphs[0].signature_def.items()
+    }
+    fed = [signatures["scores"]["inputs"][name] for name in specs]
+    described = {
+        "signatures": signatures,
+        "rows": [dataclasses.asdict(row) for row in rows],
+        "weights": [[path, list(v.shape), name] for path, v, name in zip(paths, variables, fed)],
+        "labels": [model.config.id2label[number] for number in range(model.config.num_labels)],
+        "files": digests(folder, but=_DESCRIPTION),
+    }
+    (folder / _DESCRIPTION).write_bytes(sealed(json.dumps(described).encode()))

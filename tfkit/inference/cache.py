@@ -1,50 +1,96 @@
-"""Converted files, kept for the next process that answers with the same weights."""
+"""Files and graphs that are kept for the next process, in `tfkit` of the user's cache folder.
+
+That is `$XDG_CACHE_HOME`, by default `~/.cache`. Names are digests of what was converted and of
+what converted it: the libraries' versions, and tfkit's files by their size and date. Of each kind
+the last few used stay. Where nothing can be written, nothing is kept; what is not whole is made
+anew. Needs no TensorFlow.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from tfkit import __version__
+from tfkit.hub import find_file
 from tfkit.utils.files import cache_folder, forget, forget_oldest, sealed, unsealed, write_file
 
-_MOST = 8  # files that are kept
+MOST = 8  # of a kind
+GRAPHS = ".graph"
+# What a graph depends on, of a checkpoint: everything but the weights.
+_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "vocab.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+_LIBRARIES = ("tensorflow", "tensorflow-text", "keras")
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def stored(model, precision: str, convert: Callable[..., bytes]) -> bytes:
-    """What `convert(model, precision)` gives, from the user's cache where it is there.
-
-    A file's name is a digest of weights, config and the versions of tfkit and TensorFlow. It lies
-    in `tfkit` of `$XDG_CACHE_HOME`, by default `~/.cache`; of each precision the last few used
-    stay. Where nothing can be written there, nothing is kept; what is not whole is made anew.
-    """
-    folder = cache_folder()
+def converted(model, precision: str, convert: Callable[..., bytes]) -> bytes:
+    """What `convert(model, precision)` gives, from the cache where it is there."""
+    weights = (np.ascontiguousarray(weight.value.numpy()) for weight in model.weights)
     suffix = f".{precision}.tflite"
-    path = folder / f"{_digest(model)}{suffix}"
+    path = _path(suffix, model.config.to_dict(), weights)
     content = None
     with contextlib.suppress(OSError):
         content = unsealed(path.read_bytes())
     if content is not None:
-        with contextlib.suppress(OSError):  # it may be another user's
-            os.utime(path)
+        used(path)
         return content
     content = convert(model, precision)
     with contextlib.suppress(OSError):
         forget(path)
         write_file(path, sealed(content))
-        forget_oldest(folder, f"*{suffix}", _MOST)
+        forget_oldest(path.parent, f"*{suffix}", MOST)
     return content
 
 
-def _digest(model) -> str:
-    versions = {"tfkit": __version__, "tensorflow": tf.__version__}
-    digest = hashlib.sha256(json.dumps([versions, model.config.to_dict()]).encode())
-    for weight in model.weights:
-        digest.update(np.ascontiguousarray(weight.value.numpy()))
-    return digest.hexdigest()
+def graph_folder(name: str, max_length: int | None) -> Path:
+    """Where the graph of a checkpoint's config and tokenizer is kept, there or not."""
+    files = (find_file(name, file) for file in _FILES)
+    digests = (b"none" if path is None else _digest(path.read_bytes()) for path in files)
+    return _path(GRAPHS, max_length, digests)
+
+
+def digests(folder: Path, but: str) -> dict[str, str]:
+    """Of every file in a folder, but one."""
+    return {
+        str(path.relative_to(folder)): _digest(path.read_bytes()).hex()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / but
+    }
+
+
+def used(path: Path) -> None:
+    """Notes the time, for `forget_oldest`."""
+    with contextlib.suppress(OSError):  # it may be another user's
+        os.utime(path)
+
+
+def _path(suffix: str, described, contents: Iterator) -> Path:
+    digest = hashlib.sha256(json.dumps([described, *_makers()]).encode())
+    for content in contents:
+        digest.update(content)
+    return cache_folder() / f"{digest.hexdigest()}{suffix}"
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def _makers() -> Iterator[str]:
+    for library in _LIBRARIES:
+        yield importlib.metadata.version(library)
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        about = path.stat()
+        yield f"{path.relative_to(_PACKAGE)} {about.st_size} {about.st_mtime_ns}"

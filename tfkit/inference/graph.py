@@ -1,36 +1,105 @@
-"""The Keras model as a TensorFlow graph, in whatever dtype it computes."""
+"""Tokenizer and model as TensorFlow functions of texts that lie end to end, without padding."""
 
 from __future__ import annotations
 
 import functools
+import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tfkit.inference.batching import TOKENS
+from tfkit.inference.batching import MAX_TOKENS, Tokens
 from tfkit.utils.processes import check_threads
 
+_making = threading.Lock()
 
-class InGraph:
-    """Answers with the model as it is at each call: weights may change in between.
+
+class TokenizerGraph:
+    """A tokenizer as one graph from strings to tokens without padding.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`.
+        tokenizer: a `DistilBertTokenizer`.
+        max_length: tokens after which a text is cut.
+        pairs: whether two texts belong together.
+        compiled: trace the graph.
     """
 
-    tokens = TOKENS
+    def __init__(self, tokenizer, max_length: int, pairs: bool, compiled: bool = True):
+        layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=pairs)
 
-    def __init__(self, model):
-        signature = [tf.TensorSpec([None], tf.int32)] * 2
-        logits = functools.partial(logits_of, model)
-        self._function = tf.function(logits, input_signature=signature)
+        def tokens(*texts):
+            batch = layer(texts if pairs else texts[0])
+            real = batch["attention_mask"]
+            return tf.boolean_mask(batch["input_ids"], real > 0), tf.reduce_sum(real, axis=1)
 
-    def logits(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
+        self.function = tokens
+        if compiled:
+            signature = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
+            function = tf.function(tokens, input_signature=signature, autograph=False)
+            self.function = function.get_concrete_function()
+
+    def __call__(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
+        """Texts, and the second texts of pairs, in UTF-8 -> tokens. At least one text."""
+        check_threads()
+        ids, lengths = self.function(*map(tf.constant, columns))
+        return Tokens(ids.numpy(), lengths.numpy())
+
+
+class ModelGraph:
+    """An output of a model as it is at each call: weights may change in between.
+
+    Args:
+        model: a Keras model of `input_ids` and `attention_mask`.
+        output: `logits_of` or `embeddings_of`.
+        compiled: trace a graph at the first call, which is worth its time for more than a few.
+    """
+
+    max_tokens = MAX_TOKENS
+
+    def __init__(self, model, output: Callable, compiled: bool = True):
+        self._function = functools.partial(output, model)
+        if compiled:
+            signature = [tf.TensorSpec([None], tf.int32)] * 2
+            self._function = tf.function(self._function, input_signature=signature)
+
+    def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,…]`."""
         check_threads()
         return self._function(ids, lengths).numpy()
 
 
+def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
+    """The model's `ModelGraph`, which is traced once for all who ask, until the model changes."""
+    if not compiled:
+        return ModelGraph(model, output, compiled)
+    key = id(model), getattr(model, "generation", 0), output
+    # Past Keras' `__setattr__`, which would track it, and save it with the model.
+    graphs = model.__dict__.setdefault("_text_graphs", {})
+    with _making:
+        for old in [old for old in graphs if old[:2] != key[:2]]:
+            del graphs[old]
+        return graphs.setdefault(key, ModelGraph(model, output))
+
+
 def logits_of(model, ids, lengths):
-    """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
-    return model({"input_ids": ids, "lengths": lengths}, training=False).logits
+    """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> logits `[B,C]`."""
+    outputs = model(_padded(ids, lengths), training=False)
+    return outputs["logits"] if isinstance(outputs, dict) else outputs
+
+
+def embeddings_of(model, ids, lengths):
+    """The same -> the mean of each text's last hidden states, float32 `[B,D]`."""
+    options = {"output_hidden_states": True, "padding_free": True}
+    batch = _padded(ids, lengths)
+    states = model(batch, training=False, **options).hidden_states[-1]
+    weights = tf.cast(batch["attention_mask"], tf.float32)[:, :, None]
+    total = tf.reduce_sum(tf.cast(states, tf.float32) * weights, 1)
+    return total / tf.reduce_sum(weights, 1)
+
+
+def _padded(ids, lengths) -> dict[str, tf.Tensor]:
+    return {
+        "input_ids": tf.RaggedTensor.from_row_lengths(ids, lengths, validate=False).to_tensor(),
+        "attention_mask": tf.sequence_mask(lengths, dtype=tf.int32),
+    }

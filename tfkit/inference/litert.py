@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 
 import numpy as np
 import tensorflow as tf
 
-from tfkit.inference.cache import stored
-from tfkit.inference.litert_graph import convert, row_bias
+from tfkit.inference.cache import converted
+from tfkit.models.weights_only import weights_only
 from tfkit.utils.processes import available_cpus
 
+_LITERT = "ai_edge_litert.interpreter"
 
-class Packed:
+
+def interpreter_module():
+    """LiteRT's module of interpreters, or where that is not installed TensorFlow's."""
+    try:
+        return importlib.import_module(_LITERT)
+    except ImportError:
+        return importlib.import_module("tensorflow.lite.python.interpreter")
+
+
+class LiteRTModel:
     """Answers with a copy of the model's encoder and head, made here.
 
     A batch is one row of tokens, without padding: texts lie end to end, and attention is masked
     to each token's own text. The interpreter takes rows of any length without packing its weights
-    again, so that one copy of them does for all. TensorFlow's products of 25 rows
-    with variables alone take longer than the whole answer for them here, in float32.
+    again, so that one copy of them does for all. For a text of 25 tokens in float32, TensorFlow's
+    products with variables alone take longer than the whole answer here.
 
     Embeddings are looked up in the Keras model, in float32. What changes in the model later does
     not change this copy.
@@ -35,11 +46,11 @@ class Packed:
 
     # Of a row. From about 100 on the matrix products are at their best; the masked part of the
     # attention grows with the square.
-    tokens = 128
+    max_tokens = 128
 
     def __init__(self, model, precision: str, threads: int | None = None):
         try:
-            from ai_edge_litert.interpreter import Interpreter
+            litert = importlib.import_module(_LITERT)
         except ImportError:
             raise ImportError(
                 "precision='int8' and runtime='litert' run in LiteRT, which is not installed. "
@@ -54,14 +65,14 @@ class Packed:
         self._words = _shared_array(embeddings.word_embeddings.embeddings)
         self._positions = _shared_array(embeddings.position_embeddings.embeddings)
         # It has to outlive the interpreter, which reads it.
-        self._content = stored(model, precision, convert)
-        self._interpreter = Interpreter(
+        self._content = converted(model, precision, convert)
+        self._interpreter = litert.Interpreter(
             model_content=self._content, num_threads=threads or available_cpus()
         )
         self._run = self._interpreter.get_signature_runner()
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
 
-    def logits(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
         firsts = (np.cumsum(lengths) - lengths).astype(np.int32)
         places = np.arange(len(ids), dtype=np.int32) - np.repeat(firsts, lengths)
@@ -77,3 +88,76 @@ class Packed:
 def _shared_array(table) -> np.ndarray:
     """A table of embeddings without a copy of it."""
     return np.asarray(memoryview(tf.convert_to_tensor(table)))
+
+
+# === The file ===
+
+# Added to the scores of keys of another text: it absorbs any score.
+_FAR = -1e9
+
+
+class PackedRow:
+    """N tokens of several texts, end to end: every one real, each text blind to the others.
+
+    What `tfkit.layers.grid.Grid` does, in operators that LiteRT runs at whatever N it is given.
+
+    Args:
+        bias: what is added to the attention scores, float32 `[1, 1, N, N]`, see `row_bias`.
+        firsts: which tokens begin a text, int32 `[B]`.
+    """
+
+    def __init__(self, bias, firsts):
+        self._bias, self._firsts = bias, firsts
+
+    def first(self, x):
+        """The rows of the texts' first tokens: `[N, D]` -> `[B, D]`."""
+        return tf.gather(x, self._firsts)
+
+    def attend(self, qkv, n_heads: int, *, drop, first_only: bool = False):
+        """As `Grid.attend`, without the weights; nothing is dropped."""
+        width = qkv.shape[-1] // (3 * n_heads)
+        heads = tf.transpose(tf.reshape(qkv, (1, -1, 3 * n_heads, width)), (0, 2, 1, 3))
+        q, k, v = tf.split(heads, 3, axis=1)  # [1, H, N, D/H]
+        scores = tf.matmul(q * width**-0.5, k, transpose_b=True) + self._bias
+        mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores), v), (0, 2, 1, 3))
+        mixed = tf.reshape(mixed, (-1, n_heads * width))
+        return self.first(mixed) if first_only else mixed, None
+
+
+def row_bias(lengths: np.ndarray) -> np.ndarray:
+    """How texts of these lengths, end to end, are kept apart: float32 `[1, 1, N, N]`.
+
+    Example:
+
+        >>> (row_bias(np.array([1, 2])) < 0).astype(int)[0, 0].tolist()
+        [[0, 1, 1], [1, 0, 0], [1, 0, 0]]
+    """
+    text = np.repeat(np.arange(len(lengths)), lengths)
+    return np.where(text[:, None] == text, np.float32(0), np.float32(_FAR))[None, None]
+
+
+def convert(model, precision: str) -> bytes:
+    """The file: `x` `[N,D]`, the sums of embeddings, `bias` `[1,1,N,N]` and `firsts` int32 `[B]` ->
+    `logits` `[B,C]`.
+
+    In "int8", weights have a scale an output channel, and activations are quantised as they come,
+    a scale a token; "float32" changes nothing. The last block computes the first tokens alone.
+    """
+
+    def classify(x, bias, firsts):
+        row = PackedRow(bias, firsts)
+        x = model.distilbert.embeddings.norm(x)
+        states, _ = model.distilbert.transformer(x, grid=row, first_only=True, training=False)
+        return {"logits": model.head(states[-1][:, None], training=False)}
+
+    signature = [
+        tf.TensorSpec([None, model.config.dim], tf.float32, name="x"),
+        tf.TensorSpec([1, 1, None, None], tf.float32, name="bias"),
+        tf.TensorSpec([None], tf.int32, name="firsts"),
+    ]
+    function = tf.function(classify, input_signature=signature, autograph=False)
+    function = function.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], weights_only(model))
+    if precision == "int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return converter.convert()

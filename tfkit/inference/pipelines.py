@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tfkit.inference.batching import Answering, answer, best, finite
-from tfkit.inference.runtimes import PRECISIONS
-from tfkit.inference.runtimes import runtime as choose
-from tfkit.inference.tokenize import Tokenize
+from tfkit.inference.batching import best
+from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
-from tfkit.models.inputs import token_limit
-from tfkit.models.scores import scores
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 
@@ -80,7 +74,7 @@ def pipeline(
     )
 
 
-class TextClassificationPipeline:
+class TextClassificationPipeline(TextModel):
     """A model with its tokenizer, called on texts. Threads may share one.
 
     Args:
@@ -128,15 +122,9 @@ class TextClassificationPipeline:
         precision: str | None = None,
         runtime: str | None = None,
     ):
-        self.model, self.tokenizer = model, tokenizer
+        super().__init__(model, tokenizer, max_length, precision=precision, runtime=runtime)
         self.batch_size, self.top_k = batch_size, None if return_all_scores else top_k
         self.function_to_apply = function_to_apply
-        self.max_length = token_limit(model, tokenizer, max_length)
-        self.precision, self.runtime = precision, runtime
-        self._tokenizers: dict[tuple, Tokenize] = {}
-        self._runtimes: dict[tuple, object] = {}
-        self._making = threading.Lock()
-        self._runtime(precision, runtime)
 
     def __call__(
         self,
@@ -176,56 +164,21 @@ class TextClassificationPipeline:
         texts: Sequence[str | dict],
         *,
         batch_size: int | None = None,
-        max_length: int | None = None,
         function_to_apply: str | None = None,
-        precision: str | None = None,
-        runtime: str | None = None,
+        **options,
     ) -> np.ndarray:
         """Scores of every class, float32 `[B,C]`, in the order of `texts`.
 
-        The options are those of the constructor, for this call.
+        The options are those of the constructor, for this call: also `max_length`, `precision` and
+        `runtime`.
 
         Raises:
             TypeError: something is not a string.
             ValueError: an option is none that it may be, or a score is not finite.
         """
         config = self._config(function_to_apply or self.function_to_apply)
-        max_length = self.max_length if max_length is None else max_length
         batch_size = self.batch_size if batch_size is None else batch_size
-        answering = self._runtime(precision or self.precision, runtime or self.runtime)
-        by = Answering(
-            functools.partial(self._tokenize, max_length), answering.logits, answering.tokens
-        )
-        logits = answer(texts, config.num_labels, by, batch_size)
-        return finite(scores(config, logits).numpy(), texts)
-
-    def _tokenize(self, max_length: int, parts: int) -> Tokenize:
-        """From `parts` columns of strings to tokens."""
-
-        def make():
-            limit = token_limit(self.model, self.tokenizer, max_length)
-            return Tokenize(self.tokenizer, limit, pairs=parts == 2)
-
-        key = self.tokenizer, self.tokenizer.revision, max_length, parts
-        return self._once(self._tokenizers, key, make)
-
-    def _runtime(self, *choice: str | None):
-        key = self.model.generation, *choice
-
-        def make():
-            for old in [old for old in self._runtimes if old[0] != key[0]]:
-                del self._runtimes[old]
-            return choose(self.model, *choice)
-
-        return self._once(self._runtimes, key, make)
-
-    def _once(self, made: dict, key: tuple, make: Callable):
-        """What `make` gives, made for the first caller alone, whom others wait for."""
-        if (found := made.get(key)) is None:
-            with self._making:
-                if (found := made.get(key)) is None:
-                    made[key] = found = make()
-        return found
+        return super().scores(texts, config=config, batch_size=batch_size, **options)
 
     def _config(self, function: str | None):
         if function is None:

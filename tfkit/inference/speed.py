@@ -1,21 +1,50 @@
-"""How fast a classifier answers on this machine, in each precision."""
+"""How fast texts are answered on this machine."""
 
 from __future__ import annotations
 
 import dataclasses
-import statistics
+import itertools
+import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfkit.inference.pipelines import TextClassificationPipeline
-from tfkit.inference.tokenize import Tokenize
-from tfkit.utils.strings import utf8
+from tfkit.inference.text_model import TextModel
+from tfkit.utils.processes import available_cpus
+from tfkit.utils.strings import counted
 
+# Columns of strings, one for texts and one for second texts, to anything computed from them.
+Answer = Callable[[list[Sequence[str]]], object]
+
+_MOST_TEXTS = 200
+_SECONDS = 5.0
+_WARM_UP = 2  # runs in which things are traced or allocated once
+_FEWEST = 3  # runs that are timed
 _ROWS = 2048  # of the matrix product that stands for the machine
-_LEAST = 3  # runs of whatever is timed
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """Times from string to answer, on the machine that made the report.
+
+    Attributes:
+        median_ms: of one text alone, in milliseconds.
+        p95_ms: 95 of 100 texts take at most that.
+        texts_per_second: in batches.
+        batch_size: of these.
+        texts: how many single texts were timed.
+        machine: on what.
+    """
+
+    median_ms: float
+    p95_ms: float
+    texts_per_second: float
+    batch_size: int
+    texts: int
+    machine: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +69,28 @@ class Speed:
     share: float
 
 
-def measure(
+def latency(answer: Answer, columns: Sequence[Sequence[str]], batch_size: int = 32) -> Latency:
+    """Times single texts, spread over all, and batches, for some seconds each at most."""
+    count = len(columns[0])
+    chosen = np.linspace(0, count - 1, min(count, _MOST_TEXTS)).astype(int)
+    single = [[[column[row]] for column in columns] for row in chosen]
+    rows = np.resize(chosen, batch_size * 4)
+    batches = [
+        [[column[row] for row in rows[start : start + batch_size]] for column in columns]
+        for start in range(0, len(rows), batch_size)
+    ]
+    times, batch_times = (_times(answer, inputs, _SECONDS) for inputs in (single, batches))
+    return Latency(
+        median_ms=1e3 * float(np.median(times)),
+        p95_ms=1e3 * float(np.percentile(times, 95)),
+        texts_per_second=batch_size / float(np.median(batch_times)),
+        batch_size=batch_size,
+        texts=len(times),
+        machine=_machine(),
+    )
+
+
+def speeds(
     model, tokenizer, texts: Sequence[str], precisions: Sequence[str], *, seconds: float = 5.0
 ) -> list[Speed]:
     """Times a classifier on texts, in each precision in turn.
@@ -49,36 +99,31 @@ def measure(
         model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
         texts: at least one.
-        precisions: some of `tfkit.inference.runtimes.PRECISIONS`.
+        precisions: some of `tfkit.inference.text_model.PRECISIONS`.
         seconds: about how long each of the two measurements of a precision takes.
     """
-    classify = TextClassificationPipeline(model, tokenizer)
-    tokenize = Tokenize(tokenizer, classify.max_length, pairs=False)
-    lengths = tokenize([list(map(utf8, texts))]).lengths
-    work = flops(model.config, lengths)
-    rate = product_rate(model.config)
-    speeds = []
+    asked = TextModel(model, tokenizer)
+    lengths = asked.tokens(texts).lengths
+    work, rate = flops(model.config, lengths), product_rate(model.config)
+    found = []
     for precision in precisions:
-        classify.scores(texts, precision=precision)
-        answer = min(_times(lambda p=precision: classify.scores(texts, precision=p), seconds))
-        rows = iter(range(10**9))
-        single = _times(
-            lambda p=precision, rows=rows: classify.scores(
-                [texts[next(rows) % len(texts)]], precision=p
-            ),
-            seconds,
-        )
-        speeds.append(
+
+        def scores(some, precision=precision):
+            return asked.scores(some, precision=precision)
+
+        whole = min(_times(scores, itertools.repeat(texts), seconds))
+        single = _times(scores, itertools.cycle([text] for text in texts), seconds)
+        found.append(
             Speed(
                 precision=precision,
-                texts_per_second=len(texts) / answer,
-                tokens_per_second=int(lengths.sum()) / answer,
-                p50=statistics.median(single),
-                p99=sorted(single)[int(0.99 * len(single))],
-                share=work / answer / rate,
+                texts_per_second=len(texts) / whole,
+                tokens_per_second=int(lengths.sum()) / whole,
+                p50=float(np.median(single)),
+                p99=float(np.percentile(single, 99)),
+                share=work / whole / rate,
             )
         )
-    return speeds
+    return found
 
 
 def flops(config, lengths: np.ndarray) -> float:
@@ -100,16 +145,38 @@ def product_rate(config) -> float:
     rows = tf.random.normal([_ROWS, config.dim])
     weights = tf.random.normal([config.dim, config.hidden_dim])
     product = tf.function(tf.matmul)
-    best = min(_times(lambda: product(rows, weights)[0, 0].numpy(), seconds=0.5))
+    best = min(_times(lambda x: product(x, weights)[0, 0].numpy(), itertools.repeat(rows), 0.5))
     return 2 * _ROWS * config.dim * config.hidden_dim / best
 
 
-def _times(run: Callable[[], object], seconds: float) -> list[float]:
-    """Seconds of one run after another, the first left out."""
-    run()
-    taken: list[float] = []
-    while len(taken) < _LEAST or sum(taken) < seconds:
+def _times(run: Callable[[object], object], inputs: Iterable, seconds: float) -> list[float]:
+    """Seconds of one run after another: until inputs end, or the time."""
+    inputs, again = itertools.tee(inputs)
+    for each in itertools.islice(again, _WARM_UP):
+        run(each)
+    times, end = [], time.perf_counter() + seconds
+    for each in inputs:
         start = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - start)
-    return taken
+        run(each)
+        times.append(time.perf_counter() - start)
+        if start > end and len(times) >= _FEWEST:
+            break
+    return times
+
+
+def processor_name() -> str:
+    """What the processor calls itself."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _machine() -> str:
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(
+            tf.config.list_physical_devices("GPU")[0]
+        )
+        return f"{len(gpus)} × {details.get('device_name', 'GPU')}"
+    return f"{counted(available_cpus(), 'CPU core')} ({platform.machine()})"

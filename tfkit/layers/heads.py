@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from keras import ops
 
-from tfkit.layers.base import ConfiguredLayer, registered
+from tfkit.layers.base import Brick, registered
 
 
 @registered
-class ClassificationHead(ConfiguredLayer):
+class ClassificationHead(Brick):
     """Token 0 -> projection, ReLU, dropout -> C logits, float32.
 
     Source: transformers, `models/distilbert/modeling_distilbert.py`,

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of, tokenizer_of
 from tfkit.export.mobile.mediapipe.metadata import INPUTS
 from tfkit.inference.batching import finite
+from tfkit.inference.litert import interpreter_module
 from tfkit.utils.files import local_path
 from tfkit.utils.strings import utf8
 
@@ -130,13 +131,9 @@ def _width(run) -> int:
 
 
 def _interpreter(content: bytes, threads: int):
-    try:
-        from ai_edge_litert import interpreter as litert
-    except ImportError:
-        from tensorflow.lite.python import interpreter as litert
     from tensorflow_text import tflite_registrar
 
-    return litert.InterpreterWithCustomOps(
+    return interpreter_module().InterpreterWithCustomOps(
         custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
         model_content=content,
         num_threads=threads,

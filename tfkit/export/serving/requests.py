@@ -36,7 +36,7 @@ def inputs_for(signature: str, texts: Sequence[str], keras: KerasAnswers | None)
         return {name: strings(texts, STRINGS[signature])}
     if signature == "text_pair":
         return {"text": strings(texts), "text_pair": strings(texts[::-1])}
-    return {name: value.numpy() for name, value in keras.tokens(texts).items()}
+    return {name: value.numpy() for name, value in keras.padded(texts).items()}
 
 
 def expected_for(signature: str, texts: Sequence[str], keras: KerasAnswers) -> np.ndarray:

@@ -1,0 +1,233 @@
+"""A model with its tokenizer: what everything asks that wants a model's word on texts."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfkit.inference.batching import Tokens, answer, best, finite, tokenized
+from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, logits_of
+from tfkit.inference.litert import LiteRTModel
+from tfkit.models.dtypes import in_dtype
+from tfkit.models.inputs import token_limit
+from tfkit.models.scores import scores
+
+# What a classifier answers in -> the dtype that the Keras model is wanted in.
+PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "float32"}
+# The library that computes -> the precisions it answers in.
+RUNTIMES = {"tensorflow": ("float32", "bfloat16"), "litert": ("float32", "int8")}
+# In Linux' list of what a processor can do, of x86 and of ARM.
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
+
+
+class TextModel:
+    """A model and its tokenizer, asked about texts. Threads may share one.
+
+    Texts are strings, or pairs of them as `{"text": …, "text_pair": …}`. They are tokenised in the
+    graph and computed in batches without padding, those of about one length together.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`, or another Keras model of `input_ids` and
+            `attention_mask` that gives logits, or a dict of them.
+        tokenizer: its tokenizer.
+        max_length: tokens after which a text is cut; by default what model and tokenizer allow.
+        precision, runtime: what to compute in by default, see `TextClassificationPipeline`.
+        compiled: trace graphs first. That takes some seconds, which a few texts are not worth.
+
+    Raises:
+        ValueError: `max_length` is out of range, or there is no such precision or runtime.
+        ImportError: LiteRT is wanted and not installed.
+
+    Warns:
+        UserWarning: "bfloat16" on a processor that has no such arithmetic.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, DistilBertTokenizer
+        >>> from tfkit import TFDistilBertForSequenceClassification
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+        >>> config = DistilBertConfig(vocab_size=7, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model = TFDistilBertForSequenceClassification(config)
+        >>> asked = TextModel(model, DistilBertTokenizer(words), compiled=False)
+        >>> asked.tokens(["good", "bad bad"]).lengths.tolist()
+        [3, 4]
+        >>> texts = ["good", {"text": "bad", "text_pair": "good"}]
+        >>> asked.scores(texts).shape, asked.embeddings(texts).shape
+        ((2, 2), (2, 8))
+    """
+
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        max_length: int | None = None,
+        *,
+        precision: str | None = None,
+        runtime: str | None = None,
+        compiled: bool = True,
+    ):
+        self.model, self.tokenizer = model, tokenizer
+        self.max_length = token_limit(model, tokenizer, max_length)
+        self.precision, self.runtime = precision, runtime
+        self._compiled = compiled
+        self._made: dict[tuple, object] = {}
+        self._making = threading.Lock()
+        self._runtime(precision, runtime)
+
+    def encode(self, text: str, text_pair: str | None = None):
+        """What the tokenizer says of one text, or a pair: a `BatchEncoding` of one row, and more
+        rows for what is cut off.
+        """
+        texts = [text] if text_pair is None else [text, text_pair]
+        options = {"truncation": True, "return_overflowing_tokens": True}
+        return self.tokenizer(*([part] for part in texts), max_length=self.max_length, **options)
+
+    def tokens(self, texts: Sequence[str | dict], *, max_length: int | None = None) -> Tokens:
+        """The tokens of all texts, in their order. At least one text."""
+        return tokenized(texts, self._tokenize(max_length))
+
+    def logits(
+        self,
+        texts: Sequence[str | dict],
+        *,
+        batch_size: int | None = None,
+        max_length: int | None = None,
+        precision: str | None = None,
+        runtime: str | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> np.ndarray:
+        """Logits of every class, float32 `[B,C]`, in the order of `texts`.
+
+        Args:
+            texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
+            batch_size: the most texts of a batch; by default their tokens alone limit it.
+            max_length, precision, runtime: as in the constructor, for this call.
+            progress: called with the number of texts of each batch.
+
+        Raises:
+            TypeError: something is not a string.
+            ValueError: an option is none that it may be.
+        """
+        run = self._runtime(precision or self.precision, runtime or self.runtime)
+        classes = getattr(getattr(self.model, "config", None), "num_labels", 0)
+        options = {"batch_size": batch_size, "width": classes, "progress": progress}
+        return answer(texts, self._tokenize(max_length), run, **options)
+
+    def scores(self, texts: Sequence[str | dict], *, config=None, **options) -> np.ndarray:
+        """Scores of every class, float32 `[B,C]`: probabilities, or a regression's values.
+
+        Args:
+            texts: as of `logits`.
+            config: says how logits become scores, in place of the model's.
+            **options: those of `logits`.
+
+        Raises:
+            ValueError: a score is not finite, or as `logits`.
+        """
+        logits = self.logits(texts, **options)
+        return finite(scores(config or self.model.config, logits).numpy(), texts)
+
+    def answers(self, texts: Sequence[str | dict], *, top_k: int | None = 1, **options) -> list:
+        """Labels with their scores, best first: of each text a list of `top_k`, or of all."""
+        names = self.model.config.id2label
+        return [best(row, names, top_k) for row in self.scores(texts, **options)]
+
+    def embeddings(self, texts: Sequence[str | dict], *, batch_size: int | None = None):
+        """The mean of each text's last hidden states, float32 `[B,D]`."""
+        run = graph_of(self.model, embeddings_of, self._compiled)
+        width = self.model.config.dim
+        return answer(texts, self._tokenize(), run, batch_size=batch_size, width=width)
+
+    def _tokenize(self, max_length: int | None = None) -> Callable[[Sequence], Tokens]:
+        if max_length is None:
+            max_length = self.max_length
+        else:
+            max_length = token_limit(self.model, self.tokenizer, max_length)
+
+        def tokenize(columns: Sequence[Sequence[bytes]]) -> Tokens:
+            pairs, version = len(columns) == 2, (self.tokenizer, self.tokenizer.revision)
+            graph = self._once(
+                ("tokenizer", version, max_length, pairs),
+                lambda: TokenizerGraph(self.tokenizer, max_length, pairs, self._compiled),
+            )
+            return graph(columns)
+
+        return tokenize
+
+    def _runtime(self, *choice: str | None):
+        version = self.model, getattr(self.model, "generation", 0)
+        return self._once(
+            ("runtime", version, *choice),
+            lambda: _runtime(self.model, *choice, compiled=self._compiled),
+        )
+
+    def _once(self, key: tuple, make: Callable):
+        """What `make` gives, made for the first caller alone, whom others wait for. What was made
+        of an earlier version, the key's second part, is forgotten.
+        """
+        if (found := self._made.get(key)) is None:
+            with self._making:
+                if (found := self._made.get(key)) is None:
+                    for old in [old for old in self._made if old[0] == key[0]]:
+                        if old[1] != key[1]:
+                            del self._made[old]
+                    self._made[key] = found = make()
+        return found
+
+
+def _runtime(model, precision: str | None, library: str | None, *, compiled: bool):
+    """What computes logits in a precision, and how many tokens at once."""
+    if precision is not None and precision not in PRECISIONS:
+        raise ValueError(
+            f"Expected `precision` to be one of {', '.join(PRECISIONS)}. Received: {precision!r}."
+        )
+    if library is None:
+        library = "litert" if precision == "int8" else "tensorflow"
+    if library not in RUNTIMES:
+        raise ValueError(
+            f"Expected `runtime` to be one of {', '.join(RUNTIMES)}. Received: {library!r}."
+        )
+    if precision is None and library == "tensorflow":
+        return graph_of(model, logits_of, compiled)
+    precision = precision or "float32"
+    if precision not in RUNTIMES[library]:
+        raise ValueError(
+            f"Expected a precision that runtime={library!r} has: {' or '.join(RUNTIMES[library])}. "
+            f"Received: {precision!r}. Without `runtime` the right one is taken."
+        )
+    if precision == "bfloat16" and not has_bfloat16():
+        warnings.warn(
+            "This processor has no bfloat16 arithmetic: answers are right, and slower than in "
+            "float32. precision='int8' is fast here.",
+            stacklevel=6,
+        )
+    model = in_dtype(model, PRECISIONS[precision])
+    if library == "litert":
+        return LiteRTModel(model, precision)
+    return graph_of(model, logits_of, compiled)
+
+
+def progress_bar(texts: int, verbose: str | int) -> Callable[[int], object]:
+    """Keras' bar for so many texts, with `verbose` as in `model.predict`: what `logits` takes."""
+    verbose = 1 if verbose == "auto" else int(verbose)
+    return keras.utils.Progbar(texts, unit_name="text", verbose=verbose).add
+
+
+def has_bfloat16(cpuinfo: str | None = None) -> bool:
+    """Whether the processor multiplies bfloat16 numbers; true where the system does not say.
+
+    Example:
+
+        >>> has_bfloat16("flags : fpu avx2 avx512f"), has_bfloat16("flags : avx512_bf16")
+        (False, True)
+    """
+    if cpuinfo is None:
+        path = Path("/proc/cpuinfo")
+        cpuinfo = path.read_text("utf-8") if path.exists() else ""
+    words = set(cpuinfo.split())
+    return not words or bool(words & _BFLOAT16)
