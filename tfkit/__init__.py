@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 # What editors and type checkers read; at run time, `__getattr__` imports a name when it is used.
 if TYPE_CHECKING:
     from tfkit import data, evaluation, export, lite, training
-    from tfkit.explanation.explain import explain
+    from tfkit.explanation._explain import explain
     from tfkit.inference.pipelines import pipeline
     from tfkit.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
     from tfkit.models.config import AutoConfig, DistilBertConfig
@@ -56,7 +56,7 @@ _MODULES = {
     "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast"],
     "tfkit.text.call.batch_encoding": ["BatchEncoding"],
     "tfkit.text.graph.layer": ["TokenizerLayer"],
-    "tfkit.explanation.explain": ["explain"],
+    "tfkit.explanation._explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
     "tfkit.models.distilbert": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
     "tfkit.tasks.outputs": ["ModelOutput"],

@@ -15,8 +15,8 @@ from tfkit import (
     explain,
 )
 from tfkit.explanation import plot_attention
-from tfkit.explanation.integrated_gradients import integrated_gradients
-from tfkit.explanation.show import as_ansi, as_html, as_table
+from tfkit.explanation._explain import integrated_gradients
+from tfkit.explanation.result import as_ansi, as_html, as_table
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad ##ness film don t well known ' - < b > 영 ##화 !"
 TOKENIZER = DistilBertTokenizer(WORDS.split(), model_max_length=24, strip_accents=False)

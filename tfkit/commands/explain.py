@@ -44,7 +44,7 @@ def run(options) -> None:
     """Prints how much each word speaks for a label, and writes what was asked for."""
     from tfkit import explain
     from tfkit.explanation import plot_attention
-    from tfkit.explanation.show import as_ansi
+    from tfkit.explanation.result import as_ansi
 
     if options.layer is not None and not options.attention:
         raise ValueError("--layer goes with --attention FILE.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tfkit.explanation._explain import explain
 from tfkit.explanation.attention import plot_attention
-from tfkit.explanation.explain import Explanation, Word, explain
+from tfkit.explanation.result import Explanation, Word
 
 __all__ = ["Explanation", "Word", "explain", "plot_attention"]

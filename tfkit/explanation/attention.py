@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfkit.inference.text_model import TextModel
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import local_path, staged
 from tfkit.utils.html import data_uri, missing, render
@@ -75,11 +76,10 @@ def plot_attention(
             f"Expected `layer` from 0 to {config.n_layers - 1}, or a negative number that counts "
             f"from the last. Received: {layer}."
         )
-    most = token_limit(model, tokenizer)
-    limit = most if max_length is None else min(max_length, most)
-    texts = ([text],) if text_pair is None else ([text], [text_pair])
-    encoded = tokenizer(*texts, truncation=True, max_length=limit)
-    ids = tf.constant(encoded["input_ids"], tf.int32)
+    limit = token_limit(model, tokenizer)
+    limit = limit if max_length is None else min(max_length, limit)
+    encoded = TextModel(model, tokenizer, limit).encode(text, text_pair)
+    ids = tf.constant(encoded["input_ids"][:1], tf.int32)
     attentions = model({"input_ids": ids}, output_attentions=True).attentions
     if layer is None:
         maps = np.stack([tf.reduce_mean(tf.cast(a[0], tf.float32), axis=0) for a in attentions])

@@ -1,16 +1,87 @@
-"""An explanation in a terminal, as a table of plain text, and as a page."""
+"""What `explain` finds, and how a terminal and a page show it."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
-from tfkit.explanation.explain import Explanation, Word
+from tfkit.utils.files import local_path, write_file
 from tfkit.utils.html import render
 
 # Backgrounds of xterm's 256 colours, from faint to strong: words for the label, words against it.
 _FOR = (189, 153, 111, 69, 33)
 _AGAINST = (224, 217, 210, 203, 196)
 _BAR = 12
+
+
+class Word(NamedTuple):
+    """A word of the text, as it stands there.
+
+    Attributes:
+        text: the word.
+        start, end: its place in the text, in characters.
+        part: 0, or 1 in the second text of a pair.
+        attribution: how much it moved the score; above 0 it speaks for the label.
+    """
+
+    text: str
+    start: int
+    end: int
+    part: int
+    attribution: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What moved the score of a label, word by word.
+
+    Attributes:
+        texts: the text, or the two of a pair.
+        label: whose score is explained.
+        answer: the label that the model gives.
+        score: of `label`.
+        baseline_score: the same with every word replaced by the baseline's token.
+        words: in their order; their attributions sum up to `score - baseline_score + gap`.
+        gap: how far that sum is off; near 0 the attributions are complete.
+        steps: points of the integral.
+        cut: whether the text was longer than the model reads.
+        is_number: whether the score is a predicted number, not a probability.
+    """
+
+    texts: tuple[str, ...]
+    label: str
+    answer: str
+    score: float
+    baseline_score: float
+    words: tuple[Word, ...]
+    gap: float
+    steps: int
+    cut: bool
+    is_number: bool = False
+
+    def top(self, count: int = 10) -> list[Word]:
+        """The words that moved the score most, in either direction."""
+        return sorted(self.words, key=lambda word: -abs(word.attribution))[:count]
+
+    def as_dict(self) -> dict:
+        """All of it, in what JSON knows."""
+        return {**dataclasses.asdict(self), "words": [word._asdict() for word in self.words]}
+
+    def html(self) -> str:
+        """A page that needs no other file."""
+        return as_html(self)
+
+    def save_html(self, path: str | os.PathLike) -> Path:
+        """Writes that page, whole or not at all."""
+        path = local_path(path)
+        write_file(path, self.html())
+        return path
+
+    def __str__(self) -> str:
+        return as_table(self)
 
 
 def as_table(why: Explanation) -> str:

@@ -1,98 +1,24 @@
-"""`explain`: which words of a text speak for a label, and which against it."""
+"""Which words of a text speak for a label, and which against it: integrated gradients."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfkit.explanation.integrated_gradients import Attribution, integrated_gradients
-from tfkit.inference.batching import finite
-from tfkit.models.inputs import token_limit
+from tfkit.explanation.result import Explanation, Word
+from tfkit.inference.batching import finite, rows_of
+from tfkit.inference.text_model import TextModel
 from tfkit.models.scores import scores
-from tfkit.utils.files import local_path, write_file
 from tfkit.utils.strings import listed
 from tfkit.utils.values import is_whole, plain
 
 # Of the change in score: what a gap may be, so that more steps are not worth their time.
 _SMALL_GAP, _SMALLEST_GAP = 0.01, 1e-3
 _STEPS, _MOST_STEPS = 32, 1024
+_POINTS_AT_ONCE = 32
 _JOINERS = ("'", "’", "-", "‐")
-
-
-class Word(NamedTuple):
-    """A word of the text, as it stands there.
-
-    Attributes:
-        text: the word.
-        start, end: its place in the text, in characters.
-        part: 0, or 1 in the second text of a pair.
-        attribution: how much it moved the score; above 0 it speaks for the label.
-    """
-
-    text: str
-    start: int
-    end: int
-    part: int
-    attribution: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Explanation:
-    """What moved the score of a label, word by word.
-
-    Attributes:
-        texts: the text, or the two of a pair.
-        label: whose score is explained.
-        answer: the label that the model gives.
-        score: of `label`.
-        baseline_score: the same with every word replaced by the baseline's token.
-        words: in their order; their attributions sum up to `score - baseline_score + gap`.
-        gap: how far that sum is off; near 0 the attributions are complete.
-        steps: points of the integral.
-        cut: whether the text was longer than the model reads.
-        is_number: whether the score is a predicted number, not a probability.
-    """
-
-    texts: tuple[str, ...]
-    label: str
-    answer: str
-    score: float
-    baseline_score: float
-    words: tuple[Word, ...]
-    gap: float
-    steps: int
-    cut: bool
-    is_number: bool = False
-
-    def top(self, count: int = 10) -> list[Word]:
-        """The words that moved the score most, in either direction."""
-        return sorted(self.words, key=lambda word: -abs(word.attribution))[:count]
-
-    def as_dict(self) -> dict:
-        """All of it, in what JSON knows."""
-        return {**dataclasses.asdict(self), "words": [word._asdict() for word in self.words]}
-
-    def html(self) -> str:
-        """A page that needs no other file."""
-        from tfkit.explanation.show import as_html
-
-        return as_html(self)
-
-    def save_html(self, path: str | os.PathLike) -> Path:
-        """Writes that page, whole or not at all."""
-        path = local_path(path)
-        write_file(path, self.html())
-        return path
-
-    def __str__(self) -> str:
-        from tfkit.explanation.show import as_table
-
-        return as_table(self)
 
 
 def explain(
@@ -144,16 +70,14 @@ def explain(
     for part in texts:
         if not isinstance(part, str):
             raise TypeError(f"Expected a text to explain. Received: {type(part).__name__}.")
-    limit = token_limit(model, tokenizer, max_length)
-    options = {"truncation": True, "max_length": limit, "return_overflowing_tokens": True}
-    encoded = tokenizer(*([part] for part in texts), **options)
+    asked = TextModel(model, tokenizer, max_length, compiled=False)
+    encoded = asked.encode(*texts)
     ids = np.asarray(encoded["input_ids"][0], np.int32)
     # Special tokens stay in the baseline: they say where a text begins, not what it says.
     parts = np.array([-1 if part is None else part for part in encoded.sequence_ids(0)])
     token = _token_id(tokenizer, baseline)
     baseline_ids = np.where(parts < 0, ids, token).astype(np.int32)
-    logits = model({"input_ids": tf.constant(ids[None])}).logits
-    (answers,) = finite(scores(model.config, logits).numpy(), [text])
+    (answers,) = asked.scores(rows_of([[part] for part in texts]))
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     answer = int(answers.argmax())
     number = answer if target is None else _label_number(names, target)
@@ -240,3 +164,67 @@ def _label_number(names: list[str], target: str | int) -> int:
         f"Expected `target` to be a label of the model, {listed(names)}, or its number from 0. "
         f"Received: {target!r}."
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribution:
+    """Shares of a score's change, a number a token.
+
+    Attributes:
+        tokens: float `[T]`; their sum is `score - baseline_score`, less the gap.
+        score: of the text.
+        baseline_score: of the baseline.
+        steps: points on the way from one to the other.
+    """
+
+    tokens: np.ndarray
+    score: float
+    baseline_score: float
+    steps: int
+
+    @property
+    def gap(self) -> float:
+        """How far the tokens' sum is from the change that they explain."""
+        return float(self.tokens.sum()) - (self.score - self.baseline_score)
+
+
+def integrated_gradients(
+    model, ids: np.ndarray, baseline_ids: np.ndarray, target: int, steps: int
+) -> Attribution:
+    """Integrates the gradient of a class's score along the way from the baseline to the text.
+
+    The way is straight between the word embeddings; the integral is Gauss and Legendre's sum.
+
+    Args:
+        model: a `TFDistilBertForSequenceClassification`.
+        ids: int `[T]`, all real tokens.
+        baseline_ids: int `[T]`, what the text is compared with.
+        target: the class whose score is explained.
+        steps: points of the sum.
+
+    Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), section 3, equation 1;
+        the completeness that the gap measures is its proposition 1.
+    """
+    embed = model.get_input_embeddings()
+    start, end = (tf.cast(embed(tf.constant(x)), tf.float32) for x in (baseline_ids, ids))
+    points, weights = np.polynomial.legendre.leggauss(steps)
+    points, weights = (points + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
+    total = tf.zeros_like(end)
+    for first in range(0, steps, _POINTS_AT_ONCE):
+        some = slice(first, first + _POINTS_AT_ONCE)
+        way = tf.constant(points[some, None, None], tf.float32)
+        _, gradients = _score_and_gradients(model, start + way * (end - start), target)
+        total += tf.einsum("s,std->td", tf.constant(weights[some], tf.float32), gradients)
+    (baseline_score, score), _ = _score_and_gradients(model, tf.stack([start, end]), target)
+    tokens = tf.reduce_sum(total * (end - start), axis=1).numpy().astype(np.float64)
+    return Attribution(tokens, float(score), float(baseline_score), steps)
+
+
+def _score_and_gradients(model, embeds: tf.Tensor, target: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The class's score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`."""
+    inputs = {"inputs_embeds": embeds, "attention_mask": tf.ones(tf.shape(embeds)[:2], tf.int32)}
+    with tf.GradientTape() as tape:
+        tape.watch(embeds)
+        logits = model(inputs, padding_free=False, training=False).logits
+        score = scores(model.config, logits)[:, target]
+    return score, tf.cast(tape.gradient(score, embeds), tf.float32)
