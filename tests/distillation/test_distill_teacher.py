@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import TINY
 from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
 from tfkit.data import Examples
-from tfkit.distillation.loss import hidden_state_loss, soft_target_loss
+from tfkit.distillation.loss import hidden_state_loss
+from tfkit.tasks.sequence_classification import TASKS
 from tfkit.training import teacher_logits
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "##s"]
@@ -151,10 +152,10 @@ def test_soft_targets_are_those_of_torch(torch, temperature):
     expected = temperature**2 * torch.nn.KLDivLoss(reduction="batchmean")(
         torch.log_softmax(ours, -1), torch.softmax(theirs, -1)
     )
-    loss = soft_target_loss("single_label_classification", teacher, student, temperature)
+    loss = TASKS["single_label_classification"].soft_target_loss(teacher, student, temperature)
     assert float(np.mean(loss)) == pytest.approx(float(expected), rel=1e-5)
     # Each class of several labels is a choice between yes and no.
-    loss = soft_target_loss("multi_label_classification", teacher, student, temperature)
+    loss = TASKS["multi_label_classification"].soft_target_loss(teacher, student, temperature)
     binary = torch.nn.BCELoss(reduction="none")
     terms = [binary(torch.sigmoid(x), torch.sigmoid(theirs)) for x in (ours, theirs)]
     expected = temperature**2 * (terms[0] - terms[1]).mean(-1).numpy()

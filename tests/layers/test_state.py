@@ -10,7 +10,7 @@ from keras import ops
 from tests.conftest import TINY
 from tfkit import DistilBertConfig, DistilBertTokenizer, TokenizerLayer
 from tfkit.layers.attention import SelfAttention
-from tfkit.layers.base import Brick, LayerNorm, Projection
+from tfkit.layers.base import ConfiguredLayer, LayerNorm, Projection
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import FeedForward, Transformer, TransformerBlock
 from tfkit.layers.heads import ClassificationHead
@@ -27,7 +27,7 @@ VALUES = {
 }
 TOKENIZER = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"])
 OPTIONS = {"name": "mine", "dtype": "mixed_bfloat16"}
-BRICKS = [
+LAYERS = [
     ClassificationHead,
     Embeddings,
     FeedForward,
@@ -37,12 +37,12 @@ BRICKS = [
 ]
 
 
-def brick(kind: type[Brick], **options) -> Brick:
+def layer_of(kind: type[ConfiguredLayer], **options) -> ConfiguredLayer:
     return kind(**{argument: VALUES[argument] for argument in kind.arguments}, **options)
 
 
 MAKERS = {
-    **{kind.__name__: lambda kind=kind, **options: brick(kind, **options) for kind in BRICKS},
+    **{kind.__name__: lambda kind=kind, **options: layer_of(kind, **options) for kind in LAYERS},
     "DistilBertBackbone": lambda **options: DistilBertBackbone(DistilBertConfig(**TINY), **options),
     "LayerNorm": LayerNorm,
     "Projection": lambda **options: Projection(3, **options),
@@ -65,7 +65,7 @@ def test_a_config_gives_name_dtype_and_whether_it_trains(name):
     assert MAKERS[name](**OPTIONS).trainable is True
 
 
-@pytest.mark.parametrize("kind", [*BRICKS, DistilBertBackbone], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*LAYERS, DistilBertBackbone], ids=lambda kind: kind.__name__)
 def test_a_config_says_which_parts_and_weights_train(kind):
     layer = MAKERS[kind.__name__](**OPTIONS)
     layer.build()
@@ -80,7 +80,7 @@ def test_a_config_says_which_parts_and_weights_train(kind):
 
 
 def test_a_frozen_layer_may_have_a_weight_that_trains():
-    layer = brick(FeedForward)
+    layer = layer_of(FeedForward)
     layer.build()
     layer.trainable = False
     layer.lin1.bias.trainable = True
@@ -89,7 +89,7 @@ def test_a_frozen_layer_may_have_a_weight_that_trains():
 
 
 def test_quantised_parts_stay_so():
-    layer = brick(FeedForward)
+    layer = layer_of(FeedForward)
     layer.build()
     layer.lin2.quantize("int8")
     again = FeedForward.from_config(layer.get_config())
@@ -98,7 +98,7 @@ def test_quantised_parts_stay_so():
 
 def test_layers_in_a_keras_file(tmp_path):
     x = keras.Input((12,))
-    forward, head = brick(FeedForward, name="forward"), brick(ClassificationHead, name="head")
+    forward, head = layer_of(FeedForward, name="forward"), layer_of(ClassificationHead, name="head")
     model = keras.Model(x, head(ops.expand_dims(forward(x), 1)))
     forward.lin1.trainable = False
     model.save(tmp_path / "model.keras")

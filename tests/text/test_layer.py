@@ -29,6 +29,24 @@ def test_rows_are_laid_out(tokenizer):
     assert type(batch) is dict
 
 
+@pytest.mark.parametrize("cut", ["right", "left"])
+@pytest.mark.parametrize("pairs", [False, True])
+def test_unpadded_tokens_are_the_real_ones_of_padded_rows(vocabulary, cut, pairs):
+    tokenizer = DistilBertTokenizer(vocabulary, truncation_side=cut)
+    first = [" ".join(["hello", "world"] * n) for n in (0, 1, 5, 2, 3)]
+    second = [" ".join(["e", "!"] * n) for n in (0, 4, 1, 1, 3)]
+    for length, count in ((3, 5), (4, 5), (7, 5), (30, 5), (7, 0)):
+        layer = tokenizer.as_layer(max_length=length, pairs=pairs, return_offsets_mapping=True)
+        texts = tuple(tf.constant(column[:count], tf.string) for column in (first, second))
+        padded = layer(texts if pairs else texts[0])
+        real = padded["attention_mask"].numpy() > 0
+        unpadded = layer.unpadded(texts if pairs else texts[0])
+        assert unpadded["lengths"].numpy().tolist() == real.sum(axis=1).tolist()
+        for name in ("input_ids", "offset_mapping"):
+            assert unpadded[name].dtype == tf.int32
+            assert unpadded[name].numpy().tolist() == padded[name].numpy()[real].tolist()
+
+
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("cut", ["right", "left"])
 @pytest.mark.parametrize("pairs", [False, True])

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfkit.data.describe import Description, describe
+from tfkit.data.description import Description, describe
 from tfkit.data.examples import Examples
 from tfkit.data.readers import read
-from tfkit.data.split import split
-from tfkit.data.stream import Stream, stream
+from tfkit.data.splitting import split
+from tfkit.data.streams import Stream, stream
 from tfkit.data.table import BadRow
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from tfkit.data.labels import as_names, class_numbers, order_names
+from tfkit.tasks.labels import as_names, class_numbers, order_names
 from tfkit.utils.strings import listed
 
 # How a class's yes or no may be written in a row that has one for each class.
@@ -13,7 +13,7 @@ _YES_NO = {"0": False, "1": True, False: False, True: True}
 
 
 class Classes:
-    """Label, as `tfkit.data.labels` cleans it -> class number, or the numbers of several.
+    """Label, as `tfkit.tasks.labels` cleans it -> class number, or the numbers of several.
 
     Args:
         found: the labels that occur; of several labels a text, tuples.

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfkit.data.ahead import made_ahead
 from tfkit.data.buckets import fit_widths
 from tfkit.data.examples import Examples, check_examples
-from tfkit.data.stream import Stream
+from tfkit.data.streams import Stream
 
 _MOST_WIDTHS = 8
 _TEXTS_PER_COUNT = 1024

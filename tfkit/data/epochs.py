@@ -9,7 +9,7 @@ from tfkit.data.buckets import plan_batches
 from tfkit.data.encoder import ColumnEncoder, RowEncoder
 from tfkit.data.examples import Examples
 from tfkit.data.order import shuffled_pass
-from tfkit.data.stream import Stream
+from tfkit.data.streams import Stream
 
 
 class Epochs:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tfkit.data.data_file import DataFile, data_file
 from tfkit.data.examples import Examples
-from tfkit.data.labels import is_missing, plain
 from tfkit.data.parquet import parquet_rows
 from tfkit.data.rows import Row, csv_rows, json_rows, jsonl_rows, tsv_rows
 from tfkit.data.text_files import json_kind, read_text
+from tfkit.tasks.labels import is_missing, plain
 from tfkit.utils.files import local_path
 
 _READERS = {

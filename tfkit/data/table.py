@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tfkit.data.labels import clean_label, clean_labels, clean_number, is_list, plain
 from tfkit.data.sources import Source
+from tfkit.tasks.labels import clean_label, clean_labels, clean_number, is_list, plain
 from tfkit.utils.strings import counted
 
 _SHOWN = 3

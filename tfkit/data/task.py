@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfkit.data.examples import Examples
-from tfkit.data.stream import Stream
+from tfkit.data.streams import Stream
 from tfkit.utils.strings import listed
 
 

@@ -31,7 +31,7 @@ def distill(
     """Trains `student` on labels and on a teacher's answers to the same texts and to further ones.
 
     The loss of a text is `hard_weight` · cross-entropy with its label, if it has one,
-    + `soft_weight` · `soft_target_loss` + `hidden_weight` · `hidden_state_loss`. The teacher
+    + `soft_weight` · `Task.soft_target_loss` + `hidden_weight` · `hidden_state_loss`. The teacher
     answers each text once, before the training; for `hidden_weight` it also runs in each step.
 
     Args:

@@ -11,42 +11,8 @@ from keras import ops
 
 from tfkit.data.examples import Examples
 from tfkit.models.keras_model import TrainableModel
-from tfkit.models.losses import problem_type
 from tfkit.tasks.outputs import TFSequenceClassifierOutput
-
-
-def soft_target_loss(kind: str, teacher_logits, student_logits, temperature: float):
-    """How far the student's answers are from the teacher's, both softened by a temperature.
-
-    Args:
-        kind: a `problem_type` of a config. Of single labels, the Kullback-Leibler divergence of
-            the softmax of logits / temperature, times temperature squared, so that its gradients
-            keep their size; of several labels, the mean of the classes' divergences, each with a
-            sigmoid; of a regression, the squared difference.
-        teacher_logits, student_logits: float `[B,C]`.
-        temperature: above 0; the higher, the more the unlikely classes count.
-
-    Returns: float `[B]`, in nats but for a regression; 0 where both agree.
-
-    Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
-
-    Example:
-
-        >>> teacher, student = ops.array([[2.0, 0.0]]), ops.array([[0.0, 0.0]])
-        >>> loss = soft_target_loss("single_label_classification", teacher, student, 2.0)
-        >>> f"{float(loss[0]):.4f}"  # 4 · (0.7311 · ln(0.7311 / 0.5) + 0.2689 · ln(0.2689 / 0.5))
-        '0.4438'
-    """
-    if kind == "regression":
-        return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
-    theirs, ours = teacher_logits / temperature, student_logits / temperature
-    if kind == "single_label_classification":
-        divergence = _divergence(ops.log_softmax(theirs), ops.log_softmax(ours))
-    else:
-        yes = _divergence_terms(ops.log_sigmoid(theirs), ops.log_sigmoid(ours))
-        no = _divergence_terms(ops.log_sigmoid(-theirs), ops.log_sigmoid(-ours))
-        divergence = ops.mean(yes + no, axis=-1)
-    return temperature**2 * divergence
+from tfkit.tasks.sequence_classification import task_of_labels
 
 
 def hidden_state_loss(teacher_states, student_states, attention_mask):
@@ -110,9 +76,9 @@ class Distiller(TrainableModel):
 
     Args:
         student: a `TFDistilBertForSequenceClassification`.
-        temperature: see `soft_target_loss`.
+        temperature: see `Task.soft_target_loss`.
         hard_weight: of the loss against the labels, where there is one.
-        soft_weight: of `soft_target_loss`.
+        soft_weight: of `Task.soft_target_loss`.
         hidden_weight: of `hidden_state_loss` between the last hidden states.
         teacher: a model of tfkit of the student's width, for `hidden_weight` alone.
     """
@@ -186,7 +152,8 @@ class Distiller(TrainableModel):
         # As there: replicas' gradients are summed, so each has its share of the mean.
         weights = weights / tf.distribute.get_strategy().num_replicas_in_sync
         logits = ops.cast(y_pred["logits"], "float32")
-        soft = soft_target_loss(problem_type(self.config, labels), taught, logits, self.temperature)
+        task = task_of_labels(self.config, labels)
+        soft = task.soft_target_loss(taught, logits, self.temperature)
         loss = self.shares["hard"] * hard + self.shares["soft"] * ops.mean(weights * soft)
         if "hidden_loss" in y_pred:
             hidden = ops.cast(y_pred["hidden_loss"], "float32")
@@ -210,12 +177,3 @@ class Distiller(TrainableModel):
         if labels.shape[-1] == 1 and classes > 1:
             labels = ops.cast(labels, "int32")
         return labels, y[:, 0], taught
-
-
-def _divergence(theirs, ours):
-    return ops.sum(_divergence_terms(theirs, ours), axis=-1)
-
-
-def _divergence_terms(theirs, ours):
-    """Of log-probabilities."""
-    return ops.exp(theirs) * (theirs - ours)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
-from tfkit.data.stream import Stream
+from tfkit.data.streams import Stream
 from tfkit.data.task import check_task
 from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.inference.batching import MAX_TOKENS, Tokens
+from tfkit.models.hf_model import TFPreTrainedModel
+from tfkit.models.inputs import pad
 from tfkit.utils.processes import check_threads
 
 _making = threading.Lock()
@@ -26,12 +28,11 @@ class TokenizerGraph:
     """
 
     def __init__(self, tokenizer, max_length: int, pairs: bool, compiled: bool = True):
-        layer = tokenizer.as_layer(max_length=max_length, padding="longest", pairs=pairs)
+        layer = tokenizer.as_layer(max_length=max_length, pairs=pairs)
 
         def tokens(*texts):
-            batch = layer(texts if pairs else texts[0])
-            real = batch["attention_mask"]
-            return tf.boolean_mask(batch["input_ids"], real > 0), tf.reduce_sum(real, axis=1)
+            batch = layer.unpadded(texts if pairs else texts[0])
+            return batch["input_ids"], batch["lengths"]
 
         self.function = tokens
         if compiled:
@@ -84,22 +85,18 @@ def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
 
 def logits_of(model, ids, lengths):
     """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> logits `[B,C]`."""
-    outputs = model(_padded(ids, lengths), training=False)
+    if isinstance(model, TFPreTrainedModel):
+        batch = {"input_ids": ids, "lengths": lengths}
+    else:
+        ids, mask = pad(ids, lengths)
+        batch = {"input_ids": ids, "attention_mask": mask}
+    outputs = model(batch, training=False)
     return outputs["logits"] if isinstance(outputs, dict) else outputs
 
 
 def embeddings_of(model, ids, lengths):
     """The same -> the mean of each text's last hidden states, float32 `[B,D]`."""
-    options = {"output_hidden_states": True, "padding_free": True}
-    batch = _padded(ids, lengths)
-    states = model(batch, training=False, **options).hidden_states[-1]
-    weights = tf.cast(batch["attention_mask"], tf.float32)[:, :, None]
-    total = tf.reduce_sum(tf.cast(states, tf.float32) * weights, 1)
-    return total / tf.reduce_sum(weights, 1)
-
-
-def _padded(ids, lengths) -> dict[str, tf.Tensor]:
-    return {
-        "input_ids": tf.RaggedTensor.from_row_lengths(ids, lengths, validate=False).to_tensor(),
-        "attention_mask": tf.sequence_mask(lengths, dtype=tf.int32),
-    }
+    batch = {"input_ids": ids, "lengths": lengths}
+    states = model(batch, output_hidden_states=True, training=False).hidden_states[-1]
+    total = tf.reduce_sum(tf.cast(states, tf.float32), axis=1)  # states of padding are zeros
+    return total / tf.cast(lengths, tf.float32)[:, None]

@@ -99,7 +99,7 @@ _FAR = -1e9
 class PackedRow:
     """N tokens of several texts, end to end: every one real, each text blind to the others.
 
-    What `tfkit.layers.grid.Grid` does, in operators that LiteRT runs at whatever N it is given.
+    What `tfkit.layers.padded_batch.PaddedBatch` does, in operators that LiteRT runs at any N.
 
     Args:
         bias: what is added to the attention scores, float32 `[1, 1, N, N]`, see `row_bias`.
@@ -113,15 +113,15 @@ class PackedRow:
         """The rows of the texts' first tokens: `[N, D]` -> `[B, D]`."""
         return tf.gather(x, self._firsts)
 
-    def attend(self, qkv, n_heads: int, *, drop, first_only: bool = False):
-        """As `Grid.attend`, without the weights; nothing is dropped."""
+    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
+        """As `PaddedBatch.attend`, without the weights; nothing is dropped."""
         width = qkv.shape[-1] // (3 * n_heads)
         heads = tf.transpose(tf.reshape(qkv, (1, -1, 3 * n_heads, width)), (0, 2, 1, 3))
         q, k, v = tf.split(heads, 3, axis=1)  # [1, H, N, D/H]
         scores = tf.matmul(q * width**-0.5, k, transpose_b=True) + self._bias
         mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores), v), (0, 2, 1, 3))
         mixed = tf.reshape(mixed, (-1, n_heads * width))
-        return self.first(mixed) if first_only else mixed, None
+        return self.first(mixed) if cls_only else mixed, None
 
 
 def row_bias(lengths: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ def convert(model, precision: str) -> bytes:
     def classify(x, bias, firsts):
         row = PackedRow(bias, firsts)
         x = model.distilbert.embeddings.norm(x)
-        states, _ = model.distilbert.transformer(x, grid=row, first_only=True, training=False)
+        states, _ = model.distilbert.transformer(x, batch=row, cls_only=True, training=False)
         return {"logits": model.head(states[-1][:, None], training=False)}
 
     signature = [

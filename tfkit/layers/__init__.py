@@ -1,3 +1,3 @@
-"""The bricks of a DistilBERT, as Keras layers."""
+"""What encoders are put together from, as Keras layers."""
 
 from tfkit.utils import keras_backend  # noqa: F401

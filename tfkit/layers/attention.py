@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from tfkit.layers.base import Brick, registered
-from tfkit.layers.grid import Grid
+from tfkit.layers.base import ConfiguredLayer, registered
+from tfkit.layers.padded_batch import PaddedBatch
 
 
 @registered
-class SelfAttention(Brick):
+class SelfAttention(ConfiguredLayer):
     """Every token looks at every real token of its sequence, in H heads.
 
     The query, key and value projections are one Dense of width 3·D (`qkv`), in this order.
@@ -21,7 +21,7 @@ class SelfAttention(Brick):
 
         >>> from keras import ops
         >>> layer = SelfAttention(dim=8, n_heads=2, attention_dropout=0.0, initializer_range=0.02)
-        >>> context, weights = layer(ops.ones((6, 8)), grid=Grid(2, 3))
+        >>> context, weights = layer(ops.ones((6, 8)), batch=PaddedBatch(2, 3))
         >>> tuple(context.shape), tuple(weights.shape)
         ((6, 8), (2, 2, 3, 3))
     """
@@ -38,12 +38,12 @@ class SelfAttention(Brick):
         self.qkv.build((None, self.dim))
         self.out.build((None, self.dim))
 
-    def call(self, x, grid: Grid, first_only=False, training=None):
-        """Args: x: `[N, D]`; grid: how the rows lie; first_only: token 0 alone asks.
+    def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
+        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: queries of [CLS] only.
 
         Returns: the mixed values `[N, D]` (of token 0 alone, `[B, D]`) and the attention weights
-            `[B, H, T, T]` (or `[B, H, 1, T]`), None where the grid does not show them.
+            `[B, H, T, T]` (or `[B, H, 1, T]`), None of an unpadded batch.
         """
         drop = functools.partial(self.drop, training=training)
-        mixed, weights = grid.attend(self.qkv(x), self.n_heads, drop=drop, first_only=first_only)
+        mixed, weights = batch.attend(self.qkv(x), self.n_heads, drop=drop, cls_only=cls_only)
         return self.out(mixed), weights

@@ -12,7 +12,7 @@ from tfkit.layers.state import restore, state_of
 registered = keras.saving.register_keras_serializable(package="tfkit")
 
 
-class Brick(keras.layers.Layer):
+class ConfiguredLayer(keras.layers.Layer):
     """A layer that names its constructor arguments once, in `arguments`.
 
     Each is kept as an attribute of the same name, and `get_config` gives them all. They say every

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfkit.layers.base import Brick, registered
+from tfkit.layers.base import ConfiguredLayer, registered
 
 
 class ZeroRow(keras.initializers.RandomNormal):
@@ -45,7 +45,7 @@ class Sinusoids(keras.initializers.Initializer):
 
 
 @registered
-class Embeddings(Brick):
+class Embeddings(ConfiguredLayer):
     """Word plus position embedding, LayerNorm, dropout, for each of N tokens.
 
     Source: transformers, `models/distilbert/modeling_distilbert.py`, `Embeddings`.

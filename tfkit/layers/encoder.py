@@ -6,8 +6,8 @@ import keras
 
 from tfkit.layers import gradients
 from tfkit.layers.attention import SelfAttention
-from tfkit.layers.base import Brick, registered
-from tfkit.layers.grid import Grid
+from tfkit.layers.base import ConfiguredLayer, registered
+from tfkit.layers.padded_batch import PaddedBatch
 from tfkit.utils.activations import ACTIVATIONS
 
 
@@ -20,7 +20,7 @@ def activate(x, name: str, training=None):
 
 
 @registered
-class FeedForward(Brick):
+class FeedForward(ConfiguredLayer):
     """Two projections with an activation between, then dropout: `[N, D]` -> `[N, D]`.
 
     Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3.
@@ -44,7 +44,7 @@ class FeedForward(Brick):
 
 
 @registered
-class TransformerBlock(Brick):
+class TransformerBlock(ConfiguredLayer):
     """Self-attention and feed-forward, each added to its input and normalised after.
 
     The attention output gets no dropout of its own: the original has none there.
@@ -69,34 +69,34 @@ class TransformerBlock(Brick):
         self.ffn = self._part(FeedForward, "ffn")
         self.output_layer_norm = self.layer_norm("output_layer_norm")
 
-    def _part(self, brick: type[Brick], name: str) -> Brick:
-        values = {argument: getattr(self, argument) for argument in brick.arguments}
-        return brick(name=name, dtype=self.dtype_policy, **values)
+    def _part(self, kind: type[ConfiguredLayer], name: str) -> ConfiguredLayer:
+        values = {argument: getattr(self, argument) for argument in kind.arguments}
+        return kind(name=name, dtype=self.dtype_policy, **values)
 
     def build_parts(self):
         for part in (self.attention, self.sa_layer_norm, self.ffn, self.output_layer_norm):
             part.build((None, self.dim))
 
-    def call(self, x, grid: Grid, first_only=False, training=None):
-        """Args: x: `[N, D]`; grid: how the rows lie; first_only: only token 0 is computed.
+    def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
+        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: only token 0 is computed.
 
         Returns: `[N, D]` (of token 0 alone, `[B, D]`) and what `SelfAttention` weighed.
         """
-        mixed, weights = self.attention(x, grid=grid, first_only=first_only, training=training)
-        x = self.sa_layer_norm(mixed + (grid.first(x) if first_only else x))
+        mixed, weights = self.attention(x, batch=batch, cls_only=cls_only, training=training)
+        x = self.sa_layer_norm(mixed + (batch.first(x) if cls_only else x))
         x = self.output_layer_norm(self.ffn(x, training=training) + x)
         return x, weights
 
 
 @registered
-class Transformer(Brick):
+class Transformer(ConfiguredLayer):
     """`n_layers` blocks, one after the other.
 
     Example:
 
         >>> encoder = Transformer(n_layers=2, dim=8, n_heads=2, hidden_dim=16, dropout=0.0,
         ...                       attention_dropout=0.0, activation="gelu", initializer_range=0.02)
-        >>> states, attentions = encoder(keras.ops.ones((6, 8)), grid=Grid(2, 3))
+        >>> states, attentions = encoder(keras.ops.ones((6, 8)), batch=PaddedBatch(2, 3))
         >>> [tuple(state.shape) for state in states], tuple(attentions[0].shape)
         ([(6, 8), (6, 8), (6, 8)], (2, 2, 3, 3))
     """
@@ -115,17 +115,17 @@ class Transformer(Brick):
         for block in self.layer:
             block.build((None, self.dim))
 
-    def call(self, x, grid: Grid, first_only=False, training=None):
-        """Args: x: `[N, D]`; grid: how the rows lie; first_only: of the last state, only token 0
+    def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
+        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: of the last state, only token 0
             is wanted, as a classifier does, and the last block computes no other.
 
-        Returns: the `n_layers + 1` hidden states `[N, D]`, first the input (with `first_only` the
+        Returns: the `n_layers + 1` hidden states `[N, D]`, first the input (with `cls_only` the
             last is `[B, D]`), and the `n_layers` attention weights `[B, H, T, T]`.
         """
         states, attentions = [x], []
         for block in self.layer:
             last = block is self.layer[-1]
-            x, weights = block(x, grid=grid, first_only=first_only and last, training=training)
+            x, weights = block(x, batch=batch, cls_only=cls_only and last, training=training)
             states.append(x)
             attentions.append(weights)
         return states, attentions

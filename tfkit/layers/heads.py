@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from keras import ops
 
-from tfkit.layers.base import Brick, registered
+from tfkit.layers.base import ConfiguredLayer, registered
 
 
 @registered
-class ClassificationHead(Brick):
+class ClassificationHead(ConfiguredLayer):
     """Token 0 -> projection, ReLU, dropout -> C logits, float32.
 
     Source: transformers, `models/distilbert/modeling_distilbert.py`,

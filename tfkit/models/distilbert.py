@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import importlib.util
 
-from tfkit.layers.base import Brick, registered
+from tfkit.layers.base import ConfiguredLayer, registered
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
-from tfkit.layers.grid import Grid
-from tfkit.layers.heads import ClassificationHead
-from tfkit.layers.padding_free import RealTokens, shapes_may_change
+from tfkit.layers.padded_batch import PaddedBatch
+from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
 from tfkit.models import onnx_ops
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.hf_model import TFPreTrainedModel
-from tfkit.models.inputs import check_ids, check_labels, check_shapes, merge, shaped_as
-from tfkit.models.losses import classification_loss, problem_type, task_of_loss
-from tfkit.tasks.outputs import TFBaseModelOutput, TFSequenceClassifierOutput
+from tfkit.models.inputs import check_ids, check_shapes, merge, pad, shaped_as
+from tfkit.tasks.outputs import TFBaseModelOutput
+from tfkit.tasks.sequence_classification import SequenceClassification
 from tfkit.utils.keras_backend import keras, ops
 
 
 @registered
-class DistilBertBackbone(Brick):
+class DistilBertBackbone(ConfiguredLayer):
     """Embeddings and encoder: token ids -> hidden states."""
 
     arguments = ("config",)
@@ -37,9 +36,9 @@ class DistilBertBackbone(Brick):
         self.embeddings = self._part(Embeddings, "embeddings")
         self.transformer = self._part(Transformer, "transformer")
 
-    def _part(self, brick, name: str):
-        values = {argument: getattr(self.config, argument) for argument in brick.arguments}
-        return brick(name=name, dtype=self.dtype_policy, **values)
+    def _part(self, kind, name: str):
+        values = {argument: getattr(self.config, argument) for argument in kind.arguments}
+        return kind(name=name, dtype=self.dtype_policy, **values)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
@@ -58,42 +57,45 @@ class DistilBertBackbone(Brick):
         tokens,
         attention_mask=None,
         position_ids=None,
-        first_only=False,
+        lengths=None,
+        cls_only=False,
         padding_free=False,
         training=None,
     ):
         """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`;
-            first_only: only the last state of token 0 is wanted; padding_free: compute real tokens
-            only, which leaves zeros in the states of padding and gives None as attentions.
+            lengths: int `[B]`, tokens are then `[N]` or `[N,D]`, laid end to end;
+            cls_only: only the last state of token 0 is wanted; padding_free: compute real tokens
+            only. This and `lengths` leave zeros in the states of padding and give None as
+            attentions.
 
         Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`;
-            with `first_only`, the last state of token 0, `[B,1,D]`, in place of both.
+            with `cls_only`, the last state of token 0, `[B,1,D]`, in place of both.
         """
-        check_ids(self.config, tokens)
-        if padding_free and attention_mask is not None:
-            grid = RealTokens(attention_mask, self.config.n_heads)
+        check_ids(self.config, tokens, lengths)
+        if lengths is not None:
+            batch = UnpaddedBatch(lengths, self.config.n_heads)
+        elif padding_free and attention_mask is not None:
+            batch = UnpaddedBatch.from_mask(attention_mask, self.config.n_heads)
         else:
-            grid = Grid(*ops.shape(tokens)[:2], attention_mask)
+            batch = PaddedBatch(*ops.shape(tokens)[:2], attention_mask)
         if position_ids is not None:  # Transformers takes one row for all, too
             position_ids = ops.broadcast_to(position_ids, ops.shape(tokens)[:2])
-        positions = grid.position_ids() if position_ids is None else grid.rows(position_ids)
-        x = self.embeddings(grid.rows(tokens), position_ids=positions, training=training)
-        states, attentions = self.transformer(
-            x, grid=grid, first_only=first_only, training=training
-        )
-        if first_only:
+        positions = batch.position_ids() if position_ids is None else batch.unpad(position_ids)
+        x = self.embeddings(batch.unpad(tokens), position_ids=positions, training=training)
+        states, attentions = self.transformer(x, batch=batch, cls_only=cls_only, training=training)
+        if cls_only:
             return ops.expand_dims(states[-1], 1)
-        return tuple(grid.grid(state) for state in states), tuple(attentions)
+        return tuple(batch.pad(state) for state in states), tuple(attentions)
 
 
 class _DistilBert(TFPreTrainedModel):
     """What the models below share: the backbone, and the arguments of a call.
 
     Attributes:
-        reads_first_only: whether the task reads the last state of token 0 alone. A class says it.
+        reads_cls_only: whether the task reads the last state of token 0 alone. A class says it.
     """
 
-    reads_first_only = False
+    reads_cls_only = False
     _together = tuple  # what hidden states are as an output
 
     def __init__(self, config: DistilBertConfig, **options):
@@ -151,6 +153,7 @@ class _DistilBert(TFPreTrainedModel):
         attention_mask=None,
         inputs_embeds=None,
         position_ids=None,
+        lengths=None,
         labels=None,
         output_hidden_states=None,
         output_attentions=None,
@@ -162,6 +165,7 @@ class _DistilBert(TFPreTrainedModel):
             "attention_mask": attention_mask,
             "inputs_embeds": inputs_embeds,
             "position_ids": position_ids,
+            "lengths": lengths,
             "labels": labels,
         }
         inputs = merge(input_ids, named)
@@ -170,21 +174,27 @@ class _DistilBert(TFPreTrainedModel):
             tokens = embeds = None  # check_ids says what is wrong
         tokens = embeds if tokens is None else tokens
         check_shapes(inputs, tokens)
+        show_states = _asked(output_hidden_states, self.config.output_hidden_states)
+        show_attentions = _asked(output_attentions, self.config.output_attentions)
+        cls_only = self.reads_cls_only and not (show_states or show_attentions)
+        if padding_free is None:
+            padding_free = self.padding_free
+        lengths = inputs["lengths"]
+        if padding_free is None:
+            padding_free = (cls_only or lengths is not None) and shapes_may_change()
+        padding_free = padding_free and not show_attentions
+        if lengths is not None and not padding_free:
+            tokens, inputs["attention_mask"] = pad(tokens, lengths)
+            lengths = None
         options = {
             "attention_mask": shaped_as(inputs["attention_mask"], tokens),
             "position_ids": inputs["position_ids"],
+            "lengths": lengths,
+            "padding_free": padding_free,
             "training": training,
         }
-        show_states = _asked(output_hidden_states, self.config.output_hidden_states)
-        show_attentions = _asked(output_attentions, self.config.output_attentions)
-        first_only = self.reads_first_only and not (show_states or show_attentions)
-        if padding_free is None:
-            padding_free = self.padding_free
-        if padding_free is None:
-            padding_free = first_only and shapes_may_change()
-        options["padding_free"] = padding_free and not show_attentions
-        if first_only:
-            first = self.distilbert(tokens, first_only=True, **options)
+        if cls_only:
+            first = self.distilbert(tokens, cls_only=True, **options)
             return self.answer(first, labels=inputs["labels"], training=training)
         states, attentions = self.distilbert(tokens, **options)
         outputs = self.answer(states[-1], labels=inputs["labels"], training=training)
@@ -225,7 +235,7 @@ class TFDistilBertModel(_DistilBert):
 
 
 @registered
-class TFDistilBertForSequenceClassification(_DistilBert):
+class TFDistilBertForSequenceClassification(SequenceClassification, _DistilBert):
     """The encoder with a classification head on token 0.
 
     Args:
@@ -234,7 +244,7 @@ class TFDistilBertForSequenceClassification(_DistilBert):
 
     Calling it takes what `TFDistilBertModel` takes, and `labels`; it gives a
     `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
-    labels `loss` float32 `[B]` (see `tfkit.models.losses`).
+    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
 
     Example:
 
@@ -244,51 +254,3 @@ class TFDistilBertForSequenceClassification(_DistilBert):
         >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
         ((1, 2), (1,))
     """
-
-    output_type = TFSequenceClassifierOutput
-    reads_first_only = True
-
-    def __init__(self, config: DistilBertConfig, **options):
-        super().__init__(config, **options)
-        self.head = ClassificationHead(
-            dim=config.dim,
-            num_labels=config.num_labels,
-            dropout=config.seq_classif_dropout,
-            initializer_range=config.initializer_range,
-            name="head",
-            dtype=self.dtype_policy,
-        )
-
-    def __getattr__(self, name: str):
-        """`pre_classifier` and `classifier`, where Transformers has them: on the model."""
-        if name in ("pre_classifier", "classifier"):
-            return getattr(self.head, name)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-
-    def answer(self, last_hidden_state, labels, training):
-        logits = self.head(last_hidden_state, training=training)
-        if labels is None:
-            return {"logits": logits}
-        return {"logits": logits, "loss": self.head_loss(labels, logits)}
-
-    def head_loss(self, labels, outputs):
-        """The loss `[B]` of what the labels show the task to be, which the config says from then
-        on, as in Transformers.
-        """
-        labels = ops.convert_to_tensor(labels)
-        check_labels(self.config, labels)
-        self.set_task(problem_type=problem_type(self.config, labels))
-        return classification_loss(self.config, labels, outputs)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """As of any model here; a Keras loss that shows what it trains for is told the config."""
-        kind = task_of_loss(self.loss, self.config.num_labels)
-        if training and kind is not None:
-            if self.config.problem_type not in (None, kind):
-                raise ValueError(
-                    f"Expected a loss of a {self.config.problem_type}, the model's `problem_type`. "
-                    f"Received {self.loss!r}, of a {kind}. Leave `loss` out for the head's own, or "
-                    f"build or load the model with `problem_type={kind!r}`."
-                )
-            self.set_task(problem_type=kind)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.config import DistilBertConfig
-from tfkit.models.losses import problem_type
 from tfkit.utils.keras_backend import keras
-from tfkit.utils.values import is_whole, plain
+from tfkit.utils.values import is_whole, outside, plain
 
 # Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
 _IGNORED = ("token_type_ids",)
@@ -19,6 +18,7 @@ _SHAPES = {
     "attention_mask": ("BT",),
     "token_type_ids": ("BT",),
     "position_ids": ("BT", "1T"),
+    "lengths": ("B",),
     "labels": ("B", "B*"),
 }
 TENSORS = (*_SHAPES, "input_ids", "inputs_embeds")
@@ -66,18 +66,24 @@ def _refuse_ragged():
 
 def check_shapes(inputs: dict, tokens) -> None:
     """Raises ValueError for an input of another shape than the ids, where shapes are known."""
-    if tokens is None or len(tokens.shape) < 2:
+    lengths, layout = inputs.get("lengths"), "[B,T,…]"
+    if lengths is not None:
+        layout = "[N,…]"
+        sizes = {"B": [*lengths.shape, None][0], "*": None}
+    elif tokens is None or len(tokens.shape) < 2:
         return  # `check_ids` says it
-    sizes = {"B": tokens.shape[0], "T": tokens.shape[1], "1": 1, "*": None}
+    else:
+        sizes = {"B": tokens.shape[0], "T": tokens.shape[1], "1": 1, "*": None}
     for name, forms in _SHAPES.items():
         if inputs.get(name) is None:
             continue
         shape = tuple(inputs[name].shape)
-        if not any(_fits(shape, [sizes[axis] for axis in form]) for form in forms):
+        padded_only = lengths is not None and "T" in forms[0]
+        if padded_only or not any(_fits(shape, [sizes[axis] for axis in form]) for form in forms):
             expected = " or ".join(f"[{','.join(form)}]" for form in forms)
             raise ValueError(
                 f"Expected `{name}` of shape {expected}, where the ids or embeddings are "
-                f"[B,T,…] = {tuple(tokens.shape)}. Received shape {shape}. Give all inputs of the "
+                f"{layout} = {tuple(tokens.shape)}. Received shape {shape}. Give all inputs of the "
                 "same texts, padded alike."
             )
 
@@ -85,6 +91,12 @@ def check_shapes(inputs: dict, tokens) -> None:
 def _fits(shape, expected) -> bool:
     known = zip(shape, expected, strict=False)
     return len(shape) == len(expected) and all(None in pair or len({*pair}) == 1 for pair in known)
+
+
+def pad(tokens, lengths) -> tuple:
+    """Tokens laid end to end, `[N]` or `[N,D]`, -> `[B,T]` or `[B,T,D]`, and their mask `[B,T]`."""
+    rows = tf.RaggedTensor.from_row_lengths(tokens, lengths, validate=False)
+    return rows.to_tensor(), tf.sequence_mask(lengths, dtype=tf.int32)
 
 
 def shaped_as(mask, tokens):
@@ -140,17 +152,18 @@ def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     return max_length
 
 
-def check_ids(config: DistilBertConfig, ids) -> None:
+def check_ids(config: DistilBertConfig, ids, lengths=None) -> None:
     """Raises ValueError for a sequence too long, or (when the values can be seen) an id too large.
 
-    Args: ids: int `[B,T]`, or embeddings `[B,T,D]`.
+    Args: ids: int `[B,T]`, or embeddings `[B,T,D]`; with lengths `[B]`, `[N]` or `[N,D]`.
     """
     if ids is None:
         raise ValueError(
             "Expected exactly one of `input_ids` and `inputs_embeds`. Received neither or both."
         )
     embedded = keras.backend.is_float_dtype(keras.backend.standardize_dtype(ids.dtype))
-    if len(ids.shape) != (3 if embedded else 2):
+    unpadded = lengths is not None
+    if len(ids.shape) != 2 + embedded - unpadded:
         remedy = "For one sequence, add a batch axis: `ids[None]`."
         if embedded:
             remedy = "Ids are integers: cast them to int32."
@@ -161,40 +174,18 @@ def check_ids(config: DistilBertConfig, ids) -> None:
             f"Received {keras.backend.standardize_dtype(ids.dtype)} of shape {tuple(ids.shape)}. "
             f"{remedy}"
         )
-    longest, length = config.max_position_embeddings, ids.shape[1]
+    longest, length = config.max_position_embeddings, None if unpadded else ids.shape[1]
+    if isinstance(lengths, tf.__internal__.EagerTensor):
+        length = max(lengths.numpy(), default=0)
     if length is not None and length > longest:
         raise ValueError(
             f"Expected at most {longest} tokens, the model's `max_position_embeddings`. "
             f"Received {length}. Tokenise with `truncation=True, max_length={longest}`."
         )
-    strange = None if embedded else _outside(ids, config.vocab_size)
+    strange = None if embedded else outside(ids, config.vocab_size)
     if strange is not None:
         raise ValueError(
             f"Expected token ids from 0 to {config.vocab_size - 1}, the model's `vocab_size` less "
             f"one. Received {strange}. "
             "The tokenizer and the model seem to be of different checkpoints."
         )
-
-
-def check_labels(config: DistilBertConfig, labels) -> None:
-    """Raises ValueError for a class id out of range, when the values can be seen."""
-    if problem_type(config, labels) != "single_label_classification":
-        return
-    strange = _outside(labels, config.num_labels)
-    if strange is not None:
-        raise ValueError(
-            f"Expected labels from 0 to {config.num_labels - 1} (`num_labels` is "
-            f"{config.num_labels}). Received {strange}."
-        )
-
-
-def _outside(values, count: int) -> float | None:
-    """One of `values` that is no whole number from 0 to `count` - 1, where they can be seen."""
-    if not isinstance(values, tf.__internal__.EagerTensor) or not values.shape.num_elements():
-        return None
-    values = values.numpy()  # an eager tensor's values can be seen while a function is traced, too
-    broken = values[values != np.floor(values)] if values.dtype.kind not in "biu" else values[:0]
-    if broken.size:
-        return float(broken.flat[0])
-    least, most = int(values.min()), int(values.max())
-    return least if least < 0 else most if most >= count else None

@@ -10,7 +10,7 @@ from keras import tree
 from tfkit.models.changes import ChangeableModel
 from tfkit.models.config import DistilBertConfig
 from tfkit.models.inputs import as_tensors, check_shapes
-from tfkit.models.losses import metrics_on_logits, on_logits, refuse_fractions_in_xla
+from tfkit.models.losses import metrics_on_logits, on_logits
 from tfkit.tasks.outputs import ModelOutput
 from tfkit.utils.keras_backend import keras, ops
 
@@ -126,8 +126,6 @@ class TrainableModel(ChangeableModel):
             raise ValueError(
                 "Expected labels to train on. Received none: give `y`, or `labels` in the inputs."
             )
-        if self.jit_compile:
-            refuse_fractions_in_xla(getattr(self, "config", None), y)
         losses = self.head_loss(y, main)
         if sample_weight is not None:
             losses = losses * ops.cast(ops.reshape(sample_weight, (-1,)), losses.dtype)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfkit.data.epochs import Epochs
 from tfkit.data.examples import Examples
-from tfkit.data.stream import Stream
+from tfkit.data.streams import Stream
 from tfkit.data.task import check_task, task_of
 from tfkit.models.inputs import token_limit
 from tfkit.training import objectives
@@ -47,7 +47,7 @@ def fine_tune(
             where it had no names of its own, `train.names`; it is compiled, and layers that the
             recipe froze stay frozen.
         tokenizer: its tokenizer.
-        train: what `tfkit.data.read` gives, or `tfkit.data.stream`, of a file larger than memory.
+        train: what `tfkit.data.read` gives, or `tfkit.data.streams`, of a file larger than memory.
         validation: likewise, read with `names=train.names`.
         recipe: the hyper-parameters; None takes `Recipe()`.
         strategy: of `tf.distribute`, in whose scope the model was made; see

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfkit.data.examples import Examples
-from tfkit.data.stream import Stream
+from tfkit.data.streams import Stream
 from tfkit.utils.strings import listed
 
 

@@ -28,3 +28,17 @@ def plain(value: Any) -> Any:
 def is_whole(value: Any, least: int = 0) -> bool:
     """Whether it is an integer, and no truth value, of at least `least`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def outside(values, count: int) -> float | None:
+    """One of `values` that is no integer from 0 to `count` - 1, where a tensor's can be seen."""
+    import tensorflow as tf
+
+    if not isinstance(values, tf.__internal__.EagerTensor) or not values.shape.num_elements():
+        return None
+    values = values.numpy()  # an eager tensor's values can be seen while a function is traced, too
+    broken = values[values != np.floor(values)] if values.dtype.kind not in "biu" else values[:0]
+    if broken.size:
+        return float(broken.flat[0])
+    least, most = int(values.min()), int(values.max())
+    return least if least < 0 else most if most >= count else None

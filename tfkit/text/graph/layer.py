@@ -121,15 +121,21 @@ class TokenizerLayer(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs) -> dict[str, tf.Tensor]:
+        return assemble(self._frame, *self._pieces_of(inputs))
+
+    def unpadded(self, inputs) -> dict[str, tf.Tensor]:
+        """As `call`, with the texts laid end to end: `input_ids` int32 `[N]`, `lengths` `[B]`."""
+        return assemble(self._frame, *self._pieces_of(inputs), padded=False)
+
+    def _pieces_of(self, inputs):
         if not self.pairs:
-            return assemble(self._frame, self._pieces(self._column(inputs)))
+            return (self._pieces(self._column(inputs)),)
         if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
             raise ValueError(
                 "A layer made with `pairs=True` expects two string tensors, (text, text_pair). "
                 f"Received: {inputs}."
             )
-        first, second = (self._pieces(self._column(text)) for text in inputs)
-        return assemble(self._frame, first, second)
+        return [self._pieces(self._column(text)) for text in inputs]
 
     def _column(self, text: tf.Tensor) -> tf.Tensor:
         if text.dtype != tf.string:

@@ -44,16 +44,20 @@ class Frame:
         return None if self.width is None else -(-self.width // self.multiple) * self.multiple
 
 
-def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[str, tf.Tensor]:
+def assemble(
+    frame: Frame, first: Pieces, second: Pieces | None = None, *, padded: bool = True
+) -> dict[str, tf.Tensor]:
     """Lays out a batch.
 
     Args:
         frame: the layout.
         first, second: tokens of the texts, and of the second texts of pairs.
+        padded: False lays the texts end to end.
 
     Returns:
-        `input_ids` and `attention_mask`, int32 `[B, T]`; where the pieces have offsets,
-        `offset_mapping`, int32 `[B, T, 2]`.
+        `input_ids` and `attention_mask`, int32 `[B, T]`; unpadded, `input_ids` int32 `[N]` and
+        `lengths` int32 `[B]`. Where the pieces have offsets, `offset_mapping`, int32 `[B, T, 2]`
+        or `[N, 2]`.
 
     Example:
 
@@ -68,19 +72,29 @@ def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[
     kept = _kept(lengths, room, frame.truncation)
     total = tf.add_n(kept) + 1 + len(parts)
 
-    width = frame.static_width
-    if width is None:
-        width = tf.maximum(tf.reduce_max(total), 1 + len(parts))
-        if frame.multiple > 1:
-            width = -(-width // frame.multiple) * frame.multiple
-    column = tf.expand_dims(tf.range(width), 0)
-    if frame.padding_side == "left":
-        column -= tf.expand_dims(width - total, 1)
+    left = padded and frame.padding_side == "left"
+    if padded:
+        width = frame.static_width
+        if width is None:
+            width = tf.maximum(tf.reduce_max(total), 1 + len(parts))
+            if frame.multiple > 1:
+                width = -(-width // frame.multiple) * frame.multiple
+        shape, column = [tf.size(total), width], tf.expand_dims(tf.range(width), 0)
+        if left:
+            column -= tf.expand_dims(width - total, 1)
+    else:
+        text = tf.repeat(tf.range(tf.size(total)), total)  # [N]
+        shape = tf.shape(text)
+        column = tf.range(tf.size(text)) - tf.gather(tf.cumsum(total, exclusive=True), text)
+
+    def spread(values):
+        """`[B]` -> a value per column of each text."""
+        return tf.expand_dims(values, 1) if padded else tf.gather(values, text)
 
     specials = [frame.pad_id, frame.cls_id, frame.sep_id]
     pad, cls, sep, tokens = 0, 1, 2, 3
     # From the right: what a column holds if it is not past the end of an earlier part.
-    source = tf.fill([tf.size(total), width], pad)
+    source = tf.fill(shape, pad)
     end = total
     for part, length, keep in reversed(list(zip(parts, lengths, kept))):
         begin = end - 1 - keep
@@ -89,18 +103,22 @@ def assemble(frame: Frame, first: Pieces, second: Pieces | None = None) -> dict[
             at += tf.size(first.ids)
         if frame.truncation_side == "left":
             at += length - keep
-        separator = tf.expand_dims(end - 1, 1)
+        separator = spread(end - 1)
         source = tf.where(column == separator, sep, source)
-        source = tf.where(column < separator, tf.expand_dims(at, 1) + column, source)
+        source = tf.where(column < separator, spread(at) + column, source)
         end = begin
     source = tf.where(column < 1, cls, source)
-    if frame.padding_side == "left":
+    if left:
         source = tf.where(column < 0, pad, source)
     table = tf.concat([specials, *(part.ids for part in parts)], 0)
-    real = column < tf.expand_dims(total, 1)
-    if frame.padding_side == "left":
-        real = tf.logical_and(real, column >= 0)
-    batch = {"input_ids": tf.gather(table, source), "attention_mask": tf.cast(real, tf.int32)}
+    batch = {"input_ids": tf.gather(table, source)}
+    if padded:
+        real = column < tf.expand_dims(total, 1)
+        if left:
+            real = tf.logical_and(real, column >= 0)
+        batch["attention_mask"] = tf.cast(real, tf.int32)
+    else:
+        batch["lengths"] = total
     if first.starts is not None:
         spans = [tf.stack([part.starts, part.ends], 1) for part in parts]
         table = tf.concat([tf.zeros([len(specials), 2], tf.int32), *spans], 0)

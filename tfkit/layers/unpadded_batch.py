@@ -1,7 +1,4 @@
-"""The padding-free form of a batch, for TensorFlow graphs whose shapes may change from run to run.
-
-The plain form, of the same numbers, is `tfkit.layers.grid.Grid`.
-"""
+"""An unpadded batch, for TensorFlow graphs whose shapes may change from run to run."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tfkit.layers.grid import mask_bias, mix
+from tfkit.layers.padded_batch import mask_bias, scaled_dot_product_attention
 
 # A sequence attends in group i when it is no longer than the longest / 2^i, so that no group but
 # the last, where it costs least, can be more than half padding.
@@ -18,7 +15,7 @@ _GROUPS = 3
 
 @dataclasses.dataclass(frozen=True)
 class _Group:
-    """Some of the sequences, on a grid `[G, S]` as long as the longest of them.
+    """Some of the sequences, padded to `[G, S]`: as long as the longest of them.
 
     Attributes:
         members: which sequences, `[G]`.
@@ -47,53 +44,84 @@ def shapes_may_change() -> bool:
     return True
 
 
-class RealTokens:
-    """B sequences of T tokens, of which N are real; only these are rows.
+class UnpaddedBatch:
+    """B sequences of N tokens together, laid end to end.
 
-    What `Grid` does, without the padding: everything but attention sees `[N, …]`. Attention puts
-    sequences of about one length together, each group on a grid as long as its longest, so that
-    one long text does not make all short ones pay.
-
-    Token 0 is a row even where it is masked, since classifiers read it, and so is every token of
-    a sequence that is masked whole; as keys these count as little as on the plain grid.
+    What `PaddedBatch` does, without the padding: everything but attention sees `[N, …]`. Attention
+    pads groups of sequences of about one length, each to its longest, so that one long text does
+    not make all short ones pay.
 
     Args:
-        attention_mask: `[B, T]`, 0 for padding, in any places, and anything else for real tokens.
+        lengths: the tokens of each sequence, at least one, int32 `[B]`.
         n_heads: H.
+        columns: the place of each token in its sequence, int32 `[N]`; without it, one after the
+            other.
+        length: T of the padded form; without it, the longest of `lengths`.
+        keys: which tokens are looked at, bool `[N]`; None means all.
 
     Example:
 
-        >>> tokens = RealTokens(tf.constant([[1, 1, 1], [1, 0, 0]]), n_heads=2)
-        >>> tokens.rows(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
-        [7, 8, 9, 5]
+        >>> tokens = UnpaddedBatch(tf.constant([3, 1]), n_heads=2)
         >>> tokens.position_ids().numpy().tolist()
         [0, 1, 2, 0]
+        >>> tokens.pad(tf.constant([7, 8, 9, 5])).numpy().tolist()
+        [[7, 8, 9], [5, 0, 0]]
     """
 
-    def __init__(self, attention_mask, n_heads: int):
-        self._shape, self._n_heads = tf.shape(attention_mask), n_heads
-        real = tf.cast(attention_mask, tf.bool)
-        kept = real | ~tf.reduce_any(real, axis=1, keepdims=True)
-        kept |= tf.range(self._shape[1]) == 0
-        self._places = tf.cast(tf.where(tf.reshape(kept, [-1]))[:, 0], tf.int32)  # [N]
-        counts = tf.reduce_sum(tf.cast(kept, tf.int32), axis=1)  # [B]
-        self._starts = tf.cumsum(counts, exclusive=True)  # [B]
-        mask = self.rows(real)
-        longest = tf.reduce_max(tf.concat([counts, [0]], 0))
-        halvings = sum(tf.cast(counts <= longest // 2**i, tf.int32) for i in range(1, _GROUPS))
+    def __init__(self, lengths, n_heads: int, *, columns=None, length=None, keys=None):
+        lengths, self._n_heads = tf.cast(lengths, tf.int32), n_heads
+        longest = tf.reduce_max(tf.concat([lengths, [0]], 0))
+        self._padded = length is not None  # so is what comes in
+        self._batch, self._length = tf.shape(lengths)[0], length if self._padded else longest
+        self._sequences = tf.repeat(tf.range(self._batch), lengths)  # [N]
+        self._starts = tf.cumsum(lengths, exclusive=True)  # [B]
+        if columns is None:
+            columns = tf.range(tf.shape(self._sequences)[0])
+            columns -= tf.gather(self._starts, self._sequences)
+        self._columns = columns
+        halvings = sum(tf.cast(lengths <= longest // 2**i, tf.int32) for i in range(1, _GROUPS))
         self._groups = [
-            self._group(tf.where(halvings == number)[:, 0], counts, mask)
+            self._group(tf.where(halvings == number)[:, 0], lengths, keys)
             for number in range(_GROUPS)
         ]
         self._slots = self._heads_of_rows()
 
-    def _group(self, members, counts, mask) -> _Group:
+    @classmethod
+    def from_mask(cls, attention_mask, n_heads: int) -> UnpaddedBatch:
+        """The real tokens of a padded batch.
+
+        Token 0 is a row even where it is masked, since classifiers read it, and so is every token
+        of a sequence that is masked whole; as keys these count as little as in a padded batch.
+
+        Args:
+            attention_mask: `[B, T]`, 0 for padding, in any places, anything else for real tokens.
+            n_heads: H.
+
+        Example:
+
+            >>> tokens = UnpaddedBatch.from_mask(tf.constant([[1, 1, 1], [1, 0, 0]]), n_heads=2)
+            >>> tokens.unpad(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
+            [7, 8, 9, 5]
+        """
+        real, length = tf.cast(attention_mask, tf.bool), tf.shape(attention_mask)[1]
+        kept = real | ~tf.reduce_any(real, axis=1, keepdims=True)
+        kept |= tf.range(length) == 0
+        places = tf.where(kept)
+        return cls(
+            tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
+            n_heads,
+            columns=tf.cast(places[:, 1], tf.int32),
+            length=length,
+            keys=tf.gather_nd(real, places),
+        )
+
+    def _group(self, members, lengths, keys) -> _Group:
         members = tf.cast(members, tf.int32)
-        counts = tf.gather(counts, members)[:, None]
-        offsets = tf.range(tf.reduce_max(tf.concat([counts[:, 0], [0]], 0)))
-        filled = offsets < counts  # [G, S]
+        lengths = tf.gather(lengths, members)[:, None]
+        offsets = tf.range(tf.reduce_max(tf.concat([lengths[:, 0], [0]], 0)))
+        filled = offsets < lengths  # [G, S]
         rows = tf.where(filled, tf.gather(self._starts, members)[:, None] + offsets, 0)
-        bias = mask_bias(filled & tf.gather(mask, rows))
+        bias = mask_bias(filled if keys is None else filled & tf.gather(keys, rows))
         heads = tf.range(self._n_heads)[:, None] + 3 * self._n_heads * rows[:, None]
         return _Group(members, heads, filled[:, None, :, None], bias)
 
@@ -108,19 +136,21 @@ class RealTokens:
         self._order = tf.math.invert_permutation(tf.concat([g.members for g in self._groups], 0))
         first = tf.gather(tf.concat(firsts, 0), self._order) - self._starts  # [B]
         stride = tf.gather(tf.concat(strides, 0), self._order)
-        sequence = self._places // self._shape[1]  # [N]
-        row = tf.gather(first, sequence) + tf.range(tf.shape(sequence)[0])
-        return row[:, None] + tf.gather(stride, sequence)[:, None] * tf.range(self._n_heads)
+        row = tf.gather(first, self._sequences) + tf.range(tf.shape(self._sequences)[0])
+        stride = tf.gather(stride, self._sequences)
+        return row[:, None] + stride[:, None] * tf.range(self._n_heads)
 
-    def rows(self, x):
-        """`[B, T, …]` -> `[N, …]`."""
-        return tf.gather(tf.reshape(x, (-1, *x.shape[2:])), self._places)
+    def unpad(self, x):
+        """`[B, T, …]` -> `[N, …]`; of a batch made from lengths, `[N, …]` as it is."""
+        if not self._padded:
+            return tf.reshape(x, (tf.size(self._columns), *x.shape[1:]))  # fails for another N
+        return tf.gather(tf.reshape(x, (-1, *x.shape[2:])), self._places())
 
-    def grid(self, x):
+    def pad(self, x):
         """`[N, …]` -> `[B, T, …]`, zeros where no row is."""
-        shape = tf.concat([[self._shape[0] * self._shape[1]], tf.shape(x)[1:]], 0)
-        flat = tf.scatter_nd(self._places[:, None], x, shape)
-        return tf.reshape(flat, (self._shape[0], self._shape[1], *x.shape[1:]))
+        shape = tf.concat([[self._batch * self._length], tf.shape(x)[1:]], 0)
+        flat = tf.scatter_nd(self._places()[:, None], x, shape)
+        return tf.reshape(flat, (self._batch, self._length, *x.shape[1:]))
 
     def first(self, x):
         """The rows of token 0: `[N, D]` -> `[B, D]`."""
@@ -128,16 +158,21 @@ class RealTokens:
 
     def position_ids(self):
         """The place of each row in its sequence, int32 `[N]`."""
-        return self._places % self._shape[1]
+        return self._columns
 
-    def attend(self, qkv, n_heads: int, *, drop, first_only: bool = False):
-        """As `Grid.attend`; the weights, scattered over the groups, are None."""
+    def _places(self):
+        """Where each row lies among the B·T of the padded form, `[N]`."""
+        return self._sequences * self._length + self._columns
+
+    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
+        """As `PaddedBatch.attend`; the weights, scattered over the groups, are None."""
         dim = qkv.shape[-1] // 3
         mixed = []
         for (q, k, v), group in zip(self._deal(qkv, dim // n_heads), self._groups):
-            q = q[:, :, :1] if first_only else q
-            mixed.append(mix(q, k, v, group.bias, drop)[0])  # [G, H, S, D/H]
-        if first_only:
+            q = q[:, :, :1] if cls_only else q
+            values, _ = scaled_dot_product_attention(q, k, v, group.bias, drop)  # [G, H, S, D/H]
+            mixed.append(values)
+        if cls_only:
             firsts = tf.concat([tf.reshape(part, (-1, dim)) for part in mixed], 0)
             return tf.gather(firsts, self._order), None
         return self._collect(mixed, dim), None

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tfkit.data.examples import Examples
-from tfkit.data.split import same_texts, text_key
+from tfkit.data.splitting import same_texts, text_key
 from tfkit.utils.strings import counted
 
 _SHOWN_CLASSES, _SHOWN_CONFLICTS, _BAR = 20, 10, 24

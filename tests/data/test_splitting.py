@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tfkit.data import Examples, read, split
-from tfkit.data.split import text_key
+from tfkit.data.splitting import text_key
 
 
 def unbalanced():

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tests.conftest import TINY
 from tfkit import TFDistilBertForSequenceClassification, TFDistilBertModel
-from tfkit.layers import padding_free
-from tfkit.layers.padding_free import RealTokens
+from tfkit.layers import unpadded_batch
+from tfkit.layers.unpadded_batch import UnpaddedBatch
 
 LENGTH = 23
 
@@ -64,6 +64,65 @@ def test_logits_and_gradients_are_those_of_the_plain_path(model, way, dtype):
             np.testing.assert_allclose(gradient / scale, slope / scale, atol=1e-4)
 
 
+def unpadded(ids, mask):
+    """Ids `[N]` and lengths `[B]` of the real tokens."""
+    return {"input_ids": ids[mask > 0], "lengths": mask.sum(axis=1, dtype=np.int32)}
+
+
+@pytest.mark.parametrize("way", ["nothing missing", "on the right", "no sequences"])
+def test_tokens_laid_end_to_end_give_the_logits_and_gradients_of_padded_ones(model, way):
+    mask = masks()[way].astype(np.int32)
+    ids = np.random.default_rng(6).integers(0, TINY["vocab_size"], mask.shape)
+    expected, slopes = answer(model, ids, mask, padding_free=False)
+    graph = tf.function(answer, reduce_retracing=True)
+    for run, options in ((answer, {}), (graph, {}), (answer, {"padding_free": False})):
+        logits, gradients = run(model, unpadded(ids, mask), None, **options)
+        np.testing.assert_allclose(logits, expected, atol=2e-5)
+        for gradient, slope in zip(gradients, slopes):
+            scale = np.abs(slope).max(initial=1e-3)
+            np.testing.assert_allclose(gradient / scale, slope / scale, atol=1e-4)
+
+
+def test_states_and_attentions_of_tokens_laid_end_to_end_are_padded(model):
+    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
+    ids = 5 * mask
+    asked = {"output_hidden_states": True, "output_attentions": True}
+    expected = model(ids, attention_mask=mask, **asked)
+    outputs = model(unpadded(ids, mask), **asked)
+    for ours, plain in zip(outputs.attentions, expected.attentions):
+        np.testing.assert_allclose(ours, plain, atol=1e-6)
+    states = model(unpadded(ids, mask), output_hidden_states=True).hidden_states
+    for ours, plain in zip(states, expected.hidden_states):
+        np.testing.assert_allclose(ours, plain * mask[..., None], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"attention_mask": np.ones((2, 3), int)}, r"attention_mask.* \[N"),
+        ({"position_ids": np.ones(5, int)}, r"position_ids.* \[N"),
+        ({"lengths": np.array([[2, 3]])}, "`lengths`"),
+        ({"lengths": None}, "shape .B,T."),
+        ({"lengths": np.array([4, 300])}, "at most"),
+        ({"labels": np.array([1])}, "`labels`"),
+    ],
+)
+def test_lengths_and_what_does_not_go_with_them(model, changes, words):
+    batch = {"input_ids": np.arange(5), "lengths": np.array([2, 3])}
+    with pytest.raises(ValueError, match=words):
+        model(
+            tf.nest.map_structure(
+                tf.constant, {k: v for k, v in {**batch, **changes}.items() if v is not None}
+            )
+        )
+
+
+def test_lengths_of_another_number_of_tokens_are_no_answer(model):
+    for lengths in ([2, 2], [1], [3, 3]):
+        with pytest.raises((tf.errors.OpError, ValueError)):
+            model({"input_ids": tf.range(5), "lengths": tf.constant(lengths)})
+
+
 def test_the_last_block_computes_token_0_alone(model):
     ids, mask = np.full((3, 5), 7), np.ones((3, 5), np.int32)
     seen = []
@@ -78,25 +137,27 @@ def test_the_last_block_computes_token_0_alone(model):
 
 
 def test_only_real_tokens_are_rows():
-    tokens = RealTokens(tf.constant([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]), n_heads=2)
+    tokens = UnpaddedBatch.from_mask(
+        tf.constant([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]), n_heads=2
+    )
     places = tf.reshape(tf.range(12), (3, 4))
-    assert tokens.rows(places).numpy().tolist() == [0, 1, 4, 5, 7, 8, 9, 10, 11]
+    assert tokens.unpad(places).numpy().tolist() == [0, 1, 4, 5, 7, 8, 9, 10, 11]
     assert tokens.position_ids().numpy().tolist() == [0, 1, 0, 1, 3, 0, 1, 2, 3]
-    assert tokens.first(tokens.rows(places)).numpy().tolist() == [0, 4, 8]
-    kept = tokens.grid(tokens.rows(places + 1)).numpy().tolist()
+    assert tokens.first(tokens.unpad(places)).numpy().tolist() == [0, 4, 8]
+    kept = tokens.pad(tokens.unpad(places + 1)).numpy().tolist()
     assert kept == [[1, 2, 0, 0], [5, 6, 0, 8], [9, 10, 11, 12]]
 
 
-def test_no_sequence_attends_on_a_grid_twice_its_length(monkeypatch):
+def test_no_sequence_is_padded_to_twice_its_length(monkeypatch):
     shapes = []
 
-    def spy(q, k, v, bias, drop, mix=padding_free.mix):
+    def spy(q, *others, attention=unpadded_batch.scaled_dot_product_attention):
         shapes.append(tuple(q.shape))
-        return mix(q, k, v, bias, drop)
+        return attention(q, *others)
 
-    monkeypatch.setattr(padding_free, "mix", spy)
+    monkeypatch.setattr(unpadded_batch, "scaled_dot_product_attention", spy)
     lengths = np.array([40, 21, 20, 11, 10, 3])
-    tokens = RealTokens(tf.constant(np.arange(40) < lengths[:, None]), n_heads=2)
+    tokens = UnpaddedBatch.from_mask(tf.constant(np.arange(40) < lengths[:, None]), n_heads=2)
     tokens.attend(tf.random.normal((lengths.sum(), 12)), 2, drop=lambda weights: weights)
     assert shapes == [(2, 2, 40, 2), (2, 2, 20, 2), (2, 2, 10, 2)]
 
@@ -115,9 +176,9 @@ def test_no_sequence_attends_on_a_grid_twice_its_length(monkeypatch):
 )
 def test_the_switch(model, monkeypatch, switch, options, expected):
     taken = []
-    made = RealTokens.__init__
+    made = UnpaddedBatch.__init__
     monkeypatch.setattr(
-        RealTokens, "__init__", lambda self, *values: taken.append(1) or made(self, *values)
+        UnpaddedBatch, "__init__", lambda self, *v, **kw: taken.append(1) or made(self, *v, **kw)
     )
     model.padding_free = switch
     model(np.ones((2, 3), int), attention_mask=np.ones((2, 3), int), **options)

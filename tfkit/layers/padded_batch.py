@@ -1,17 +1,17 @@
-"""The two forms of a batch: rows of tokens, and the grid that attention needs."""
+"""A padded batch, seen as rows of tokens `[N, …]` and as sequences `[B, T, …]`."""
 
 from __future__ import annotations
 
 from keras import ops
 
 
-class Grid:
-    """B sequences of T tokens each, and the way between the two forms of a tensor on them.
+class PaddedBatch:
+    """B sequences padded to T tokens each, and the way between the two forms of a tensor on them.
 
     Embeddings, projections, LayerNorms and the feed-forward block treat each token alone: they
     work on rows `[N, …]`, where a projection is one matrix product. Only attention looks along
-    a sequence: it works on the grid `[B, T, …]`. Here N = B·T, padding included;
-    `tfkit.layers.padding_free.RealTokens` has the same methods and leaves the padding out.
+    a sequence: it works on `[B, T, …]`. Here N = B·T, padding included;
+    `tfkit.layers.unpadded_batch.UnpaddedBatch` has the same methods and leaves the padding out.
 
     Args:
         batch: B, an int where it is known.
@@ -21,10 +21,10 @@ class Grid:
 
     Example:
 
-        >>> grid = Grid(2, 3)
-        >>> tuple(grid.rows(ops.zeros((2, 3, 4))).shape), tuple(grid.grid(ops.zeros((6, 4))).shape)
-        ((6, 4), (2, 3, 4))
-        >>> grid.position_ids().numpy().tolist()
+        >>> batch = PaddedBatch(2, 3)
+        >>> batch.unpad(ops.zeros((2, 3, 4))).shape, batch.pad(ops.zeros((6, 4))).shape
+        (TensorShape([6, 4]), TensorShape([2, 3, 4]))
+        >>> batch.position_ids().numpy().tolist()
         [0, 1, 2, 0, 1, 2]
     """
 
@@ -32,31 +32,31 @@ class Grid:
         self.batch, self.length = batch, length
         self._bias = None if attention_mask is None else mask_bias(attention_mask)
 
-    def rows(self, x):
+    def unpad(self, x):
         """`[B, T, …]` -> `[N, …]`."""
         return ops.reshape(x, (-1, *x.shape[2:]))
 
-    def grid(self, x):
+    def pad(self, x):
         """`[N, …]` -> `[B, T, …]`."""
         return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
 
     def first(self, x):
         """The rows of token 0: `[N, D]` -> `[B, D]`."""
-        return ops.reshape(self.grid(x)[:, :1], (-1, *x.shape[1:]))
+        return ops.reshape(self.pad(x)[:, :1], (-1, *x.shape[1:]))
 
     def position_ids(self):
         """The place of each row in its sequence, int32 `[N]`."""
         places = ops.expand_dims(ops.arange(self.length, dtype="int32"), 0)
-        return self.rows(ops.broadcast_to(places, (self.batch, self.length)))
+        return self.unpad(ops.broadcast_to(places, (self.batch, self.length)))
 
-    def attend(self, qkv, n_heads: int, *, drop, first_only: bool = False):
+    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
         """Multi-head attention within each sequence.
 
         Args:
             qkv: queries, keys and values side by side, `[N, 3D]`.
             n_heads: H.
             drop: the dropout of the weights, a function.
-            first_only: token 0 alone asks.
+            cls_only: queries of [CLS] only.
 
         Returns: the mixed values `[N, D]` (of token 0 alone, `[B, D]`) and the attention weights
             `[B, H, T, T]` (or `[B, H, 1, T]`).
@@ -66,13 +66,13 @@ class Grid:
         heads = ops.transpose(heads, (2, 0, 3, 1, 4))  # [3, B, H, T, D/H]
         # LiteRT's fast kernels take no slice that drops an axis, as heads[0] is.
         q, k, v = (ops.squeeze(part, 0) for part in ops.split(heads, 3, axis=0))
-        q = q[:, :, :1] if first_only else q
-        mixed, weights = mix(q, k, v, self._bias, drop)
+        q = q[:, :, :1] if cls_only else q
+        mixed, weights = scaled_dot_product_attention(q, k, v, self._bias, drop)
         mixed = ops.transpose(mixed, (0, 2, 1, 3))  # [B, T, H, D/H]
         return ops.reshape(mixed, (-1, n_heads * width)), weights
 
 
-def mix(q, k, v, bias, drop):
+def scaled_dot_product_attention(q, k, v, bias, drop):
     """Scaled dot-product attention; softmax is in float32 whatever the dtype policy says.
 
     Args: q: `[B, H, Q, D/H]`; k, v: `[B, H, T, D/H]`; bias: `[B, 1, 1, T]` or None.

@@ -1,0 +1,150 @@
+"""What every task says of itself, and the rest of the package asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class Task:
+    """What the labels of texts are, and so how they are read, learned, scored and answered.
+
+    One object serves for each `problem_type`. Keras and TensorFlow are imported by the methods
+    that need them, since texts are read and described without.
+
+    Attributes:
+        name: the `problem_type` of configs and examples.
+        has_classes: whether labels are among named classes; else they are numbers.
+        exclusive: whether each text has exactly one class.
+        function: what gives scores from logits, as `function_to_apply` of a pipeline names it.
+        keras_losses: losses of Keras that show that a model is trained for it.
+        monitors: the figures of a validation; the first chooses the best epoch.
+        target_dtype: of a batch of targets.
+        min_classes: with fewer classes there is nothing to learn.
+        in_words: of the labels of a set, to be filled with the number of classes and their names.
+    """
+
+    name: str
+    has_classes = True
+    exclusive = True
+    function: str
+    keras_losses: tuple[str, ...] = ()
+    monitors: tuple[str, ...]
+    target_dtype = "float32"
+    min_classes = 1
+    in_words: str
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+    # === Data ===
+
+    def read(self, cell) -> Any:
+        """A cell of a table -> a label. Raises ValueError that says what is wrong with the cell."""
+        raise NotImplementedError
+
+    def class_numbers(self, label) -> Sequence[int]:
+        """The classes of one row."""
+        return ()
+
+    def targets(self, labels: Sequence, num_labels: int) -> np.ndarray:
+        """Labels as a model is compared with them, `[B,…]`."""
+        raise NotImplementedError
+
+    def target_shape(self, num_labels: int) -> tuple[int, ...]:
+        """Of the target of one text."""
+        raise NotImplementedError
+
+    def label_text(self, label, names: Sequence[str]) -> str:
+        """A label as a file would have it."""
+        raise NotImplementedError
+
+    # === Training ===
+
+    def check_labels(self, labels, num_labels: int) -> None:
+        """Raises ValueError for labels of a batch that none can be, where their values are seen."""
+
+    def check_dtype_for_xla(self, labels) -> None:
+        """Raises ValueError for labels of a dtype whose errors XLA would not report."""
+
+    def loss(self, labels, logits):
+        """The head's own loss, float32 `[B]`."""
+        raise NotImplementedError
+
+    def weighted_loss(
+        self, num_labels: int, label_smoothing: float, weights: Mapping[int, float] | None
+    ):
+        """A loss `(labels, logits) -> [B]` for `compile`.
+
+        Args:
+            num_labels: C.
+            label_smoothing: share of the target spread over all classes; of several labels per
+                text, over yes and no.
+            weights: class number -> weight: of a text of that class, or of several labels per
+                text, of a yes to it.
+        """
+        raise ValueError("`label_smoothing` goes with classes. A regression has none: leave it 0.")
+
+    def balanced_weights(self, counts: np.ndarray, texts: int) -> np.ndarray:
+        """Weights that make up for how rare a class is, from the texts of each class int `[C]`."""
+        raise NotImplementedError
+
+    def metrics(self, num_labels: int) -> list:
+        """Keras metrics on logits, for all of `monitors` but the loss."""
+        raise NotImplementedError
+
+    def soft_target_loss(self, teacher_logits, student_logits, temperature: float):
+        """How far a student's answers are from its teacher's, both softened by a temperature.
+
+        Args:
+            teacher_logits, student_logits: float `[B,C]`.
+            temperature: above 0; the higher, the more the unlikely classes count.
+
+        Returns: float `[B]`, 0 where both agree. Of classes it is a Kullback-Leibler divergence, in
+            nats, times temperature squared, so that its gradients keep their size.
+
+        Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
+        """
+        raise NotImplementedError
+
+    def labels_of(self, logits: np.ndarray) -> list:
+        """Labels, as those of examples, that the logits `[B,C]` choose."""
+        raise NotImplementedError
+
+    # === Answers ===
+
+    def scores(self, logits):
+        """Logits float `[B,C]` -> scores float32 `[B,C]`, in the graph.
+
+        Source: transformers, `pipelines/text_classification.py`, `postprocess`.
+        """
+        raise NotImplementedError
+
+    def answers(self, scores: np.ndarray, names: Mapping[int, str] | Sequence[str], top_k=1):
+        """Scores `[B,C]` -> a list of labels with their scores per text, best first.
+
+        Args:
+            scores: of the classes.
+            names: class number -> name.
+            top_k: how many labels; None gives all, a negative number so many.
+        """
+        return [
+            [
+                {"label": names[int(number)], "score": float(row[number])}
+                for number in np.argsort(-row, kind="stable")[: abs(top_k) if top_k else None]
+            ]
+            for row in scores
+        ]
+
+    def served(self, logits, names: Sequence[str]) -> dict:
+        """What a signature answers: logits `[B,C]` -> label `[B]`, score `[B]`, scores `[B,C]`."""
+        import tensorflow as tf
+
+        scores = self.scores(logits)
+        return {
+            "label": tf.gather(tf.constant(names), tf.argmax(scores, axis=-1)),
+            "score": tf.reduce_max(scores, axis=-1),
+            "scores": scores,
+        }
