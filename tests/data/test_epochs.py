@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfkit.data import read
-from tfkit.data.epochs import Epochs
+from tfkit.data.pipeline import Epochs
 from tfkit.text.tokenizer import DistilBertTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(30)]

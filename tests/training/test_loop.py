@@ -12,7 +12,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
-from tfkit.data.epochs import Epochs
+from tfkit.data.pipeline import Epochs
 from tfkit.training import Loop
 
 ROWS = rows(22)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.tiny import TOKENIZER, Crash, assert_equal, rows
 from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification, data
-from tfkit.data.epochs import Epochs
+from tfkit.data.pipeline import Epochs
 from tfkit.training import Checkpoints, class_weights, distill, evaluate, fine_tune
 
 

@@ -68,7 +68,7 @@ def test_a_loop_and_a_fit_with_the_heads_own_loss_say_it_as_transformers_does(ki
     assert_says(kind, model)
     assert model.config.id2label[0] == "LABEL_0"
 
-    from tfkit.data.epochs import Epochs
+    from tfkit.data.pipeline import Epochs
 
     model = new_model(len(KINDS[kind].names))
     model.compile("sgd")

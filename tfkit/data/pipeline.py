@@ -1,4 +1,4 @@
-"""`Examples` -> a `tf.data.Dataset` of token ids, ready for `model.fit`.
+"""Examples and streams -> batches of token ids: `dataset` for Keras, `Epochs` for the own loop.
 
 Rows are shuffled and batched as numbers; texts are looked up and tokenised a batch at a time, in
 the graph, by the layer that also serves: one kernel call tokenises the whole batch.
@@ -6,17 +6,26 @@ the graph, by the layer that also serves: one kernel call tokenises the whole ba
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
 import tensorflow as tf
 
-from tfkit.data.ahead import made_ahead
-from tfkit.data.buckets import plan_batches
-from tfkit.data.encoder import RowEncoder
-from tfkit.data.examples import Examples
-from tfkit.data.order import shuffled_pass
+from tfkit.data.batch_plan import fit_widths, plan_batches, shuffled_pass
+from tfkit.data.examples import Examples, check_examples
+from tfkit.utils.processes import available_cpus
+
+if TYPE_CHECKING:
+    from tfkit.data.streams import Stream
+
+_MOST_WIDTHS = 8
+_TEXTS_PER_COUNT = 1024
+_MOST_CALLS = 8
 
 
 def dataset(
-    examples: Examples,
+    examples: Examples | Stream,
     tokenizer,
     *,
     batch_size: int = 32,
@@ -25,14 +34,16 @@ def dataset(
     seed: int | None = None,
     bucket: bool = True,
     drop_remainder: bool = False,
+    shuffle_buffer: int = 10_000,
 ) -> tf.data.Dataset:
     """Batches for `fit`, `evaluate` and `predict`; every row comes exactly once per pass.
 
-    Every batch is as wide as one of at most eight widths that are fitted to the lengths of the
-    texts, so that little is padding and a compiled training step knows few shapes.
+    Batches of `Examples` are as wide as one of at most eight widths that are fitted to the lengths
+    of the texts, so that little is padding and a compiled training step knows few shapes; those of
+    a `Stream` are as wide as their longest text.
 
     Args:
-        examples: what `read` gives.
+        examples: what `read` or `stream` gives.
         tokenizer: a `DistilBertTokenizer`.
         batch_size: B, rows per batch; the last one (of each width, with buckets) may be smaller
             and comes at the end of the pass.
@@ -41,8 +52,9 @@ def dataset(
         shuffle: a new order in every pass. Without it batches keep the order of the rows, so that
             predictions line up with them.
         seed: makes the orders of a shuffled dataset repeatable.
-        bucket: when shuffling, put texts of about one length into one batch.
+        bucket: when shuffling `Examples`, put texts of about one length into one batch.
         drop_remainder: leave out batches smaller than `batch_size`.
+        shuffle_buffer: of a `Stream`, how many rows to draw from at a time.
 
     Returns:
         A dataset of known cardinality: `(features, labels)`, or `features` if the examples have
@@ -60,19 +72,298 @@ def dataset(
         ...     print(features["input_ids"].numpy().tolist(), labels.numpy().tolist())
         [[2, 5, 3, 0], [2, 6, 6, 3]] [1, 0]
     """
-    if drop_remainder and len(examples) < batch_size:
-        raise ValueError(
-            f"drop_remainder=True leaves no batch of {batch_size} rows. "
-            f"Received: {len(examples)} examples. Use a smaller `batch_size`."
+    batches = _batches(
+        examples,
+        tokenizer,
+        batch_size=batch_size,
+        max_length=max_length,
+        shuffle=shuffle,
+        bucket=bucket,
+        shuffle_buffer=shuffle_buffer,
+        drop_remainder=drop_remainder,
+    )
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
+    rows = seeds.flat_map(lambda seed: batches.of_pass(tf.stack([seed, 0])))
+    rows = rows.apply(tf.data.experimental.assert_cardinality(batches.steps))
+    return _mapped_ahead(rows, lambda *rows: batches.encode(*rows))
+
+
+class Epochs:
+    """Batches pass after pass; which rows are in which batch depends on seed and place alone.
+
+    So a training that was killed goes on with the batch that it had reached, and what came
+    before it is not tokenised again; and every worker of a cluster knows what the others do.
+
+    Args:
+        examples: what `read` or `stream` gives.
+        tokenizer: a `DistilBertTokenizer`.
+        batch_size: B of the whole batch, all replicas together.
+        max_length: tokens after which a text is cut.
+        shuffle: another order in every pass.
+        shuffle_buffer: of a `Stream`, how many rows to draw from at a time.
+        seed: decides the orders.
+        drop_remainder: leave out batches smaller than `batch_size`.
+        unpadded: features are `{"input_ids": int32 [N], "lengths": int32 [B]}`, the texts laid end
+            to end as a model of tfkit takes them, and not padded.
+
+    Attributes:
+        steps: batches of a pass.
+
+    Example:
+
+        >>> from tfkit.data import read
+        >>> from tfkit.text.tokenizer import DistilBertTokenizer
+        >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"])
+        >>> rows = read([("a", 0), ("a a", 1), ("", 0)])
+        >>> epochs = Epochs(rows, tokenizer, batch_size=2, unpadded=True)
+        >>> epochs.steps
+        2
+        >>> for features, labels in epochs.dataset(first_step=3).take(2):
+        ...     print(features["input_ids"].numpy().tolist(), labels.numpy().tolist())
+        [2, 3] [0]
+        [2, 5, 3, 2, 5, 5, 3] [0, 1]
+    """
+
+    def __init__(
+        self,
+        examples: Examples | Stream,
+        tokenizer,
+        *,
+        batch_size: int = 32,
+        max_length: int | None = None,
+        shuffle: bool = False,
+        shuffle_buffer: int = 10_000,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        unpadded: bool = False,
+    ):
+        self._seed = seed
+        self._batches = _batches(
+            examples,
+            tokenizer,
+            batch_size=batch_size,
+            max_length=max_length,
+            shuffle=shuffle,
+            shuffle_buffer=shuffle_buffer,
+            drop_remainder=drop_remainder,
+            unpadded=unpadded,
         )
-    encode = RowEncoder(examples, tokenizer, batch_size=batch_size, max_length=max_length)
-    if shuffle:
-        widths = encode.widths if bucket else encode.widths[-1:]
-        plan = plan_batches(encode.lengths, widths, batch_size, drop_remainder=drop_remainder)
-        passes = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-        rows = passes.flat_map(lambda pass_seed: shuffled_pass(plan, [pass_seed, 0])).apply(
-            tf.data.experimental.assert_cardinality(len(plan.starts))
+        self.steps = self._batches.steps
+
+    def dataset(
+        self, first_step: int = 0, *, replicas: int = 1, mine: range | None = None, change=None
+    ) -> tf.data.Dataset:
+        """Batches from `first_step` on, without end.
+
+        Args:
+            first_step: batches to leave out, counted from the beginning of the first pass.
+            replicas: into how many shares a batch is cut.
+            mine: which of them are given, one element each.
+            change: a function `(number, features) -> features`, for random changes of the tokens;
+                the number counts all shares of all batches from the beginning of the first pass.
+
+        Returns: `(features, targets)`, or features alone where there are no labels. With several
+            replicas `(features, targets, weights)`: all shares of a batch are of one size, rows
+            that fill up the last one weigh 0, and the others so that the mean over the replicas
+            of `sum(weights · losses) / rows` is the mean loss of the whole batch.
+        """
+        first_epoch, skipped = divmod(first_step, self.steps)
+        epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+        seed = tf.cast(self._seed, tf.int64)
+        rows = epochs.flat_map(lambda epoch: self._batches.of_pass(tf.stack([seed, epoch])))
+        elements = rows.skip(skipped).enumerate(first_step)
+        mine = range(replicas) if mine is None else mine
+        if replicas > 1:
+            elements = elements.flat_map(
+                lambda step, rows: _shares(step, rows, replicas, mine.start, mine.stop)
+            )
+
+        def encode(number, rows, weights=None):
+            batch = self._batches.encode(*tf.nest.flatten(rows))
+            features, *targets = batch if isinstance(batch, tuple) else (batch,)
+            if change is not None:
+                features = change(number, features)
+            batch = (features, *targets)
+            if weights is not None:
+                batch = (*batch, weights)
+            return batch if len(batch) > 1 else features
+
+        return _mapped_ahead(elements, encode)
+
+    def raise_own_error(self) -> None:
+        """Raises what went wrong with the file of a `Stream`, if anything did.
+
+        TensorFlow makes an error of its own of it.
+        """
+        if self._batches.error is not None:
+            raise self._batches.error
+
+
+def _batches(examples, tokenizer, **options) -> _Batches:
+    if hasattr(examples, "batches"):
+        return _StreamBatches(examples, tokenizer, **options)
+    check_examples(examples)
+    return _ExampleBatches(examples, tokenizer, **options)
+
+
+class _Batches:
+    """Batches of rows, and what makes `(features, targets)` of one."""
+
+    error: Exception | None = None
+
+    def __init__(self, examples, tokenizer, *, batch_size, max_length, drop_remainder, unpadded):
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+        if drop_remainder and len(examples) < batch_size:
+            raise ValueError(
+                f"drop_remainder=True leaves no batch of {batch_size} rows. "
+                f"Received: {len(examples)} examples. Use a smaller `batch_size`."
+            )
+        self.steps = -(-len(examples) // batch_size)
+        if drop_remainder:
+            self.steps = len(examples) // batch_size
+        self._examples, self._batch_size, self._drop = examples, batch_size, drop_remainder
+        self._pairs, self._unpadded = examples.has_pairs, unpadded
+        layer = tokenizer.as_layer(max_length=max_length, pairs=self._pairs)
+        column = tf.TensorSpec([None], tf.string)
+        # Traced once, for all the graphs that tokenise.
+        self._tokenize = tf.function(
+            layer.unpadded if unpadded else layer,
+            [(column, column) if self._pairs else column],
+            autograph=False,
         )
-    else:
-        rows = tf.data.Dataset.range(len(examples)).batch(batch_size, drop_remainder)
-    return made_ahead(rows, encode)
+
+    def _features(self, texts):
+        return self._tokenize(tuple(texts) if self._pairs else texts[0])
+
+
+class _ExampleBatches(_Batches):
+    """Batches as row numbers of `Examples`; padded to one of at most eight widths."""
+
+    def __init__(
+        self, examples, tokenizer, *, shuffle, bucket=True, shuffle_buffer=0, unpadded=False,
+        **options,
+    ):  # fmt: skip
+        super().__init__(examples, tokenizer, unpadded=unpadded, **options)
+        self._columns = [tf.constant(column) for column in examples.columns]
+        self._targets = tf.constant(examples.targets()) if examples.has_labels else None
+        self._pad_token_id, self._plan = tokenizer.pad_token_id, None
+        if unpadded and not shuffle:
+            return
+        lengths = self._token_counts()
+        # Four full batches to a width at least: a width for few texts makes small batches.
+        most = min(_MOST_WIDTHS, len(examples) // (4 * self._batch_size))
+        self._widths = widths = fit_widths(lengths, max(1, most))
+        if shuffle:
+            self._plan = plan_batches(
+                lengths, widths if bucket else widths[-1:], self._batch_size,
+                drop_remainder=self._drop,
+            )  # fmt: skip
+            self.steps = len(self._plan.starts)
+
+    def of_pass(self, seed) -> tf.data.Dataset:
+        if self._plan is not None:
+            return shuffled_pass(self._plan, seed)
+        return tf.data.Dataset.range(len(self._examples)).batch(self._batch_size, self._drop)
+
+    def encode(self, rows):
+        features = self._features([tf.gather(column, rows) for column in self._columns])
+        features = features if self._unpadded else self._padded(features)
+        if self._targets is None:
+            return features
+        targets = tf.gather(self._targets, rows)
+        return features, tf.cast(targets, tf.float32) if targets.dtype == tf.uint8 else targets
+
+    def _token_counts(self) -> np.ndarray:
+        """The tokens of each row, by one pass of the tokenizer over all texts."""
+
+        def counts(*texts):
+            tokens = self._features(texts)
+            return (
+                tokens["lengths"] if self._unpadded else tf.reduce_sum(tokens["attention_mask"], 1)
+            )
+
+        texts = tf.data.Dataset.from_tensor_slices(tuple(self._columns)).batch(_TEXTS_PER_COUNT)
+        return np.concatenate(list(_mapped_ahead(texts, counts).as_numpy_iterator()))
+
+    def _padded(self, features) -> dict[str, tf.Tensor]:
+        """Pads a batch to the smallest width that holds it."""
+        length = tf.shape(features["input_ids"])[1]
+        width = tf.gather(self._widths, tf.searchsorted(self._widths, [length])[0])
+        padding = [[0, 0], [0, width - length]]
+        return {
+            "input_ids": tf.pad(features["input_ids"], padding, constant_values=self._pad_token_id),
+            "attention_mask": tf.pad(features["attention_mask"], padding),
+        }
+
+
+class _StreamBatches(_Batches):
+    """Batches as columns of a `Stream`, padded to the longest text of each."""
+
+    def __init__(
+        self, stream, tokenizer, *, shuffle, shuffle_buffer, bucket=True, unpadded=False, **options
+    ):
+        super().__init__(stream, tokenizer, unpadded=unpadded, **options)
+        self._buffer = shuffle_buffer if shuffle else 0
+        target = {
+            None: (),
+            "single_label_classification": (tf.TensorSpec([None], tf.int32),),
+            "multi_label_classification": (tf.TensorSpec([None, len(stream.names)], tf.float32),),
+            "regression": (tf.TensorSpec([None, 1], tf.float32),),
+        }[stream.problem_type]
+        self._signature = (*[tf.TensorSpec([None], tf.string)] * (1 + self._pairs), *target)
+
+    def of_pass(self, seed) -> tf.data.Dataset:
+        batches = tf.data.Dataset.from_generator(
+            self._read, args=(seed,), output_signature=self._signature
+        )
+        return batches.take(self.steps) if self._drop else batches
+
+    def _read(self, seed):
+        options = {"shuffle": self._buffer, "seed": f"{seed[0]} {seed[1]}"}
+        try:
+            yield from self._examples.batches(self._batch_size, **options)
+        except (ValueError, OSError) as error:
+            self.error = error
+            raise
+
+    def encode(self, *columns):
+        texts, targets = columns[: 1 + self._pairs], columns[1 + self._pairs :]
+        features = self._features(texts)
+        return (features, *targets) if targets else features
+
+
+def _mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+    """`elements.map(function)`, some results ready and others being made, in order.
+
+    How many is a matter of the processors alone: tokenising a batch takes a hundredth of the time
+    of training on it. tf.data's own search for these numbers would run beside the training, on the
+    same cores, and the end of a pass would wait for it, for seconds on a small machine.
+    """
+    count = min(available_cpus(), _MOST_CALLS)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    function = tf.autograph.experimental.do_not_convert(function)
+    return elements.map(function, count).prefetch(count).with_options(options)
+
+
+def _shares(step, rows, replicas: int, start: int, stop: int) -> tf.data.Dataset:
+    """Cuts a batch into shares of one size; gives those from `start` to `stop`.
+
+    Args:
+        rows: their numbers, or a tuple of columns.
+    """
+    count = tf.shape(tf.nest.flatten(rows)[0])[0]
+    size = -(-count // replicas)
+    places = tf.range(replicas * size)
+    full = tf.cast(replicas * size, tf.float32) / tf.cast(count, tf.float32)
+    weights = tf.where(places < count, full, 0.0)
+
+    def shares(column):
+        return tf.reshape(column, (replicas, size, *column.shape[1:]))[start:stop]
+
+    numbers = step * replicas + tf.range(start, stop, dtype=tf.int64)
+    filled = tf.nest.map_structure(
+        lambda column: shares(tf.gather(column, tf.minimum(places, count - 1))), rows
+    )
+    return tf.data.Dataset.from_tensor_slices((numbers, filled, shares(weights)))

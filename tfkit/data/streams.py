@@ -108,22 +108,17 @@ class Stream:
 
         Returns: a `tf.data.Dataset` of known cardinality, its elements as those of `dataset`.
         """
-        import tensorflow as tf
+        from tfkit.data.pipeline import dataset
 
-        from tfkit.data.ahead import made_ahead
-        from tfkit.data.encoder import ColumnEncoder
-
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        encode = ColumnEncoder(self, tokenizer, max_length=max_length)
-        seeds = random.Random(seed)
-        rows = tf.data.Dataset.from_generator(
-            lambda: self.batches(batch_size, shuffle=shuffle, seed=seeds.getrandbits(63)),
-            output_signature=encode.signature,
+        return dataset(
+            self,
+            tokenizer,
+            batch_size=batch_size,
+            max_length=max_length,
+            shuffle=shuffle > 0,
+            shuffle_buffer=shuffle,
+            seed=seed,
         )
-        batches = made_ahead(rows, encode)
-        count = -(-len(self) // batch_size)
-        return batches.apply(tf.data.experimental.assert_cardinality(count))
 
     def chunks(self) -> Iterator[tuple[tuple, ...]]:
         """Rows as columns (texts, second texts of pairs, labels), some at a time."""

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfkit.data.epochs import Epochs
 from tfkit.data.examples import Examples
+from tfkit.data.pipeline import Epochs
 from tfkit.data.streams import Stream
 from tfkit.data.task import check_task, task_of
 from tfkit.models.inputs import token_limit

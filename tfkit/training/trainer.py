@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from tfkit.data.epochs import Epochs
+from tfkit.data.pipeline import Epochs
 from tfkit.training.callbacks.progress import Progress
 
 
