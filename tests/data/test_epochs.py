@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfkit.data import read
+from tfkit.data import read, stream
 from tfkit.data.pipeline import Epochs
 from tfkit.text.tokenizer import DistilBertTokenizer
 
@@ -16,6 +16,21 @@ EXAMPLES = read([(" ".join([f"w{i}"] * (1 + i % 7)), i) for i in range(23)])
 
 def epochs(seed=3):
     return Epochs(EXAMPLES, TOKENIZER, batch_size=4, shuffle=True, seed=seed)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", [read, stream])
+def test_unpadded_batches_have_the_real_tokens_of_padded_ones(kind, shuffle):
+    rows = kind([(" ".join([f"w{i}"] * (1 + i % 7)), i) for i in range(23)])
+    options = {"batch_size": 4, "shuffle": shuffle, "seed": 3}
+    ours = Epochs(rows, TOKENIZER, unpadded=True, **options).dataset().take(12)
+    padded = Epochs(rows, TOKENIZER, **options).dataset().take(12)
+    for (features, labels), (expected, expected_labels) in zip(ours, padded, strict=True):
+        mask = expected["attention_mask"].numpy()
+        real = expected["input_ids"].numpy()[mask > 0]
+        assert features["input_ids"].numpy().tolist() == real.tolist()
+        assert features["lengths"].numpy().tolist() == mask.sum(axis=1).tolist()
+        assert labels.numpy().tolist() == expected_labels.numpy().tolist()
 
 
 def taken(dataset, count):

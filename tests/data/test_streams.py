@@ -42,6 +42,10 @@ def test_a_stream_gives_the_batches_of_a_reading(table):
     assert int(batches.cardinality()) == 79
     assert flat(batches) == flat(dataset(read(table), TOKENIZER, batch_size=32))
     assert flat(batches) == flat(batches)
+    batches = dataset(rows, TOKENIZER, batch_size=32, shuffle=True, seed=1, shuffle_buffer=10)
+    assert sorted(zip(*flat(batches))) == sorted(zip(*flat(rows.dataset(TOKENIZER))))
+    batches = dataset(rows, TOKENIZER, batch_size=32, drop_remainder=True)
+    assert int(batches.cardinality()) == len([*batches]) == 78
 
 
 def test_shuffling_gives_every_row_once_in_another_order_each_pass(table):

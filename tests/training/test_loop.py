@@ -32,13 +32,16 @@ def new_model(optimizer=None, dropout=0.0):
     return model
 
 
-def epochs(batch_size=4, shuffle=False):
-    return Epochs(EXAMPLES, TOKENIZER, batch_size=batch_size, shuffle=shuffle, seed=3)
+def epochs(batch_size=4, shuffle=False, unpadded=True):
+    options = {"batch_size": batch_size, "shuffle": shuffle, "unpadded": unpadded}
+    return Epochs(EXAMPLES, TOKENIZER, seed=3, **options)
 
 
-def test_weights_and_figures_are_those_of_fit():
+@pytest.mark.parametrize("unpadded", [True, False])
+def test_weights_and_figures_are_those_of_fit(unpadded):
     ours, keras_own = new_model(dropout=0.2), new_model(dropout=0.2)
-    history = Loop(ours).run(epochs(), epochs(), epochs=2, verbose=0)
+    batches = epochs(unpadded=unpadded)
+    history = Loop(ours).run(batches, batches, epochs=2, verbose=0)
     dataset = data.dataset(EXAMPLES, TOKENIZER, batch_size=4)
     expected = keras_own.fit(dataset, validation_data=dataset, epochs=2, shuffle=False, verbose=0)
     assert history.history.keys() == expected.history.keys()

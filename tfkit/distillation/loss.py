@@ -138,9 +138,9 @@ class Distiller(TrainableModel):
         answers = {"logits": outputs.logits}
         if compares_states:
             theirs, ours = self._taught_states(inputs), outputs.hidden_states[-1]
-            answers["hidden_loss"] = hidden_state_loss(
-                theirs, ops.cast(ours, theirs.dtype), inputs["attention_mask"]
-            )
+            mask = inputs.get("attention_mask")
+            mask = tf.sequence_mask(inputs["lengths"], dtype="int32") if mask is None else mask
+            answers["hidden_loss"] = hidden_state_loss(theirs, ops.cast(ours, theirs.dtype), mask)
         return answers
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

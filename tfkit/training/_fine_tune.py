@@ -102,6 +102,10 @@ def fine_tune(
     options = {
         "batch_size": recipe.batch_size,
         "max_length": token_limit(model, tokenizer, recipe.max_length),
+        # XLA needs shapes that it knows; a tokenizer that pads on the left moves the positions.
+        "unpadded": not recipe.jit_compile
+        and strategy.num_replicas_in_sync == 1
+        and tokenizer.padding_side == "right",
     }
     # XLA compiles a step for each shape: leave out the smaller last batches, other rows every pass.
     batches = Epochs(
