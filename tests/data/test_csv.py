@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from tfkit.data import read, stream
-from tfkit.data.rows import _record
+from tfkit.data.formats import _record
 
 LONG = "word " * 40_000  # above 131,072 characters, the limit that `csv` begins with
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tfkit.data import Examples, read, stream
-from tfkit.data.text_files import likely_encoding
+from tfkit.data.files import likely_encoding
 
 TABLE = "text,label\ngood,pos\nbad,neg\n"
 EXPECTED = Examples(("good", "bad"), None, (1, 0), ("neg", "pos"))

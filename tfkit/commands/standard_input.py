@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from tfkit.data.data_file import text_codec
+from tfkit.data.files import text_codec
 from tfkit.utils.strings import decode_escaped
 
 _BYTES_AT_ONCE = 1 << 16

@@ -7,11 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tfkit.data.data_file import DataFile, data_file
 from tfkit.data.examples import Examples
-from tfkit.data.parquet import parquet_rows
-from tfkit.data.rows import Row, csv_rows, json_rows, jsonl_rows, tsv_rows
-from tfkit.data.text_files import json_kind, read_text
+from tfkit.data.files import DataFile, data_file, json_kind, read_text
+from tfkit.data.formats import Row, csv_rows, json_rows, jsonl_rows, parquet_rows, tsv_rows
 from tfkit.tasks.labels import is_missing, plain
 from tfkit.utils.files import local_path
 

@@ -1,0 +1,241 @@
+"""Files -> rows: `(line number, {column: value})`, one function per format.
+
+Line numbers are those of an editor: from 1, the header included; a row that spans several lines
+has the number of its first. Rows of a JSON array or a Parquet file count from 0. In place of the
+columns of a bad row stands what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+
+from tfkit.data.files import DataFile, numbered_lines, problem_of, read_text
+
+Row = tuple[int, "dict | str"]
+
+_ROWS_AT_ONCE = 4096
+# What Excel writes in place of commas, where those are decimal points, and what others do.
+_DELIMITERS = (",", ";", "\t", "|")
+_UNCLOSED = (
+    "a quote that opens there is not closed as CSV asks ({}). Double the quotes inside a quoted "
+    "field; for tab-separated text without quoting pass format='tsv'"
+)
+
+
+def csv_rows(
+    file: DataFile, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
+) -> Iterator[Row]:
+    """Comma-separated values with quotes as in RFC 4180.
+
+    A bad record of several lines is bad in its first: its quote may be a stray one. So a lenient
+    reading goes on at the second.
+
+    Args:
+        file: the file.
+        encoding: of the file.
+        delimiter: what stands between columns; None takes the comma, or what the header has in
+            place of commas.
+        lenient: the reader goes on after bad rows.
+    """
+    lines = _Lines(numbered_lines(file, encoding, newline="", lenient=lenient))
+    delimiter = lines.delimiter() if delimiter is None else delimiter
+    header = None
+    while True:
+        lines.taken.clear()
+        try:
+            record = _record(lines, delimiter)
+        except StopIteration:
+            break
+        number = lines.taken[0][0]
+        problem = next((said for _, line in lines.taken if (said := problem_of(line))), None)
+        record = problem or record
+        if header is None:
+            header = _header(file, number, record)
+            continue
+        row = _row(header, record)
+        if isinstance(row, str) and lenient:
+            lines.give_back_all_but_first()
+        if row is not None:
+            yield number, row
+    if header is None:
+        _header(file, 0, None)
+
+
+def _record(lines: Iterator[str], delimiter: str) -> list[str] | str:
+    """The next record, of a line or several, or what is wrong with it.
+
+    The module `csv` has one limit of a field's length for the whole process, so it is not used.
+    """
+    line = next(lines)
+    if '"' not in line:
+        line = line.rstrip("\r\n")
+        return line.split(delimiter) if line else []
+    fields, place = [], 0
+    while True:
+        if not line.startswith('"', place):
+            field, found, _ = line[place:].rstrip("\r\n").partition(delimiter)
+            place += len(field)
+        else:
+            parts, place = [], place + 1
+            while True:
+                end = line.find('"', place)
+                parts.append(line[place : None if end < 0 else end])
+                if end < 0:
+                    line, place = next(lines, None), 0
+                    if line is None:
+                        return _UNCLOSED.format("the file ends within it")
+                elif line.startswith('"', end + 1):
+                    parts.append('"')
+                    place = end + 2
+                else:
+                    break
+            field, place = "".join(parts), end + 1
+            found = line.startswith(delimiter, place)
+            if not found and line[place:].rstrip("\r\n"):
+                return _UNCLOSED.format(f"'{delimiter}' expected after '\"'")
+        fields.append(field)
+        if not found:
+            return fields
+        place += 1
+
+
+def tsv_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
+    """Tab-separated values without quoting, as in GLUE: a quote is a character like any other."""
+    header = None
+    for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):
+        record = problem_of(line) or line.removesuffix("\n").removesuffix("\r").split("\t")
+        if header is None:
+            header = _header(file, number, record)
+        elif (row := _row(header, record)) is not None:
+            yield number, row
+    if header is None:
+        _header(file, 0, None)
+
+
+def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
+    """JSON lines: one object per line."""
+    for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):
+        if line.strip():
+            yield number, problem_of(line) or _json_object(line)
+
+
+def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Iterator[Row]:
+    """One JSON array of objects, numbered from 0. It is held whole while its rows are read."""
+    text = read_text(file, encoding)
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{file} is not a whole JSON array: {error.msg} at line {error.lineno}, column "
+            f"{error.colno}. JSON lines, an object a line, can be read past such a place."
+        ) from None
+    except RecursionError:
+        raise ValueError(f"{file} is JSON too deeply nested to read.") from None
+    for number, row in enumerate(rows):
+        yield number, row if isinstance(row, dict) else _no_object(repr(row))
+
+
+def parquet_rows(file: DataFile, *, columns: list[str]) -> Iterator[Row]:
+    """Rows of a Parquet file, numbered from 0 as its readers do.
+
+    Args:
+        file: the file.
+        columns: those to read, if the file has them all; else every column, empty, so that a
+            message can name what there is.
+
+    Raises:
+        ImportError: pyarrow, in the extra `parquet`, is not installed.
+        ValueError: it is no Parquet file.
+    """
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise ImportError(
+            "Reading Parquet needs pyarrow: pip install 'tfkit[parquet]'. Or write it as CSV."
+        ) from None
+    try:
+        with file.open() as content, parquet.ParquetFile(content) as table:
+            found = table.schema_arrow.names
+            if not set(columns) <= set(found):
+                yield 0, dict.fromkeys(found)
+                return
+            number = 0
+            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns):
+                for row in batch.to_pylist():
+                    yield number, row
+                    number += 1
+    except (ArrowException, OSError) as error:
+        raise ValueError(f"{file} is not a whole Parquet file: {error}.") from None
+
+
+def _json_object(line: str) -> dict | str:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"it is not valid JSON: {error.msg} at column {error.colno}"
+    except RecursionError:
+        return "it is JSON too deeply nested to read"
+    return row if isinstance(row, dict) else _no_object(line)
+
+
+def _no_object(received: str) -> str:
+    return (
+        'expected a JSON object such as {"text": "…", "label": "…"}. '
+        f"Received: {received[:40].strip()}"
+    )
+
+
+class _Lines:
+    """An iterator of lines, which remembers what the CSV reader took, to give it back."""
+
+    def __init__(self, numbered: Iterator[tuple[int, str]]):
+        self._numbered, self._again = numbered, deque()
+        self.taken: list[tuple[int, str]] = []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self) -> str:
+        self.taken.append(self._again.popleft() if self._again else next(self._numbered))
+        return self.taken[-1][1]
+
+    def give_back_all_but_first(self) -> None:
+        self._again.extendleft(reversed(self.taken[1:]))
+
+    def delimiter(self) -> str:
+        """What separates the columns, by the first line, which is only looked at.
+
+        Excel may write that line before the header, as "sep=;": then it is used up.
+        """
+        line = next(self, "")
+        if line.lower().startswith("sep=") and len(line.rstrip("\r\n")) == 5:
+            return line[4]
+        self._again.extend(self.taken)
+        return next((character for character in _DELIMITERS if character in line), ",")
+
+
+def _header(file: DataFile, number: int, record: list[str] | str | None) -> list[str]:
+    if isinstance(record, str):
+        raise ValueError(f"line {number} of {file}: {record}.")
+    if not record:
+        raise ValueError(f"{file} is empty. Expected a line of column names, then the rows.")
+    twice = [column for column in record if record.count(column) > 1]
+    if twice:
+        raise ValueError(f"{file} has the column '{twice[0]}' twice. Rename one of them.")
+    return record
+
+
+def _row(header: list[str], record: list[str] | str) -> dict | str | None:
+    """The record by columns, what is wrong with it, or None for a blank line."""
+    if isinstance(record, str):
+        return record
+    if record == [] or (record == [""] and len(header) > 1):
+        return None  # in a table of one column it is an empty text
+    if len(record) != len(header):
+        return (
+            f"expected {len(header)} columns as in the header ({', '.join(header)}). "
+            f"Received: {len(record)}"
+        )
+    return dict(zip(header, record))
