@@ -55,8 +55,8 @@ class Description:
         lines = [
             counted(self.texts, "text")
             + (f", {counted(self.skipped, 'bad row')} left out" * bool(self.skipped)),
-            f"Words a text: half have at most {median:,}, 95 of 100 at most {most:,}, the longest "
-            f"has {longest:,}",
+            f"Words per text: half have at most {median:,}, 95 of 100 at most {most:,}, the "
+            f"longest has {longest:,}",
             *self._class_lines(),
         ]
         for names in self.alike:

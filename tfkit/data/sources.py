@@ -134,14 +134,16 @@ def _file(
 
 
 def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Source:
-    """`path/class/*.txt`, or without labels `path/*.txt`; a file a text."""
+    """`path/class/*.txt`, or without labels `path/*.txt`; one text per file."""
     labelled = "label" in columns
     files = sorted(path.glob("*/*.txt" if labelled else "*.txt"))
     if "text_pair" in columns:
         raise ValueError(f"Expected a file of pairs of texts. Received the folder '{path}'.")
     if not files:
         inside = "a folder for each class, and in it .txt files" if labelled else ".txt files"
-        raise ValueError(f"Expected in the folder '{path}' {inside}, a text each. Found none.")
+        raise ValueError(
+            f"Expected in the folder '{path}' {inside}, one text per file. Found none."
+        )
 
     def rows() -> Iterator[Row]:
         for number, file in enumerate(files):
