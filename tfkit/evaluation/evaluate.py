@@ -8,13 +8,13 @@ import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.streams import Stream
-from tfkit.data.task import check_task
 from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
 from tfkit.evaluation.regression import RegressionEvaluation, score_regression
 from tfkit.evaluation.single_label import Evaluation, score_single_label
 from tfkit.inference.batching import finite, rows_of
 from tfkit.inference.speed import Answer
 from tfkit.inference.text_model import TextModel, progress_bar
+from tfkit.tasks.compatibility import check_task
 from tfkit.utils.strings import listed
 
 AnyEvaluation = Evaluation | MultiLabelEvaluation | RegressionEvaluation

@@ -13,8 +13,8 @@ import tensorflow as tf
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import Epochs
 from tfkit.data.streams import Stream
-from tfkit.data.task import check_task, task_of
 from tfkit.models.inputs import token_limit
+from tfkit.tasks.compatibility import check_task, task_of
 from tfkit.training import objectives
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints, stateful

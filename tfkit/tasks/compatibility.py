@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfkit.data.examples import Examples
-from tfkit.data.streams import Stream
 from tfkit.utils.strings import listed
 
 
-def check_task(config, examples: Examples | Stream) -> None:
+def check_task(config, examples) -> None:
     """Raises ValueError for labels that a model of this config does not answer with.
 
     Args:
         config: of the model; a `problem_type` of None goes with any.
-        examples: labelled texts.
+        examples: labelled texts, as `tfkit.data` reads them.
 
     Example:
 
         >>> from tfkit import DistilBertConfig
+        >>> from tfkit.data import Examples
         >>> config = DistilBertConfig(id2label={0: "yes", 1: "no"})
         >>> check_task(config, Examples(["a"], labels=[0], names=["no", "yes"]))
         Traceback (most recent call last):
@@ -49,7 +48,7 @@ def check_task(config, examples: Examples | Stream) -> None:
         )
 
 
-def task_of(config, examples: Examples | Stream) -> dict[str, Any]:
+def task_of(config, examples) -> dict[str, Any]:
     """The keys of a config, with their values, that say what training on `examples` is for.
 
     Names that say nothing, as `LABEL_0` does, give way to those of the examples.
