@@ -11,7 +11,7 @@ import threading
 import warnings
 
 from tfkit import __version__, commands
-from tfkit.commands.wording import in_options
+from tfkit.commands.shared import in_options
 from tfkit.utils.console import quiet_tensorflow
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)

@@ -15,18 +15,14 @@ _PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("input", nargs="?", metavar="FILE", help="texts (a small sample)")
+    add = parser.add_argument
+    add("input", nargs="?", metavar="FILE", help="texts (a small sample)")
     add_model(parser)
     add_columns(parser)
-    parser.add_argument("--texts", type=int, default=256, help="how many of FILE (%(default)s)")
-    parser.add_argument(
-        "--precision", choices=_PRECISIONS, action="append", help="one, or again (all there are)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=5.0, help="of each measurement, about (%(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--texts", type=int, default=256, help="how many of FILE (%(default)s)")
+    add("--precision", choices=_PRECISIONS, action="append", help="one, or again (all there are)")
+    add("--seconds", type=float, default=5.0, help="of each measurement, about (%(default)s)")
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(options) -> None:

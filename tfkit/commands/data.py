@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from tfkit.commands.shared import add_columns, add_problem_type, columns
-from tfkit.commands.wording import in_options
+from tfkit.commands.shared import add_columns, add_problem_type, columns, in_options
 from tfkit.utils.console import print_json
 
 HELP = "what is in a file: balance of classes, lengths, duplicates, contradicting labels"
@@ -14,15 +13,15 @@ _SHOWN = 20
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("data", metavar="FILE", help="texts, with labels or without")
-    parser.add_argument(
+    add = parser.add_argument
+    add("data", metavar="FILE", help="texts, with labels or without")
+    add(
         "--validation", metavar="FILE", help="a second file: how many of its texts are in the first"
     )
     add_columns(parser)
-    parser.add_argument("--no-labels", action="store_true", help="the file has texts alone")
+    add("--no-labels", action="store_true", help="the file has texts alone")
     add_problem_type(parser, "what a label is (one class, or by lists in JSON several)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(options) -> None:

@@ -8,7 +8,6 @@ HELP = "see everything work, on the small model"
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
     parser.add_argument(
         "--output", default="saved_models/demo", help="folder for the results (%(default)s)"
     )

@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 
 from tfkit.commands import train
-from tfkit.commands.starting_model import POLICIES, dropouts, starting_model
 from tfkit.utils.files import local_path
 
 HELP = "train a small model on what a larger one answers"
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command: those of `tfkit train`, and the teacher's."""
-    group = parser.add_argument_group("teacher")
-    group.add_argument(
+    add = parser.add_argument_group("teacher").add_argument
+    add(
         "--teacher",
         nargs="+",
         required=True,
@@ -22,22 +20,18 @@ def add_arguments(parser) -> None:
         help="folder or Hub name of a classifier, or a .npy file of logits [rows,C]; of several "
         "the mean is learned",
     )
-    group.add_argument(
+    add(
         "--student-layers",
         type=int,
         metavar="N",
         help="begin with N of the teacher's layers, in place of --model",
     )
-    group.add_argument("--temperature", type=float, default=2.0, help="(%(default)s)")
-    group.add_argument("--hard-weight", type=float, default=0.5, help="of the labels (%(default)s)")
-    group.add_argument(
-        "--soft-weight", type=float, default=0.5, help="of the teacher's answers (%(default)s)"
-    )
-    group.add_argument(
-        "--hidden-weight", type=float, default=0.0, help="of its hidden states (%(default)s)"
-    )
-    group.add_argument("--unlabelled", metavar="FILE", help="further texts, without labels")
-    group.add_argument(
+    add("--temperature", type=float, default=2.0, help="(%(default)s)")
+    add("--hard-weight", type=float, default=0.5, help="of the labels (%(default)s)")
+    add("--soft-weight", type=float, default=0.5, help="of the teacher's answers (%(default)s)")
+    add("--hidden-weight", type=float, default=0.0, help="of its hidden states (%(default)s)")
+    add("--unlabelled", metavar="FILE", help="further texts, without labels")
+    add(
         "--augment",
         type=int,
         metavar="N",
@@ -60,7 +54,7 @@ def run(options) -> None:
 
 def _student(options, examples):
     if options.student_layers is None:
-        return starting_model(options, examples)
+        return train.starting_model(options, examples)
     import keras
 
     from tfkit.distillation.teacher import load_teacher
@@ -71,14 +65,14 @@ def _student(options, examples):
             "--student-layers takes the student from the teacher, so neither --model nor "
             "--from-scratch goes with it. Leave one out."
         )
-    dtype = POLICIES[options.mixed_precision]
+    dtype = train.POLICIES[options.mixed_precision]
     teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)
     if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):
         raise ValueError(
             "--student-layers needs one --teacher, a DistilBERT. Received: "
             f"{' '.join(options.teacher)}."
         )
-    rates = {} if options.dropout is None else dropouts(options.dropout)
+    rates = {} if options.dropout is None else train.dropouts(options.dropout)
     return student_of(teacher, options.student_layers, **rates), tokenizer
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tfkit.commands.progress import Progress
 from tfkit.commands.shared import (
-    add_batches,
     add_columns,
     add_model,
     add_problem_type,
@@ -15,6 +13,7 @@ from tfkit.commands.shared import (
     columns,
     model_and_tokenizer,
     named_kind,
+    progress,
 )
 from tfkit.demo.shipped import small_model
 from tfkit.utils.console import print_json
@@ -25,23 +24,22 @@ _AT_ONCE = 1024  # texts between two looks at the progress
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("data", metavar="FILE", nargs="?", help="labelled texts")
-    parser.add_argument("--data", metavar="FILE", dest="data_option", help="the same, by name")
+    add = parser.add_argument
+    add("data", metavar="FILE", nargs="?", help="labelled texts")
+    add("--data", metavar="FILE", dest="data_option", help="the same, by name")
     add_model(parser)
     add_runtime(parser)
     add_columns(parser)
     add_problem_type(parser, "what a label is, where the model's config does not say")
-    add_batches(parser)
-    parser.add_argument(
+    add("--batch-size", type=int, default=32, help="texts per batch (%(default)s)")
+    add("--max-length", type=int, help="tokens after which a text is cut (the model's limit)")
+    add(
         "--tflite",
         metavar="FILE",
         help="score an exported file, which needs --model only where it lacks the vocabulary",
     )
-    parser.add_argument(
-        "--report", metavar="DIR", help="write report.html, a page for people, and report.json"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--report", metavar="DIR", help="write report.html, a page for people, and report.json")
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(options) -> None:
@@ -58,11 +56,12 @@ def run(options) -> None:
     report = local_path(options.report) if options.report else None
     known, answer = (_tflite if options.tflite else _model)(options)
     examples = data.read(file, **known, **columns(options))
-    progress, logits = Progress(len(examples)), []
-    for start in range(0, len(examples), _AT_ONCE):
-        part = [column[start : start + _AT_ONCE] for column in examples.columns]
-        logits.append(answer(part, examples.problem_type))
-        progress.add(len(part[0]))
+    logits = []
+    with progress(len(examples)) as answered:
+        for start in range(0, len(examples), _AT_ONCE):
+            part = [column[start : start + _AT_ONCE] for column in examples.columns]
+            logits.append(answer(part, examples.problem_type))
+            answered(len(part[0]))
     found = evaluation.report_of(
         examples,
         np.concatenate(logits),

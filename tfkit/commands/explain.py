@@ -5,13 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tfkit.commands.shared import (
-    add_max_length,
-    add_model,
-    add_problem_type,
-    model_and_tokenizer,
-    named_kind,
-)
+from tfkit.commands.shared import add_model, add_problem_type, model_and_tokenizer, named_kind
 from tfkit.utils.console import print_json
 from tfkit.utils.strings import decode_escaped
 
@@ -19,25 +13,19 @@ HELP = "which words decided, in the terminal and as a page; attention maps as a 
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("text", metavar="TEXT")
-    parser.add_argument("--text-pair", metavar="TEXT", help="the second text, for a model of pairs")
+    add = parser.add_argument
+    add("text", metavar="TEXT")
+    add("--text-pair", metavar="TEXT", help="the second text, for a model of pairs")
     add_model(parser)
     add_problem_type(parser, "what the model's labels are, where its config does not say")
-    parser.add_argument("--target", metavar="LABEL", help="the label to explain (the answer)")
-    parser.add_argument(
-        "--baseline", metavar="TOKEN", help="the token that stands for no word ([MASK])"
-    )
-    parser.add_argument("--steps", type=int, help="of the integral (until the gap is small)")
-    add_max_length(parser)
-    parser.add_argument("--html", metavar="FILE", help="write a page")
-    parser.add_argument(
-        "--attention", metavar="FILE", help="draw attention maps: .png, .svg, .html"
-    )
-    parser.add_argument(
-        "--layer", type=int, help="draw all heads of this layer, from 0 (each layer's mean)"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--target", metavar="LABEL", help="the label to explain (the answer)")
+    add("--baseline", metavar="TOKEN", help="the token that stands for no word ([MASK])")
+    add("--steps", type=int, help="of the integral (until the gap is small)")
+    add("--max-length", type=int, help="tokens after which a text is cut")
+    add("--html", metavar="FILE", help="write a page")
+    add("--attention", metavar="FILE", help="draw attention maps: .png, .svg, .html")
+    add("--layer", type=int, help="draw all heads of this layer, from 0 (each layer's mean)")
+    add("--json", action="store_true", help="print JSON")
 
 
 def run(options) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tfkit.commands.shared import (
     add_model,
     add_smaller,
+    integers,
     lines,
     model_and_tokenizer,
     smaller,
-    whole_numbers,
 )
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
@@ -17,25 +17,25 @@ _TFLITE = ("max_length", "form", "quantization", "dynamic", "vocabulary", "texts
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
+    add = parser.add_argument
     add_model(parser)
-    parser.add_argument("--format", choices=["serving", "tflite"], required=True)
-    parser.add_argument("--output", required=True, metavar="PATH", help="folder, or .tflite file")
-    parser.add_argument(
+    add("--format", choices=["serving", "tflite"], required=True)
+    add("--output", required=True, metavar="PATH", help="folder, or .tflite file")
+    add(
         "--max-length",
         type=_one_or_several,
         metavar="T",
         help="tokens after which a text is cut; 32,64,128 for a signature each (--form ids)",
     )
     add_smaller(parser)
-    group = parser.add_argument_group("with --format serving")
-    group.add_argument("--version", type=int, help="number of the version (the next one)")
-    group.add_argument(
+    add = parser.add_argument_group("with --format serving").add_argument
+    add("--version", type=int, help="number of the version (the next one)")
+    add(
         "--dtype",
         choices=["float32", "mixed_bfloat16", "bfloat16"],
         help="what the served model computes in (as the model does)",
     )
-    group.add_argument(
+    add(
         "--batching",
         type=int,
         nargs="?",
@@ -43,37 +43,37 @@ def add_arguments(parser) -> None:
         metavar="TEXTS",
         help="merge requests that arrive together, up to so many texts (32)",
     )
-    group.add_argument(
+    add(
         "--no-batching",
         dest="batching",
         action="store_const",
         const=0,
         help="compute each request by itself",
     )
-    group = parser.add_argument_group("with --format tflite")
-    group.add_argument(
+    add = parser.add_argument_group("with --format tflite").add_argument
+    add(
         "--form",
         choices=["mediapipe", "text", "ids"],
         help="for MediaPipe's TextClassifier (the default), strings, or token ids",
     )
-    group.add_argument(
+    add(
         "--quantization",
         choices=["float16", "dynamic_int8", "dynamic_int8_per_tensor"],
         help="of the weights (none); the last is for runtimes before TensorFlow 2.17",
     )
-    group.add_argument(
+    add(
         "--dynamic",
         action="store_const",
         const=True,
         help="any number of texts, any length up to --max-length (--form text, ids)",
     )
-    group.add_argument(
+    add(
         "--vocabulary",
         action="store_const",
         const=True,
         help="keep it in the file of --form ids too, which then runs without the tokenizer",
     )
-    group.add_argument(
+    add(
         "--texts",
         metavar="FILE",
         help="your own texts, one a line, to compare with the model on (a built-in sample)",
@@ -90,10 +90,9 @@ def run(options) -> None:
         for name in sorted({*_SERVING, *_TFLITE})
         if (value := getattr(options, name)) is not None
     }
-    write, takes = {
-        "serving": (export.saved_model, _SERVING),
-        "tflite": (export.tflite, _TFLITE),
-    }[options.format]
+    write, takes = {"serving": (export.saved_model, _SERVING), "tflite": (export.tflite, _TFLITE)}[
+        options.format
+    ]
     odd = sorted(set(given) - {*takes})
     if odd:
         raise ValueError(f"--{odd[0]} does not go with --format {options.format}.")
@@ -107,5 +106,5 @@ def run(options) -> None:
 
 
 def _one_or_several(text: str) -> int | list[int]:
-    numbers = whole_numbers(text)
+    numbers = integers(text)
     return numbers[0] if len(numbers) == 1 else numbers

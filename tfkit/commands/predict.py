@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
+import io
 import itertools
+import os
+import select
 import sys
+import warnings
 from collections.abc import Iterator
 
-from tfkit.commands.progress import Progress
-from tfkit.commands.shared import add_columns, add_max_length, add_model, add_runtime, columns
-from tfkit.commands.standard_input import arriving
+from tfkit.commands.shared import add_columns, add_model, add_runtime, columns, progress
+from tfkit.data.files import text_codec
 from tfkit.demo.shipped import small_model
 from tfkit.utils.console import print_json, quiet_tensorflow
 from tfkit.utils.strings import decode_escaped
 
 HELP = "label and score of texts: arguments, a file, or stdin"
 _AT_ONCE = 1024  # texts that are in memory
+_BYTES_AT_ONCE = 1 << 16
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "texts",
         nargs="*",
         metavar="TEXT",
         help="none, or -, for the lines of stdin; after --, also such that begin with -",
     )
-    parser.add_argument("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
-    parser.add_argument(
+    add("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
+    add(
         "--server",
         metavar="URL",
         help="ask a running TF Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME",
@@ -35,23 +40,22 @@ def add_arguments(parser) -> None:
     add_model(parser)
     add_runtime(parser)
     add_columns(parser)
-    parser.add_argument("--batch-size", type=int, help="texts a batch at most (what tokens allow)")
-    add_max_length(parser, "tokens after which a text is cut (the model's limit)")
-    parser.add_argument("--top-k", type=int, default=1, help="labels a text (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    add("--batch-size", type=int, help="texts per batch at most (what tokens allow)")
+    add("--max-length", type=int, help="tokens after which a text is cut (the model's limit)")
+    add("--top-k", type=int, default=1, help="labels per text (%(default)s)")
+    add("--json", action="store_true", help="print JSON lines")
 
 
 def run(options) -> None:
     """Prints label and score for each text, some texts at a time."""
     total, chunks = _texts(options)
     answer = _server(options) if options.server else _from_cache(options) or _Keras(options)
-    # Not between answers that go to the screen.
-    progress = Progress(total, shown=not sys.stdout.isatty())
-    for rows in chunks:
-        for row, best in zip(rows, answer(rows)):
-            _print(row, best, options.json)
-        sys.stdout.flush()
-        progress.add(len(rows))
+    with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
+        for rows in chunks:
+            for row, best in zip(rows, answer(rows)):
+                _print(row, best, options.json)
+            sys.stdout.flush()
+            answered(len(rows))
     if isinstance(answer, _Keras):
         answer.save_graph()
 
@@ -71,7 +75,7 @@ def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
         stream = data.stream(options.input, **{**columns(options), "label": None})
         return len(stream), ([_row(*texts) for texts in zip(*part)] for part in stream.chunks())
     if options.texts in ([], ["-"]):
-        lines = arriving(_AT_ONCE, options.encoding)
+        lines = arriving_lines(_AT_ONCE, options.encoding)
         return None, ([_row(line) for line in some] for some in lines)
     if "-" in options.texts:
         raise ValueError("Expected texts, or - alone for standard input. Received both.")
@@ -150,3 +154,59 @@ def _print(row: dict, best: list[dict], as_json: bool) -> None:
     else:
         answer = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
         print(answer, *row.values(), sep="\t")
+
+
+# === Standard input ===
+
+
+def arriving_lines(most: int, encoding: str) -> Iterator[list[str]]:
+    """The lines that have come, whenever some have, `most` at a time at most.
+
+    Args:
+        most: of a file, or of a pipe that is faster than its reader, so many come at a time.
+        encoding: of the input, unless a byte order mark says a wider one. Bytes that it does not
+            know are U+FFFD, and a warning.
+
+    Raises:
+        ValueError: there is no such encoding, or standard input is closed.
+    """
+    text_codec(encoding, b"")  # an error does not wait for the first line
+    if sys.stdin is None:
+        raise ValueError("Expected texts, --input FILE, or lines on standard input. It is closed.")
+    lines, parts, ended, decoder = [], [], False, None
+    while not ended:
+        block = os.read(sys.stdin.fileno(), _BYTES_AT_ONCE)
+        ended = not block
+        if decoder is None:
+            name = text_codec(encoding, block).removesuffix("-sig")
+            make = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)
+            decoder = io.IncrementalNewlineDecoder(make("surrogateescape"), translate=True)
+        for number, part in enumerate(decoder.decode(block, final=ended).split("\n")):
+            if number:
+                lines.append("".join(parts))
+                parts = []
+            parts.append(part)
+        if ended and any(parts):
+            lines.append("".join(parts))
+        while lines and (ended or len(lines) >= most or not _has_more()):
+            yield _readable(lines[:most], name)
+            del lines[:most]
+
+
+def _has_more() -> bool:
+    return bool(select.select([sys.stdin.fileno()], [], [], 0)[0])
+
+
+def _readable(lines: list[str], encoding: str) -> list[str]:
+    """The lines with U+FFFD for the bytes that could not be decoded."""
+    found = [decode_escaped(line) for line in lines]
+    if found != lines:
+        warnings.warn(
+            f"Standard input is not {encoding} throughout: bytes that are not are read as U+FFFD. "
+            "Name what it is with `encoding`.",
+            stacklevel=2,
+        )
+    return [
+        new if new == old else old.encode(encoding, "surrogateescape").decode(encoding, "replace")
+        for new, old in zip(found, lines)
+    ]

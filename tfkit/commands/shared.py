@@ -1,17 +1,32 @@
-"""Arguments that several commands take, and what these ask for."""
+"""What several commands share: arguments and what they ask for, progress, wording of messages."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import re
+import sys
+from collections.abc import Callable, Iterator
 
 from tfkit.data.sources import FORMATS
 from tfkit.demo.shipped import small_model
 from tfkit.models.config_rules import PROBLEM_TYPES
 from tfkit.utils.files import local_path
 
+# The options that are not called as the arguments of the library.
+_OPTIONS = {
+    "text": "text-column",
+    "label": "label-column",
+    "text_pair": "text-pair-column",
+    "format": "file-format",
+    "names": "labels",
+    "share": "dev-share",
+    "tokenizer": "model",
+}
+_ARGUMENT = re.compile(r"`(\w+)`|`?\b(\w+)=(True|'[^']*')`?")
+
 
 def add_model(parser) -> None:
-    """`--model`, for `model_and_tokenizer`."""
     parser.add_argument(
         "--model",
         metavar="NAME",
@@ -35,20 +50,17 @@ def add_runtime(parser) -> None:
 
 def add_columns(parser) -> None:
     """How a file of texts is to be read, for `columns`."""
-    group = parser.add_argument_group("columns and rows of FILE")
-    group.add_argument("--text-column", default="text", metavar="NAME", help="(%(default)s)")
-    group.add_argument("--label-column", default="label", metavar="NAME", help="(%(default)s)")
-    group.add_argument("--text-pair-column", metavar="NAME", help="second texts, for pairs")
-    group.add_argument("--file-format", choices=FORMATS, help="(by the end of the file's name)")
-    group.add_argument("--encoding", default="utf-8", help="of the file, or of stdin (%(default)s)")
-    group.add_argument("--delimiter", metavar="C", help="between columns of CSV (by the header)")
-    group.add_argument(
-        "--skip-bad-rows", action="store_true", help="leave out what cannot be read, and say so"
-    )
+    add = parser.add_argument_group("columns and rows of FILE").add_argument
+    add("--text-column", default="text", metavar="NAME", help="(%(default)s)")
+    add("--label-column", default="label", metavar="NAME", help="(%(default)s)")
+    add("--text-pair-column", metavar="NAME", help="second texts, for pairs")
+    add("--file-format", choices=FORMATS, help="(by the end of the file's name)")
+    add("--encoding", default="utf-8", help="of the file, or of stdin (%(default)s)")
+    add("--delimiter", metavar="C", help="between columns of CSV (by the header)")
+    add("--skip-bad-rows", action="store_true", help="leave out what cannot be read, and say so")
 
 
 def add_problem_type(parser, usage_help: str) -> None:
-    """`--problem-type`."""
     parser.add_argument("--problem-type", choices=PROBLEM_TYPES, help=usage_help)
 
 
@@ -69,17 +81,6 @@ def named_kind(options) -> dict:
             f"{options.problem_type}. Leave it out."
         )
     return {"problem_type": options.problem_type}
-
-
-def add_batches(parser) -> None:
-    """`--batch-size` and `--max-length`."""
-    parser.add_argument("--batch-size", type=int, default=32, help="texts a batch (%(default)s)")
-    add_max_length(parser, "tokens after which a text is cut (the model's limit)")
-
-
-def add_max_length(parser, usage_help: str = "tokens after which a text is cut") -> None:
-    """`--max-length` alone."""
-    parser.add_argument("--max-length", type=int, help=usage_help)
 
 
 def columns(options) -> dict:
@@ -105,17 +106,13 @@ def model_and_tokenizer(name_or_path: str | None, **overrides):
 
 
 def add_smaller(parser) -> None:
-    """`--prune-vocabulary` and `--keep-layers`, for `smaller`."""
     parser.add_argument(
         "--prune-vocabulary",
         metavar="FILE",
         help="leave out the pieces that these texts, one a line, do not use",
     )
     parser.add_argument(
-        "--keep-layers",
-        type=whole_numbers,
-        metavar="0,2,4",
-        help="leave out the other layers",
+        "--keep-layers", type=integers, metavar="0,2,4", help="leave out the other layers"
     )
 
 
@@ -132,15 +129,62 @@ def smaller(model, tokenizer, options):
 
 
 def lines(file: str) -> list[str]:
-    """The lines of a file."""
     return local_path(file).read_text(encoding="utf-8").splitlines()
 
 
-def whole_numbers(text: str) -> list[int]:
+def integers(text: str) -> list[int]:
     """What argparse makes of `0,2,4`."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected a whole number, or several with commas; received {text!r}"
+            f"expected an integer, or several with commas; received {text!r}"
         ) from None
+
+
+@contextlib.contextmanager
+def progress(total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Gives a function that takes how many more texts are answered.
+
+    Where standard error is a terminal, and it is to be `shown`, a line says how far that is.
+    """
+    if not (shown and sys.stderr.isatty()):
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+    columns = MofNCompleteColumn(" of "), TextColumn("texts, {task.fields[rate]:.0f} per second")
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as line:
+        task = line.add_task("", total=total, rate=0)
+
+        def add(count: int) -> None:
+            line.advance(task, count)
+            line.update(task, rate=line.tasks[0].speed or 0)
+
+        yield add
+
+
+def in_options(message: str, parser: argparse.ArgumentParser) -> str:
+    """The message with `--skip-bad-rows` for `skip_bad_rows=True`, and so on.
+
+    What the command has no option for stays as it is.
+
+    Example:
+
+        >>> parser = argparse.ArgumentParser()
+        >>> _ = parser.add_argument("--label-column"), parser.add_argument("--skip-bad-rows")
+        >>> in_options("Name it with `label`. skip_bad_rows=True goes on; share='a'.", parser)
+        "Name it with --label-column. --skip-bad-rows goes on; share='a'."
+    """
+    known = re.findall(r"--([\w-]+)", parser.format_usage())
+
+    def option(found: re.Match) -> str:
+        name, value = found[1] or found[2], found[3] or "True"
+        value = "" if value == "True" else " " + value.strip("'")
+        flag = _OPTIONS.get(name, name.replace("_", "-"))
+        return f"--{flag}{value}" if flag in known else found[0]
+
+    if "no-labels" not in known:
+        message = message.replace("; label=None reads texts without labels", "")
+    return _ARGUMENT.sub(option, message.replace("label=None", "--no-labels"))

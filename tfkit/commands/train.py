@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import warnings
 from pathlib import Path
 
 from tfkit.commands.shared import (
     add_columns,
-    add_max_length,
     add_model,
     add_problem_type,
     columns,
+    model_and_tokenizer,
 )
-from tfkit.commands.starting_model import POLICIES, starting_model
 from tfkit.utils.files import local_path
 from tfkit.utils.strings import listed
 
@@ -20,11 +21,17 @@ HELP = "fine-tune a classifier on a file of labelled texts"
 
 # Texts, with fewer of which none are held out unless asked for.
 _FEWEST = 100
+# Share of tokens that a vocabulary does not know, above which it is of another language.
+_FOREIGN = 0.1
+_PROBE = 2000
+# Texts to learn a vocabulary from, which are in memory.
+_LEARN_FROM = 200_000
+POLICIES = {"float32": None, "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 # Fields of `Recipe` -> how argparse reads them, and their line of help. The defaults are Recipe's.
 _RECIPE = {
     "epochs": (int, "passes over the texts (3, more for small files and narrow models)"),
-    "batch_size": (int, "texts a batch, of all replicas together (32)"),
+    "batch_size": (int, "texts per batch, of all replicas together (32)"),
     "shuffle_buffer": (int, "with --stream, texts in memory to draw the next from (10,000)"),
     "learning_rate": (float, "at its peak (5e-5, more for narrower models)"),
     "warmup": (float, "share of updates in which the rate rises"),
@@ -44,63 +51,53 @@ _RECIPE = {
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("train", metavar="FILE", help="labelled texts to train on")
-    parser.add_argument("--output", required=True, metavar="DIR", help="for the trained model")
-    parser.add_argument("--overwrite", action="store_true", help="replace a model in --output")
+    add = parser.add_argument
+    add("train", metavar="FILE", help="labelled texts to train on")
+    add("--output", required=True, metavar="DIR", help="for the trained model")
+    add("--overwrite", action="store_true", help="replace a model in --output")
     add_model(parser)
     add_columns(parser)
-    parser.add_argument(
+    add(
         "--stream",
         action="store_true",
         help="read FILE anew in every pass, and hold no more of it than --shuffle-buffer",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="A,B,…",
-        help="names of the classes 0, 1, …, where the file has numbers",
+    add(
+        "--labels", metavar="A,B,…", help="names of the classes 0, 1, …, where the file has numbers"
     )
     add_problem_type(
         parser, "what a label is (one class, or by lists in JSON several); several are a|b in CSV"
     )
-    group = parser.add_argument_group("the texts that choose the epoch")
-    group.add_argument("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
-    group.add_argument(
+    add = parser.add_argument_group("the texts that choose the epoch").add_argument
+    add("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
+    add(
         "--dev-share",
         type=float,
         metavar="SHARE",
         help="of FILE, without --validation; 0 keeps the last epoch (0.1)",
     )
-    group = parser.add_argument_group("recipe")
-    add_max_length(group, "tokens after which a text is cut (the model's limit)")
+    add = parser.add_argument_group("recipe").add_argument
+    add("--max-length", type=int, help="tokens after which a text is cut (the model's limit)")
     for name, (kind, text) in _RECIPE.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
-    group.add_argument("--recipe", metavar="DIR", help="take that of a model trained before")
-    group.add_argument("--dropout", type=float, help="every dropout rate (the model's own)")
-    group.add_argument("--jit", action="store_true", help="compile the training step with XLA")
-    group.add_argument(
-        "--mixed-precision", choices=POLICIES, default="float32", help="of activations"
-    )
-    group = parser.add_argument_group("long runs")
-    group.add_argument(
-        "--checkpoint-every", type=int, default=500, metavar="N", help="batches (%(default)s)"
-    )
-    group.add_argument("--keep", type=int, default=2, help="checkpoints that stay (%(default)s)")
-    group.add_argument("--resume", action="store_true", help="go on with a run that was killed")
-    group.add_argument(
-        "--log", action="append", default=[], metavar="FILE", help="figures as .csv or .jsonl"
-    )
-    group.add_argument("--tensorboard", metavar="DIR", help="figures for TensorBoard")
-    group.add_argument(
-        "--strategy", default="one", help="one, mirrored or multi-worker (%(default)s)"
-    )
-    group = parser.add_argument_group("a new model in place of a trained one")
-    group.add_argument("--from-scratch", action="store_true", help="learn vocabulary and weights")
-    group.add_argument("--vocab-size", type=int, default=8000, help="word pieces (%(default)s)")
-    group.add_argument("--n-layers", type=int, default=2, help="(%(default)s)")
-    group.add_argument("--n-heads", type=int, default=4, help="(%(default)s)")
-    group.add_argument("--dim", type=int, default=128, help="width (%(default)s)")
-    group.add_argument("--hidden-dim", type=int, help="feed-forward width (4 · width)")
+        add(f"--{name.replace('_', '-')}", type=kind, help=text)
+    add("--recipe", metavar="DIR", help="take that of a model trained before")
+    add("--dropout", type=float, help="every dropout rate (the model's own)")
+    add("--jit", action="store_true", help="compile the training step with XLA")
+    add("--mixed-precision", choices=POLICIES, default="float32", help="of activations")
+    add = parser.add_argument_group("long runs").add_argument
+    add("--checkpoint-every", type=int, default=500, metavar="N", help="batches (%(default)s)")
+    add("--keep", type=int, default=2, help="checkpoints that stay (%(default)s)")
+    add("--resume", action="store_true", help="go on with a run that was killed")
+    add("--log", action="append", default=[], metavar="FILE", help="figures as .csv or .jsonl")
+    add("--tensorboard", metavar="DIR", help="figures for TensorBoard")
+    add("--strategy", default="one", help="one, mirrored or multi-worker (%(default)s)")
+    add = parser.add_argument_group("a new model in place of a trained one").add_argument
+    add("--from-scratch", action="store_true", help="learn vocabulary and weights")
+    add("--vocab-size", type=int, default=8000, help="word pieces (%(default)s)")
+    add("--n-layers", type=int, default=2, help="(%(default)s)")
+    add("--n-heads", type=int, default=4, help="(%(default)s)")
+    add("--dim", type=int, default=128, help="width (%(default)s)")
+    add("--hidden-dim", type=int, help="feed-forward width (4 · width)")
 
 
 def run(options, *, start=None, learn=None) -> None:
@@ -259,3 +256,80 @@ def _logs(options) -> list:
     if options.tensorboard:
         logs.append(TensorBoard(options.tensorboard, update_freq=100))
     return logs
+
+
+# === The model to begin with ===
+
+
+def starting_model(options, examples):
+    """The model to train and its tokenizer: a trained one, or a new one.
+
+    Where no model is named and the small one does not know the language, it is a new one.
+
+    Args:
+        options: of `tfkit train`.
+        examples: to be trained on.
+    """
+    if options.from_scratch:
+        return _new(options, examples)
+    rates = {} if options.dropout is None else dropouts(options.dropout)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*New weights, to be trained")  # they will be
+        model, tokenizer = model_and_tokenizer(
+            options.model,
+            **examples.model_options,
+            ignore_mismatched_sizes=True,
+            dtype=POLICIES[options.mixed_precision],
+            **rates,
+        )
+    unknown = _unknown_share(tokenizer, itertools.islice(examples.texts, _PROBE))
+    if unknown <= _FOREIGN:
+        name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
+        print(f"Beginning with {name}")
+        return model, tokenizer
+    if options.model is None:
+        print(
+            f"The small model that comes with tfkit does not know {unknown:.0%} of the tokens of "
+            "these texts: it reads English. Training a new model from scratch; with more time, "
+            "name one that was trained on the language with --model."
+        )
+        return _new(options, examples)
+    print(
+        f"Note: '{options.model}' does not know {unknown:.0%} of the tokens of these texts. Name "
+        "another --model, or train a new one with --from-scratch."
+    )
+    return model, tokenizer
+
+
+def _unknown_share(tokenizer, texts) -> float:
+    ids = tokenizer(list(texts), add_special_tokens=False, truncation=True)["input_ids"]
+    tokens = [token for row in ids for token in row]
+    return tokens.count(tokenizer.unk_token_id) / max(1, len(tokens))
+
+
+def _new(options, examples):
+    from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+    from tfkit.text.learn import learn_vocabulary
+
+    print(f"Learning a vocabulary of at most {options.vocab_size} pieces", flush=True)
+    longest = options.max_length or 128
+    texts = itertools.chain(examples.texts, examples.text_pairs or ())
+    vocabulary = learn_vocabulary(itertools.islice(texts, _LEARN_FROM), options.vocab_size)
+    tokenizer = DistilBertTokenizer(vocabulary, model_max_length=longest)
+    config = DistilBertConfig(
+        vocab_size=len(vocabulary),
+        max_position_embeddings=longest,
+        n_layers=options.n_layers,
+        n_heads=options.n_heads,
+        dim=options.dim,
+        hidden_dim=options.hidden_dim or 4 * options.dim,
+        **examples.model_options,
+        **dropouts(0.1 if options.dropout is None else options.dropout),
+    )
+    policy = POLICIES[options.mixed_precision]
+    return TFDistilBertForSequenceClassification(config, dtype=policy), tokenizer
+
+
+def dropouts(rate: float) -> dict[str, float]:
+    """Every rate of a config."""
+    return {"dropout": rate, "attention_dropout": rate, "seq_classif_dropout": rate}

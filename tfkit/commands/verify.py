@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from tfkit.commands.shared import add_max_length, add_smaller, model_and_tokenizer, smaller
+from tfkit.commands.shared import add_smaller, model_and_tokenizer, smaller
 
 HELP = "check an exported SavedModel as a server would load it"
 
 
 def add_arguments(parser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("directory", metavar="DIR", help="the export, or one version of it")
-    parser.add_argument("--model", metavar="NAME", help="the model it was made of, to compare with")
-    add_max_length(parser, "with which it was exported (the export knows it)")
+    add = parser.add_argument
+    add("directory", metavar="DIR", help="the export, or one version of it")
+    add("--model", metavar="NAME", help="the model it was made of, to compare with")
+    add("--max-length", type=int, help="with which it was exported (the export knows it)")
     add_smaller(parser)
-    parser.add_argument(
-        "--ops", action="store_true", help="list every op with the TF Serving that first has it"
-    )
+    add("--ops", action="store_true", help="list every op with the TF Serving that first has it")
 
 
 def run(options) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tfkit.commands.standard_input import arriving
+from tfkit.commands.predict import arriving_lines as arriving
 
 
 @pytest.fixture
