@@ -219,16 +219,16 @@ def test_a_recipe_is_stored_and_read(tmp_path):
 @pytest.mark.parametrize(
     "changes, said",
     [
-        ({"epochs": 0}, "`epochs` must be a whole number from 1; received 0"),
-        ({"batch_size": 2.5}, "`batch_size` must be a whole number"),
+        ({"epochs": 0}, "`epochs` must be a positive integer; received 0"),
+        ({"batch_size": 2.5}, "`batch_size` must be a positive integer"),
         ({"learning_rate": -1.0}, "`learning_rate` must be a number above 0"),
-        ({"label_smoothing": 1.0}, "`label_smoothing` must be a share"),
+        ({"label_smoothing": 1.0}, "`label_smoothing` must be a number from 0 up to"),
         ({"class_weights": "unbalanced"}, "`class_weights` must be 'balanced' or"),
         ({"class_weights": {"x": -1}}, "must be numbers from 0"),
         ({"class_weights": {"x": 1}}, "names 'x', which is no class of the examples: neg, pos"),
         ({"frozen_layers": 3}, "`frozen_layers` must be at most 2"),
         ({"monitor": "f1"}, "`monitor` must be one of accuracy, macro_f1, loss"),
-        ({"seed": -1}, "`seed` must be a whole number from 0"),
+        ({"seed": -1}, "`seed` must be an integer from 0"),
     ],
 )
 def test_a_bad_field_is_one_clear_error(changes, said):

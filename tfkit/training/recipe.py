@@ -22,30 +22,28 @@ class Recipe:
     Args:
         epochs: passes over the texts; None takes `default_epochs`.
         batch_size: B, of all replicas together.
-        shuffle_buffer: of a `tfkit.data.Stream`, how many rows are held to draw the next from;
-            what `read` gives is shuffled as a whole.
-        gradient_accumulation_steps: batches whose gradients make one update, weighed by their
-            rows, so that K batches of B rows do what one of K·B does.
+        shuffle_buffer: number of rows of a `tfkit.data.Stream` that the next is drawn from; what
+            `read` gives is shuffled as a whole.
+        gradient_accumulation_steps: batches whose gradients make one update; K of B rows do what
+            one of K·B does.
         learning_rate: at its peak; None takes `default_learning_rate`.
-        warmup: share of all updates in which the rate rises.
+        warmup: fraction of all updates in which the rate rises.
         weight_decay: of AdamW; biases and LayerNorms are left out.
         max_grad_norm: largest norm of all gradients together; None does not clip.
         layer_decay: the rate of each block, times this, is that of the block below it; the head
-            has the full rate. Source: Howard and Ruder 2018 (https://arxiv.org/abs/1801.06146),
-            section 3.2.
-        frozen_layers: how many blocks, from the lowest, stay as they are; with one or more the
-            embeddings stay too. The number of all blocks leaves the head alone to be trained.
+            has the full rate; see `layer_rates`.
+        frozen_layers: number of blocks, from the lowest, that stay as they are, and the embeddings
+            with them. The number of all blocks leaves the head alone to be trained.
         lora_rank: train low-rank updates of the attention's projections, and the head, in place
             of the weights.
         max_length: tokens after which a text is cut; None takes what model and tokenizer allow.
-        label_smoothing: share of the target spread over all classes.
+        label_smoothing: fraction of the target spread over all classes.
         class_weights: what an error with a text of a class costs: "balanced" for the inverse of
-            its share of texts, or a weight for each name (1 for those left out).
-        token_dropout: share of tokens that training hides behind [MASK], others in every pass;
+            its frequency, or a weight for each name (1 for those left out).
+        token_dropout: fraction of tokens that training hides behind [MASK], others in every pass;
             it keeps a model without pre-training from learning its texts by heart.
         monitor: the figure of the validation set by which the best epoch is chosen, such as
-            "accuracy", "macro_f1" or "loss"; None takes that of the problem type, see
-            `tfkit.training.objectives`.
+            "accuracy", "macro_f1" or "loss"; None takes that of the problem type.
         patience: epochs without a better figure after which training ends; None never does.
         seed: decides the order of rows, dropout and hidden tokens; None draws one from Python's
             `random`, which `keras.utils.set_random_seed` seeds.
@@ -111,7 +109,7 @@ class Recipe:
         """With a value in place of each None that stands for a default or a draw.
 
         Args:
-            examples: how many there are to train on.
+            examples: number of texts to train on.
             dim: D of the model.
         """
         return self.replace(
@@ -180,33 +178,23 @@ def default_epochs(examples: int, dim: int) -> int:
     return max(3, min(most, round(30_000 * narrower / examples)))
 
 
-def _count(value) -> bool:
-    return is_whole(value, 1)
-
-
-def _share(value) -> bool:
-    return 0 <= value < 1
-
-
-_COUNT, _SHARE = "a whole number from 1", "a share from 0 up to, not including, 1"
+_POSITIVE = (lambda value: is_whole(value, 1), "a positive integer")
+_PROPORTION = (lambda value: 0 <= value < 1, "a number from 0 up to, not including, 1")
 _RULES = {
-    "epochs": (_count, _COUNT),
-    "batch_size": (_count, _COUNT),
-    "shuffle_buffer": (_count, _COUNT),
-    "gradient_accumulation_steps": (_count, _COUNT),
+    "epochs": _POSITIVE,
+    "batch_size": _POSITIVE,
+    "shuffle_buffer": _POSITIVE,
+    "gradient_accumulation_steps": _POSITIVE,
     "learning_rate": (lambda value: value > 0, "a number above 0"),
-    "warmup": (lambda value: 0 <= value <= 1, "a share from 0 to 1"),
+    "warmup": (lambda value: 0 <= value <= 1, "a number from 0 to 1"),
     "weight_decay": (lambda value: value >= 0, "a number from 0"),
     "max_grad_norm": (lambda value: value > 0, "a number above 0, or None"),
     "layer_decay": (lambda value: 0 < value <= 1, "a number above 0, at most 1"),
-    "frozen_layers": (is_whole, "a whole number from 0"),
-    "lora_rank": (_count, _COUNT),
-    "label_smoothing": (_share, _SHARE),
-    "token_dropout": (_share, _SHARE),
-    "patience": (_count, _COUNT),
-    "seed": (
-        lambda value: is_whole(value) and value < 2**31,
-        "a whole number from 0 to 2,147,483,647",
-    ),
+    "frozen_layers": (is_whole, "an integer from 0"),
+    "lora_rank": _POSITIVE,
+    "label_smoothing": _PROPORTION,
+    "token_dropout": _PROPORTION,
+    "patience": _POSITIVE,
+    "seed": (lambda value: is_whole(value) and value < 2**31, "an integer from 0 to 2,147,483,647"),
 }
 _OPTIONAL = ("epochs", "learning_rate", "max_grad_norm", "lora_rank", "patience", "seed")

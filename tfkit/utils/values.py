@@ -42,3 +42,15 @@ def outside(values, count: int) -> float | None:
         return float(broken.flat[0])
     least, most = int(values.min()), int(values.max())
     return least if least < 0 else most if most >= count else None
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """The value of an option as Python's integer.
+
+    Raises:
+        ValueError: it is no integer, or below 1.
+    """
+    value = plain(value)
+    if not is_whole(value, 1):
+        raise ValueError(f"`{name}` must be a positive integer; received {value!r}.")
+    return value

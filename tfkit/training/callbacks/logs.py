@@ -16,25 +16,21 @@ import keras
 import tensorflow as tf
 
 from tfkit.utils.files import local_path, write_file
-from tfkit.utils.values import is_whole, plain
-
-Rows = list[dict]
+from tfkit.utils.values import positive_integer
 
 
-def _csv(rows: Rows) -> str:
-    columns = dict.fromkeys(name for row in rows for name in row)
+def _csv(rows: list[dict]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns)
+    writer = csv.DictWriter(text, dict.fromkeys(name for row in rows for name in row))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-def _json_lines(rows: Rows) -> str:
-    return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-_FORMATS: dict[str, Callable[[Rows], str]] = {".csv": _csv, ".jsonl": _json_lines}
+_FORMATS: dict[str, Callable[[list[dict]], str]] = {
+    ".csv": _csv,
+    ".jsonl": lambda rows: "".join(json.dumps(row) + "\n" for row in rows),
+}
 
 
 @contextlib.contextmanager
@@ -53,16 +49,16 @@ class Log(keras.callbacks.Callback):
     """Writes a row after every epoch, and every so many batches, to a CSV or JSON lines file.
 
     A row has the epoch (from 1), the step (batches since the beginning), the seconds of training,
-    the learning rate and all figures. A resumed training goes on after the rows that were written
-    up to its checkpoint. The file is replaced as a whole, so that a reader never sees half a row;
-    if the disk is full, the training goes on, and the next row is written with those before it.
+    the learning rate and all figures. Unlike what `keras.callbacks.CSVLogger` appends to, the file
+    is replaced as a whole, so that a reader never sees half a row, a resumed training goes on after
+    the rows of its checkpoint, and rows that a full disk had no room for are in the next file.
 
     Args:
         path: ends in .csv or .jsonl.
         every: batches between two rows within an epoch; None writes none.
 
     Raises:
-        ValueError: the path has another end.
+        ValueError: the path has another end, or `every` is no positive integer.
 
     Example:
 
@@ -71,14 +67,12 @@ class Log(keras.callbacks.Callback):
 
     def __init__(self, path: str | os.PathLike, *, every: int | None = None):
         super().__init__()
-        self.path, self.every = local_path(path), every
+        self.path = local_path(path)
+        self.every = None if every is None else positive_integer("every", every)
         if self.path.suffix not in _FORMATS:
             raise ValueError(
                 f"Expected a log that ends in {' or '.join(_FORMATS)}. Received: '{path}'."
             )
-        every = plain(every)
-        if every is not None and not is_whole(every, 1):
-            raise ValueError(f"`every` must be a whole number from 1; received {every!r}.")
 
     def on_train_begin(self, logs=None):
         self._rows, self._epoch, self._before = [], 0, 0.0
@@ -96,15 +90,13 @@ class Log(keras.callbacks.Callback):
 
     def _add(self, batches: int | None, logs) -> None:
         steps = self.params["steps"]
-        self._rows.append(
-            {
-                "epoch": self._epoch + 1,
-                "step": None if steps is None else self._epoch * steps + batches,
-                "seconds": round(self._seconds(), 3),
-                "learning_rate": float(self.model.optimizer.learning_rate),
-                **{name: float(figure) for name, figure in (logs or {}).items()},
-            }
-        )
+        row = {
+            "epoch": self._epoch + 1,
+            "step": None if steps is None else self._epoch * steps + batches,
+            "seconds": round(self._seconds(), 3),
+            "learning_rate": float(self.model.optimizer.learning_rate),
+        }
+        self._rows.append(row | {name: float(figure) for name, figure in (logs or {}).items()})
         with _going_on(self, f"The log '{self.path}'"):
             write_file(self.path, _FORMATS[self.path.suffix](self._rows))
 
