@@ -88,7 +88,6 @@ def test_a_full_disk_loses_nothing_but_the_checkpoint(uninterrupted, tmp_path, m
 
     def full(self, path, tensors, state):
         if len(written) == 2:
-            (self.directory / f".writing-{path.name}").write_bytes(b"half")
             raise OSError(28, "No space left on device")
         written.append(path)
         save(self, path, tensors, state)
@@ -117,7 +116,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path):
         Checkpoints(tmp_path, resume=True)
     Checkpoints(tmp_path).clear()
     assert not tmp_path.exists()
-    with pytest.raises(ValueError, match="`every` must be a whole number from 1; received 0"):
+    with pytest.raises(ValueError, match="`every` must be a positive integer; received 0"):
         Checkpoints(tmp_path, every=0)
 
 

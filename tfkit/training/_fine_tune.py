@@ -17,7 +17,7 @@ from tfkit.models.inputs import token_limit
 from tfkit.tasks.compatibility import check_task, task_of
 from tfkit.training import objectives
 from tfkit.training.callbacks.best import KeepBest
-from tfkit.training.callbacks.checkpointing import Checkpoints, stateful
+from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.class_weights import class_weights
 from tfkit.training.optimizers import adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
@@ -96,7 +96,9 @@ def fine_tune(
     monitor = objectives.monitored(kind, recipe.monitor)
     loss = _loss(recipe, train)
     model.set_task(**task_of(model.config, train))
-    _choose_layers(model, recipe)
+    if recipe.lora_rank is not None:
+        model.enable_lora(recipe.lora_rank)
+    freeze(model, recipe.frozen_layers)
     _seed(model, recipe.seed)
 
     options = {
@@ -121,7 +123,6 @@ def fine_tune(
     change = None
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
-
     updates = -(-batches.steps // recipe.gradient_accumulation_steps)
     with strategy.scope():
         optimizer = adamw(
@@ -141,13 +142,14 @@ def fine_tune(
         callbacks = [best, *callbacks]
     first_step = 0
     if checkpoints is not None:
+        parts = {f"{type(c).__name__}-{n}": c for n, c in enumerate([loop.history, *callbacks])}
         checkpoints.track(
             {
                 "model": model.variables,
                 "optimizer": model.optimizer.variables,
                 "figures": [v for metric in (loop.loss, *metrics) for v in metric.variables],
             },
-            stateful([loop.history, *callbacks]),
+            {name: part for name, part in parts.items() if hasattr(part, "get_state")},
             identity=_identity(recipe, model, tokenizer, train, validation, loop),
             aligned=recipe.gradient_accumulation_steps,
         )
@@ -177,12 +179,6 @@ def _loss(recipe: Recipe, train: Examples | Stream):
     )
 
 
-def _choose_layers(model, recipe: Recipe) -> None:
-    if recipe.lora_rank is not None:
-        model.enable_lora(recipe.lora_rank)
-    freeze(model, recipe.frozen_layers)
-
-
 def _seed(model, seed: int) -> None:
     """Dropout begins anew from `seed`, however the model was made."""
     keras.utils.set_random_seed(seed)
@@ -195,21 +191,18 @@ def _seed(model, seed: int) -> None:
 
 def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     """What a training has in common with one that it goes on with."""
-    digests = {
+    compared = {
         "config": model.config.to_json_string(),
         "vocabulary": tokenizer.get_vocab(),
         "training texts": train.digest,
         "validation texts": validation and validation.digest,
     }
-    return {
-        **recipe.to_dict(),
-        **getattr(model, "identity", {}),
-        "replicas": loop.strategy.num_replicas_in_sync,
-        **{
-            name: hashlib.sha256(repr(value).encode()).hexdigest()[:16]
-            for name, value in digests.items()
-        },
+    digests = {
+        name: hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+        for name, value in compared.items()
     }
+    replicas = {"replicas": loop.strategy.num_replicas_in_sync}
+    return recipe.to_dict() | getattr(model, "identity", {}) | replicas | digests
 
 
 def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> None:
@@ -225,17 +218,9 @@ def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> 
         )
 
 
-def token_dropout(tokenizer, share: float, seed: int) -> Callable:
-    """A change of `Epochs.dataset` that puts [MASK] in place of a share of the words' tokens.
-
-    What is hidden depends on the seed and the batch's number alone.
-
-    Args:
-        tokenizer: whose tokens they are; special tokens stay.
-        share: from 0 to 1.
-        seed: of the choice.
-
-    Returns: a function `(number, features) -> features`.
+def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
+    """A change `(number, features) -> features` of `Epochs.dataset`: [MASK] in place of a fraction
+    `rate` of the tokens that are not special, chosen by the seed and the number of the batch alone.
     """
     special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
 
@@ -243,7 +228,7 @@ def token_dropout(tokenizer, share: float, seed: int) -> Callable:
         ids = features["input_ids"]
         is_word = tf.reduce_all(ids[..., None] != special, axis=-1)
         place = tf.stack([tf.constant(seed, tf.int64), tf.cast(number, tf.int64)])
-        hidden = is_word & (tf.random.stateless_uniform(tf.shape(ids), place) < share)
+        hidden = is_word & (tf.random.stateless_uniform(tf.shape(ids), place) < rate)
         return {**features, "input_ids": tf.where(hidden, tokenizer.mask_token_id, ids)}
 
     return hide

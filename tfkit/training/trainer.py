@@ -16,6 +16,18 @@ from tfkit.data.pipeline import Epochs
 from tfkit.training.callbacks.progress import Progress
 
 
+class History(keras.callbacks.History):
+    """Keras' own, which a checkpoint can hold."""
+
+    def get_state(self) -> tuple[dict, list]:
+        """For `Checkpoints`: JSON values and arrays."""
+        return {"epoch": self.epoch, "history": self.history}, []
+
+    def set_state(self, values: dict, arrays: list) -> None:
+        """Takes back what `get_state` gave."""
+        self.epoch, self.history = values["epoch"], values["history"]
+
+
 class Loop:
     """Trains a compiled model.
 
@@ -37,7 +49,7 @@ class Loop:
         self.model, self.accumulate = model, accumulate
         self.strategy = strategy or tf.distribute.get_strategy()
         self.loss = keras.metrics.Mean(name="loss", dtype="float32")
-        self.history = keras.callbacks.History()
+        self.history = History()
         self._weights = model.trainable_weights
         self._sums = self._rows = None
         if accumulate > 1:

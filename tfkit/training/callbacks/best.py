@@ -14,16 +14,15 @@ class KeepBest(keras.callbacks.Callback):
     Of epochs with equal figures, which a small validation set has often, the one of lowest
     `val_loss` counts: `keras.callbacks.EarlyStopping` would take the first.
 
-    The best of many epochs is in part the luckiest. With `texts`, all epochs count as good whose
-    figure is within its standard error of the best, and the last of them is kept: its learning rate
-    was the lowest. Source: the rule of one standard error of Breiman et al. 1984, Classification
-    and Regression Trees, which takes of such trees the simplest.
+    The best of many epochs is in part the luckiest. With `texts`, of the epochs within a standard
+    error of the best the last is kept, whose learning rate was the lowest. Source: the rule of one
+    standard error of Breiman et al. 1984, Classification and Regression Trees.
 
     Args:
         monitor: a figure of Keras' logs. Less is better for losses and errors, more for others.
         patience: epochs without a better figure after which training ends; None never does.
-        texts: how many the figure, a share such as accuracy, is of. None keeps the best alone, as
-            errors and losses do in any case.
+        texts: number of texts that the figure, a proportion such as accuracy, is of. None keeps the
+            best alone, as errors and losses do in any case.
 
     Attributes:
         best_epoch: that of the best figure.
@@ -59,21 +58,16 @@ class KeepBest(keras.callbacks.Callback):
             self.best_epoch, self._best = epoch, figures
             self._keep(epoch)
             return
-        error = self._standard_error()
-        if error and figures[0] >= self._best[0] - error:
-            self._keep(epoch)
+        if self.texts is not None and self._sign > 0:
+            best = self._best[0]
+            error = (best * (1 - best) / self.texts) ** 0.5
+            if error and figures[0] >= best - error:
+                self._keep(epoch)
         if self.patience is not None and epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True
 
     def _keep(self, epoch: int) -> None:
         self.kept_epoch, self._weights = epoch, self.model.get_weights()
-
-    def _standard_error(self) -> float:
-        """Of the best figure, as of a share; 0 where nothing but the best counts."""
-        if self.texts is None or self._sign < 0:
-            return 0.0
-        share = self._best[0]
-        return (share * (1 - share) / self.texts) ** 0.5
 
     def on_train_end(self, logs=None):
         if self._weights is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,20 +15,17 @@ import safetensors
 import safetensors.numpy
 
 from tfkit.utils import files
-from tfkit.utils.values import is_whole, plain
+from tfkit.utils.values import positive_integer
 
-_FILE = re.compile(r"step-(\d{9})\.safetensors")
-_UNFINISHED = ".writing-"
-_CLAIM = ".training"
-_claims: dict[Path, int] = {}  # the directories that this process trains into
+_claims: dict[Path, int] = {}  # the locks of directories that this process trains into
 
 
 class Checkpoints(keras.callbacks.Callback):
     """Writes all that a training is, every so many batches, and takes it back.
 
     A file holds weights, optimizer, dropout's generators, the figures so far, the best epoch's
-    weights, and the place in the data. It is written beside its place and renamed into it; if the
-    disk is full, training goes on and the files before it stay.
+    weights, and the place in the data. It appears whole or not at all; if the disk is full,
+    training goes on and the files before it stay.
 
     `fine_tune(…, checkpoints=Checkpoints(…, resume=True))` goes on with the very batch, to the
     weights that the uninterrupted run would have had. With Keras' own `fit`, which begins with
@@ -64,12 +60,9 @@ class Checkpoints(keras.callbacks.Callback):
         writes: bool = True,
     ):
         super().__init__()
-        every, keep = plain(every), plain(keep)
-        for name, value in (("every", every), ("keep", keep)):
-            if value is not None and not is_whole(value, 1):
-                raise ValueError(f"`{name}` must be a whole number from 1; received {value!r}.")
-        self.directory = files.local_path(directory)
-        self.every, self.keep, self.writes = every, keep, writes
+        self.directory, self.writes = files.local_path(directory), writes
+        self.every = None if every is None else positive_integer("every", every)
+        self.keep = positive_integer("keep", keep)
         there = self.files()
         self._stale = [] if resume else there
         self._newest = there[-1] if resume and there else None
@@ -98,8 +91,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def files(self) -> list[Path]:
         """The checkpoints that there are, the newest last."""
-        found = self.directory.glob("step-*.safetensors")
-        return sorted(path for path in found if _FILE.fullmatch(path.name))
+        return sorted(self.directory.glob(f"step-{'[0-9]' * 9}.safetensors"))
 
     def claim(self) -> bool:
         """Keeps other processes from training into the directory, until `release`.
@@ -111,7 +103,7 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             BlockingIOError: another process trains into it.
         """
-        lock = self.directory / _CLAIM
+        lock = self.directory / ".training"
         if not self.writes or lock in _claims:
             return False
         self._made = [path for path in (lock.parent, *lock.parents) if not path.exists()]
@@ -128,7 +120,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def release(self) -> None:
         """Takes back `claim`, and deletes what it made, if nothing else is in it."""
-        lock = self.directory / _CLAIM
+        lock = self.directory / ".training"
         if lock in _claims:
             files.release(lock, _claims.pop(lock))
         for path in self._made:
@@ -137,8 +129,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def clear(self) -> None:
         """Deletes the files, and the directory if nothing else is in it."""
-        for path in [*self.files(), *self.directory.glob(f"{_UNFINISHED}*")]:
-            path.unlink()
+        for path in [*self.files(), *self.directory.glob(".writing-*")]:  # what was cut short, too
+            files.forget(path)
         self.release()
         with contextlib.suppress(OSError):
             self.directory.rmdir()
@@ -161,8 +153,16 @@ class Checkpoints(keras.callbacks.Callback):
         """
         self._variables, self._parts = variables, parts
         self._identity, self._aligned = json.loads(json.dumps(identity)), aligned
-        if self._newest is not None:
-            self._check_identity(self._state["identity"])
+        differ = [
+            name for name in self._identity if self.identity.get(name) != self._identity[name]
+        ]
+        if self._newest is not None and differ:
+            name = differ[0]
+            raise ValueError(
+                f"Expected to go on with the training of '{self._newest}', whose {name} is "
+                f"{self.identity.get(name)!r}. Received {self._identity[name]!r}. Resume with the "
+                "same recipe, texts, model and version of tfkit, or start anew in another directory."
+            )
 
     # === Keras' hooks ===
 
@@ -207,7 +207,7 @@ class Checkpoints(keras.callbacks.Callback):
             "parts": {},
         }
         tensors = {
-            f"{group}/{number:04d}": np.asarray(variable.numpy())
+            f"{group}/{number:04d}": variable.numpy()
             for group, variables in self._variables.items()
             for number, variable in enumerate(variables)
         }
@@ -218,28 +218,21 @@ class Checkpoints(keras.callbacks.Callback):
         path = self.directory / f"step-{step:09d}.safetensors"
         try:
             self._write(path, tensors, state)
-        except OSError as error:
+        except (OSError, safetensors.SafetensorError) as error:
             warnings.warn(
                 f"The checkpoint '{path}' was not written ({error}). Training goes on; earlier "
-                "checkpoints stay. Free some space.",
+                "checkpoints stay.",
                 stacklevel=2,
             )
 
-    def _write(self, path: Path, tensors: dict[str, np.ndarray], state: dict) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        for rest in self.directory.glob(f"{_UNFINISHED}*"):
-            rest.unlink()
-        stage = path.with_name(f"{_UNFINISHED}{path.name}")
-        try:
-            safetensors.numpy.save_file(tensors, stage, metadata={"state": json.dumps(state)})
-            with stage.open("rb+") as file:
-                os.fsync(file.fileno())
-        except BaseException as error:
-            stage.unlink(missing_ok=True)
-            if isinstance(error, safetensors.SafetensorError):
-                raise OSError(str(error)) from error
-            raise
-        os.replace(stage, path)
+    def _write(self, path: Path, tensors: dict, state: dict) -> None:
+        tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        with files.staged(self.directory, needs=size) as stage:
+            file = stage / path.name
+            safetensors.numpy.save_file(tensors, file, metadata={"state": json.dumps(state)})
+            with file.open("rb+") as written:
+                os.fsync(written.fileno())
         for old in (*self._stale, *self.files()[: -self.keep]):
             if old != path:
                 old.unlink(missing_ok=True)
@@ -255,40 +248,6 @@ class Checkpoints(keras.callbacks.Callback):
                 arrays = [file.get_tensor(f"{name}:{n:04d}") for n in range(saved["arrays"])]
                 part.set_state(saved["values"], arrays)
         self.model.stop_training = self._state["stopped"]
-
-    def _check_identity(self, saved: dict) -> None:
-        differ = [name for name in self._identity if saved.get(name) != self._identity[name]]
-        if differ:
-            name = differ[0]
-            raise ValueError(
-                f"Expected to go on with the training of '{self._newest}', whose {name} is "
-                f"{saved.get(name)!r}. Received {self._identity[name]!r}. Resume with the same "
-                "recipe, texts, model and version of tfkit, or start anew in another directory."
-            )
-
-
-class _Figures:
-    """The history of a training, for `Checkpoints`."""
-
-    def __init__(self, history: keras.callbacks.History):
-        self._history = history
-
-    def get_state(self) -> tuple[dict, list]:
-        return {"epoch": self._history.epoch, "history": self._history.history}, []
-
-    def set_state(self, values: dict, arrays: list) -> None:
-        self._history.epoch, self._history.history = values["epoch"], values["history"]
-
-
-def stateful(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, object]:
-    """Those callbacks whose state a checkpoint holds, by their class and place."""
-    parts = {
-        f"{type(callback).__name__}-{place}": _Figures(callback)
-        if isinstance(callback, keras.callbacks.History)
-        else callback
-        for place, callback in enumerate(callbacks)
-    }
-    return {name: part for name, part in parts.items() if hasattr(part, "get_state")}
 
 
 def _state_of(path: Path) -> dict:
