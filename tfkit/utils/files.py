@@ -17,6 +17,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import platformdirs
+
 _WRITING = ".writing-"
 _LOCK = ".lock"
 ASIDE = f"{_WRITING}old"  # what stays in a stage, to be deleted with it
@@ -30,7 +32,7 @@ def local_path(path: str | os.PathLike) -> Path:
     """The path of a user, with `~` for the home folder.
 
     Raises:
-        ValueError: it is an address, such as "gs://bucket/model", for which `Path` stands for a
+        ValueError: it is an address, such as "gs://bucket/model", which `Path` would take for a
             local folder "gs:".
 
     Example:
@@ -49,10 +51,11 @@ def local_path(path: str | os.PathLike) -> Path:
 
 
 def cache_folder() -> Path:
-    """What tfkit keeps between commands: `tfkit` in `$XDG_CACHE_HOME`, by default `~/.cache`."""
-    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # A user without a home keeps nothing: below os.devnull nothing can be written.
-    return Path(os.devnull if folder.startswith("~") else folder) / "tfkit"
+    """What tfkit keeps between commands, on Linux `tfkit` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    try:
+        return platformdirs.user_cache_path("tfkit", appauthor=False).expanduser()
+    except RuntimeError:  # a user without a home keeps nothing: nothing can be written below this
+        return Path(os.devnull, "tfkit")
 
 
 def sealed(content: bytes) -> bytes:
@@ -104,7 +107,7 @@ def staged(
     Args:
         folder: made where it does not exist.
         removes: names of files that go, unless they were written.
-        needs: bytes that will be written, at least, for the message of a full disk.
+        needs: bytes that will be written, for the message of a full disk.
 
     Raises:
         NotADirectoryError: `folder` is a file.

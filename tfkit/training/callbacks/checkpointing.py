@@ -161,7 +161,7 @@ class Checkpoints(keras.callbacks.Callback):
             raise ValueError(
                 f"Expected to go on with the training of '{self._newest}', whose {name} is "
                 f"{self.identity.get(name)!r}. Received {self._identity[name]!r}. Resume with the "
-                "same recipe, texts, model and version of tfkit, or start anew in another directory."
+                "same recipe, texts, model and version of tfkit, or start anew in another folder."
             )
 
     # === Keras' hooks ===
