@@ -13,8 +13,8 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
+from tfkit.distillation._distill import spread
 from tfkit.distillation.loss import Distiller, TaughtExamples
-from tfkit.distillation.student import spread
 from tfkit.training import (
     Augmentation,
     Checkpoints,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tfkit.distillation._distill import distill
+from tfkit.distillation._distill import distill, student_of
 from tfkit.distillation.augmentation import Augmentation
-from tfkit.distillation.student import student_of
 from tfkit.distillation.teacher import teacher_logits
 
 __all__ = ["Augmentation", "distill", "student_of", "teacher_logits"]
