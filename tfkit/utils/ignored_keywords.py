@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-_ANY = None
-# Keyword -> the values that say what is so here; `_ANY` where none changes an answer.
+_ANY = None  # no value changes an answer
+_LOADING = """_commit_hash _fast_init attn_implementation code_revision device_map low_cpu_mem_usage
+max_memory mirror offload_buffers offload_folder offload_state_dict resume_download tp_plan
+trust_remote_code use_kernels user_agent weights_only"""
+# `config` is that of the model: the files say which tokenizer it is, and both kinds give these ids.
+_TOKENIZER = (
+    "_commit_hash config from_slow legacy mirror resume_download trust_remote_code use_fast"
+)
+# Keyword -> the values that say what is so here.
 LOADING = {
-    "_commit_hash": _ANY,
-    "_fast_init": _ANY,
-    "adapter_kwargs": (None, {}),
-    "attn_implementation": _ANY,
-    "code_revision": _ANY,
-    "device_map": _ANY,
-    "from_flax": (False, None),
-    "gguf_file": (None,),
-    "key_mapping": (None, {}),
-    "load_in_4bit": (False, None),
-    "load_in_8bit": (False, None),
-    "load_weight_prefix": (None, ""),
-    "low_cpu_mem_usage": _ANY,
-    "max_memory": _ANY,
-    "mirror": _ANY,
-    "offload_buffers": _ANY,
-    "offload_folder": _ANY,
-    "offload_state_dict": _ANY,
-    "quantization_config": (None,),
-    "resume_download": _ANY,
+    **dict.fromkeys(_LOADING.split(), _ANY),
+    **dict.fromkeys(("gguf_file", "quantization_config", "state_dict"), (None,)),
+    **dict.fromkeys(("from_flax", "load_in_4bit", "load_in_8bit"), (False, None)),
+    **dict.fromkeys(("adapter_kwargs", "key_mapping"), (None, {})),
+    **dict.fromkeys(("load_weight_prefix", "variant"), (None, "")),
     "return_dict": (True, None),
-    "state_dict": (None,),
-    "tp_plan": _ANY,
-    "trust_remote_code": _ANY,  # no code of a checkpoint is ever run
-    "use_kernels": _ANY,
-    "user_agent": _ANY,
-    "variant": (None, ""),
-    "weights_only": _ANY,
 }
 SAVING = {
     "push_to_hub": (False, None),
@@ -42,22 +27,12 @@ SAVING = {
     "saved_model": (False, None),
 }
 TOKENIZER = {
-    "_commit_hash": _ANY,
-    "add_prefix_space": (False, None),
-    "config": _ANY,  # of the model: the files say which tokenizer it is
+    **dict.fromkeys([*_TOKENIZER.split(), "verbose"], _ANY),
+    **dict.fromkeys(("add_prefix_space", "split_special_tokens"), (False, None)),
+    **dict.fromkeys(("tokenizer_file", "tokenizer_object"), (None,)),
     "do_basic_tokenize": (True,),
-    "from_slow": _ANY,
-    "legacy": _ANY,
-    "mirror": _ANY,
     "never_split": (None, [], ()),
-    "resume_download": _ANY,
-    "split_special_tokens": (False, None),
-    "tokenizer_file": (None,),
-    "tokenizer_object": (None,),
     "tokenizer_type": (None, "distilbert", "bert"),
-    "trust_remote_code": _ANY,
-    "use_fast": _ANY,  # both kinds give these ids
-    "verbose": _ANY,
 }
 PIPELINE = {
     **LOADING,
