@@ -40,19 +40,17 @@ class HubOptions:
 def find_file(
     name_or_path: str | os.PathLike, filename: str, options: HubOptions | None = None
 ) -> Path | None:
-    """Finds one file of a checkpoint, downloading it if the checkpoint is on the Hub.
+    """The path on this disk of one file of a checkpoint, None if there is none; of a checkpoint on
+    the Hub it is downloaded.
 
     Args:
-        name_or_path: a folder, or the name of a Hub repository such as
-            `"distilbert-base-uncased"`.
+        name_or_path: a folder, or the name of a Hub repository, "distilbert-base-uncased".
         filename: the file's path inside the folder or repository.
         options: revision, cache and access options.
 
-    Returns:
-        The path on this disk, or None if the checkpoint has no such file.
-
     Raises:
         FileNotFoundError: there is no such folder and no such repository can be reached.
+        PermissionError: the repository is gated.
 
     Example:
 
@@ -71,18 +69,14 @@ def find_file(
         return path if path.is_file() else None
     if folder.is_file():
         raise NotADirectoryError(
-            f"Expected a checkpoint folder or the name of a Hub repository. "
-            f"Received the file '{name_or_path}'. Pass the folder that holds it."
+            "Expected a checkpoint folder or the name of a Hub repository. Received the file "
+            f"'{name_or_path}'. Pass the folder that holds it."
         )
     return _download(str(name_or_path), filename, options)
 
 
 def read_json(path: Path) -> dict:
-    """The JSON object that a file of a checkpoint holds.
-
-    Raises:
-        ValueError: it holds something else.
-    """
+    """The JSON object that a file of a checkpoint holds; something else is a ValueError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -107,20 +101,17 @@ def upload(
     revision: str | None = None,
     create_pr: bool = False,
 ) -> str:
-    """Uploads a folder as one commit to a model repository of the Hub, made if there is none.
-
-    A README.md that the repository has already stays as it is.
+    """Uploads a folder as one commit to a model repository of the Hub, made if there is none, and
+    gives the address of the commit. A README.md that the repository has already stays as it is.
 
     Args:
         folder: its files are uploaded.
         repository: "owner/name", or a name of the logged-in user's.
         commit_message: first line of the commit.
-        private: whether a new repository is private; None is the owner's default.
-        token: an access token with leave to write; by default the one of `hf auth login`.
+        private: of a new repository; None is the owner's default.
+        token: that may write; by default the one of `hf auth login`.
         revision: the branch.
         create_pr: open a pull request in place of a commit to the branch.
-
-    Returns: the address of the commit.
 
     Raises:
         PermissionError: the token is missing or may not write there.
@@ -153,19 +144,9 @@ def upload(
 def _download(repository: str, filename: str, options: HubOptions) -> Path | None:
     from huggingface_hub import errors, hf_hub_download
 
+    where = {**dataclasses.asdict(options), "subfolder": options.subfolder or None}
     try:
-        return Path(
-            hf_hub_download(
-                repository,
-                filename,
-                subfolder=options.subfolder or None,
-                revision=options.revision,
-                cache_dir=options.cache_dir,
-                local_files_only=options.local_files_only,
-                force_download=options.force_download,
-                token=options.token,
-            )
-        )
+        return Path(hf_hub_download(repository, filename, **where))
     except errors.LocalEntryNotFoundError as error:
         if _is_cached(repository, options):
             return None
@@ -202,10 +183,8 @@ def _is_cached(repository: str, options: HubOptions) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     name = "/".join(filter(None, [options.subfolder, "config.json"]))
-    found = try_to_load_from_cache(
-        repository, name, cache_dir=options.cache_dir, revision=options.revision
-    )
-    return isinstance(found, str)
+    where = {"cache_dir": options.cache_dir, "revision": options.revision}
+    return isinstance(try_to_load_from_cache(repository, name, **where), str)
 
 
 def _first_line(error: BaseException) -> str:

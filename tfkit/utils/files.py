@@ -98,11 +98,10 @@ def forget_oldest(folder: Path, pattern: str, most: int) -> None:
 def staged(
     folder: str | os.PathLike, *, removes: re.Pattern | None = None, needs: int | None = None
 ) -> Iterator[Path]:
-    """Gives an empty folder to write into; on success its files move into `folder`.
+    """Gives an empty folder to write into; on success its files move into `folder`, all or none.
 
-    If the body raises (a full disk, an interrupt), `folder` is left as it was. Files of
-    `folder` that the body did not write stay. Moves are renames within one file system; at no
-    time has `folder` some files of before and some of now.
+    If the body raises (a full disk, an interrupt), `folder` is left as it was. Files of `folder`
+    that the body did not write stay.
 
     Args:
         folder: made where it does not exist.
@@ -149,31 +148,23 @@ def write_file(path: str | os.PathLike, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def enough_room(folder: Path, needs: int | None = None) -> Iterator[None]:
-    """Says in one sentence that a disk is full, whoever found it: Python, safetensors, TensorFlow.
-
-    Raises:
-        OSError: the body failed since nothing more could be written to `folder`.
-    """
+    """Makes one sentence of a full disk's error, be it Python's, safetensors' or TensorFlow's."""
     try:
         yield
     except Exception as error:
-        full = next((code for code in _FULL if _says(error, code)), None)
-        if full is None:
+        full = [c for c in _FULL if getattr(error, "errno", 0) == c or os.strerror(c) in str(error)]
+        if not full:
             raise
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free / 1e6
         least = "" if needs is None else f", and more than {needs / 1e6:.2f} MB are needed"
         said = OSError(
             f"Nothing was written to '{folder}', and what was there is as before: "
-            f"{os.strerror(full)}. {free:.2f} MB are free{least}. Free some space, or "
+            f"{os.strerror(full[0])}. {free:.2f} MB are free{least}. Free some space, or "
             "write elsewhere."
         )
-        said.errno = full
+        said.errno = full[0]
         raise said from error
-
-
-def _says(error: Exception, code: int) -> bool:
-    return getattr(error, "errno", None) == code or os.strerror(code) in str(error)
 
 
 # === Who else writes ===
@@ -234,14 +225,16 @@ def release(path: Path, handle: int) -> None:
 
 
 def committing(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """One at a time moves into a folder what it wrote."""
+    """The lock of those who move into a folder what they wrote."""
     return locked(folder / f"{_WRITING}commit{_LOCK}")
 
 
 @contextlib.contextmanager
 def _stage(folder: Path) -> Iterator[Path]:
-    """An empty folder in `folder`, which belongs to this writer."""
-    _remove_stages_of_the_dead(folder)
+    """An empty folder in `folder`, which belongs to this writer; those of killed ones go."""
+    for lock in folder.glob(f"{_WRITING}*{_LOCK}"):
+        with contextlib.suppress(OSError), locked(lock, wait=False):
+            shutil.rmtree(lock.with_name(lock.name.removesuffix(_LOCK)), ignore_errors=True)
     stage = folder / f"{_WRITING}{secrets.token_hex(4)}"
     with locked(stage.with_name(stage.name + _LOCK)):
         stage.mkdir()
@@ -249,12 +242,6 @@ def _stage(folder: Path) -> Iterator[Path]:
             yield stage
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-
-
-def _remove_stages_of_the_dead(folder: Path) -> None:
-    for lock in folder.glob(f"{_WRITING}*{_LOCK}"):
-        with contextlib.suppress(OSError), locked(lock, wait=False):
-            shutil.rmtree(lock.with_name(lock.name.removesuffix(_LOCK)), ignore_errors=True)
 
 
 # === Moves ===
@@ -269,12 +256,8 @@ def _move_into(folder: Path, stage: Path, removes: re.Pattern | None) -> None:
         old += [folder / name for name in names if (folder / name).exists()]
     aside = stage / ASIDE
     aside.mkdir(exist_ok=True)
-    rename_all(
-        [
-            *((path, aside / path.name) for path in old),
-            *((path, folder / path.name) for path in new),
-        ]
-    )
+    moved = [(path, aside / path.name) for path in old]
+    rename_all([*moved, *((path, folder / path.name) for path in new)])
 
 
 def rename_all(moves: Sequence[tuple[Path, Path]]) -> None:

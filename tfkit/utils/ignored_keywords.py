@@ -27,7 +27,7 @@ SAVING = {
     "saved_model": (False, None),
 }
 TOKENIZER = {
-    **dict.fromkeys([*_TOKENIZER.split(), "verbose"], _ANY),
+    **dict.fromkeys([*_TOKENIZER.split(), "config", "verbose"], _ANY),
     **dict.fromkeys(("add_prefix_space", "split_special_tokens"), (False, None)),
     **dict.fromkeys(("tokenizer_file", "tokenizer_object"), (None,)),
     "do_basic_tokenize": (True,),
