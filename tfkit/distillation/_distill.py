@@ -31,14 +31,13 @@ def distill(
 ) -> keras.callbacks.History:
     """Trains `student` on labels and on a teacher's answers to the same texts and to further ones.
 
-    The loss of a text is `hard_weight` · cross-entropy with its label, if it has one,
-    + `soft_weight` · `Task.soft_target_loss` + `hidden_weight` · `hidden_state_loss`. The teacher
-    answers each text once, before the training; for `hidden_weight` it also runs in each step.
+    The loss of a text is `hard_weight` · cross-entropy with its label, if any, + `soft_weight` ·
+    `Task.soft_target_loss` + `hidden_weight` · `hidden_state_loss`. The teacher answers each text
+    once, before the training; for `hidden_weight` it also runs in each step.
 
     Args:
         teacher: whatever `teacher_logits` takes, a list for an ensemble.
-        student: a `TFDistilBertForSequenceClassification`; `student_of(teacher)` makes one of the
-            teacher's own layers.
+        student: a classifier of tfkit; `student_of(teacher)` makes one of the teacher's layers.
         tokenizer: the student's.
         train: labelled texts.
         validation: likewise, read with `names=train.names`; the best epoch's weights are kept.
@@ -48,18 +47,17 @@ def distill(
             tfkit with the student's width and vocabulary.
         unlabelled: further texts, whose labels, if any, are not looked at.
         augment: makes further texts of all those; see `Augmentation`.
-        **recipe: of `fine_tune`, such as `epochs`, `learning_rate`, `seed`, `checkpoints` and
-            `strategy`, in whose scope the student was made. None as `epochs` counts further texts
-            like others; `class_weights` and `label_smoothing` change what is lost against labels
-            alone, and "balanced" counts labels alone. Each worker of a cluster asks the teacher.
+        **recipe: of `fine_tune`, such as `epochs`, `seed`, `checkpoints` and `strategy`, in whose
+            scope the student was made. None as `epochs` counts further texts like others;
+            `class_weights` and `label_smoothing` are of the loss against labels, and "balanced"
+            counts labels alone. Each worker of a cluster asks the teacher.
 
     Returns: the Keras `History`. Figures compare with labels, and with the teacher's answers where
         there are none.
 
     Raises:
         TypeError, ImportError: as `teacher_logits` does; or the texts are a `Stream`.
-        ValueError: likewise, or as `fine_tune` does; or a number, or the teacher's shape, does
-            not fit.
+        ValueError: as these do; or a number, or the teacher's shape, does not fit.
 
     Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108), section 2.
 

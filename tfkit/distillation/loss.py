@@ -43,8 +43,8 @@ class TaughtExamples(Examples):
 
     Args:
         teacher_logits: float `[rows,C]`.
-        labelled: how many rows have labels of their own; those of the rows after them are the
-            teacher's, for figures alone.
+        labelled: number of rows with labels of their own; those after them have the teacher's, for
+            figures alone.
     """
 
     teacher_logits: np.ndarray | None = None
@@ -52,17 +52,13 @@ class TaughtExamples(Examples):
 
     @property
     def digest(self) -> str:
-        """As of `Examples`; of the logits a rough measure, since the last digits of what is
-        computed anew, or on another machine, may differ.
-        """
+        """As of `Examples`; of the logits roughly, since their last digits vary by machine."""
         texts, labelled = Examples(*self.columns), self[: self.labelled]
-        measure = np.square(self.teacher_logits).mean(axis=0).round(2).tolist()
-        return f"{texts.digest} {labelled.digest} {measure}"
+        squares = np.square(self.teacher_logits).mean(axis=0).round(2).tolist()
+        return f"{texts.digest} {labelled.digest} {squares}"
 
     def targets(self) -> np.ndarray:
-        """Each row 1 or 0 for whether it has a label, the label, the logits: float32 `[B,1+K+C]`,
-        where a label is K numbers.
-        """
+        """1 or 0 for whether there is a label, its K numbers, the logits: float32 `[B,1+K+C]`."""
         labels = super().targets().reshape(len(self), -1)
         has_label = np.arange(len(self))[:, None] < self.labelled
         return np.concatenate([has_label, labels, self.teacher_logits], axis=1, dtype=np.float32)
@@ -74,13 +70,7 @@ class Distiller(TrainableModel):
     Targets are those of `TaughtExamples`; plain labels, as of a validation set, are compared as
     the student alone compares them.
 
-    Args:
-        student: a `TFDistilBertForSequenceClassification`.
-        temperature: see `Task.soft_target_loss`.
-        hard_weight: of the loss against the labels, where there is one.
-        soft_weight: of `Task.soft_target_loss`.
-        hidden_weight: of `hidden_state_loss` between the last hidden states.
-        teacher: a model of tfkit of the student's width, for `hidden_weight` alone.
+    The arguments are those of `distill`; a teacher is needed for `hidden_weight` alone.
     """
 
     output_type = TFSequenceClassifierOutput
@@ -96,9 +86,9 @@ class Distiller(TrainableModel):
         teacher=None,
     ):
         super().__init__(name="distiller")
-        self.student = student
-        self.temperature = temperature
-        self.shares = {"hard": hard_weight, "soft": soft_weight, "hidden": hidden_weight}
+        self.student, self.temperature = student, temperature
+        self.hard_weight, self.soft_weight = hard_weight, soft_weight
+        self.hidden_weight = hidden_weight
         # In a function: Keras would train, count and save what it sees as an attribute.
         self._taught_states = lambda x: teacher(
             x, output_hidden_states=True, training=False
@@ -113,8 +103,8 @@ class Distiller(TrainableModel):
     @property
     def identity(self) -> dict[str, float]:
         """What a training that is gone on with has in common with this one."""
-        weights = {f"{name}_weight": share for name, share in self.shares.items()}
-        return {"temperature": self.temperature, **weights}
+        names = ("temperature", "hard_weight", "soft_weight", "hidden_weight")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def distilbert(self):
@@ -133,7 +123,7 @@ class Distiller(TrainableModel):
         """The student's logits `[B,C]`, and in training, with `hidden_weight`, `hidden_loss` `[B]`:
         states themselves would be gathered from all replicas.
         """
-        compares_states = bool(training and self.shares["hidden"])
+        compares_states = bool(training and self.hidden_weight)
         outputs = self.student(inputs, output_hidden_states=compares_states, training=training)
         answers = {"logits": outputs.logits}
         if compares_states:
@@ -154,10 +144,10 @@ class Distiller(TrainableModel):
         logits = ops.cast(y_pred["logits"], "float32")
         task = task_of_labels(self.config, labels)
         soft = task.soft_target_loss(taught, logits, self.temperature)
-        loss = self.shares["hard"] * hard + self.shares["soft"] * ops.mean(weights * soft)
+        loss = self.hard_weight * hard + self.soft_weight * ops.mean(weights * soft)
         if "hidden_loss" in y_pred:
             hidden = ops.cast(y_pred["hidden_loss"], "float32")
-            loss = loss + self.shares["hidden"] * ops.mean(weights * hidden)
+            loss = loss + self.hidden_weight * ops.mean(weights * hidden)
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -167,8 +157,8 @@ class Distiller(TrainableModel):
         return self.student.head_loss(labels, outputs)
 
     def _apart(self, y):
-        """Labels, 1 or 0 for whether there is one, and the teacher's logits; None for the last two
-        where `y` is labels alone.
+        """What `TaughtExamples.targets` put together: labels, whether there are, and logits. The
+        last two are None where `y` is labels alone.
         """
         classes = self.config.num_labels
         if len(y.shape) < 2 or y.shape[-1] <= classes:

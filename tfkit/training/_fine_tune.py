@@ -43,23 +43,21 @@ def fine_tune(
 
     Args:
         model: a `TFDistilBertForSequenceClassification` with one label for each of `train.names`.
-            Afterwards its config says what it was trained for, the `problem_type` of `train` and,
-            where it had no names of its own, `train.names`; it is compiled, and layers that the
-            recipe froze stay frozen.
+            Its config then says what it was trained for, the `problem_type` and, where it had no
+            names of its own, the names; it is compiled, and frozen layers stay frozen.
         tokenizer: its tokenizer.
-        train: what `tfkit.data.read` gives, or `tfkit.data.streams`, of a file larger than memory.
+        train: of `tfkit.data.read`, or of `tfkit.data.stream` for a file larger than memory.
         validation: likewise, read with `names=train.names`.
         recipe: the hyper-parameters; None takes `Recipe()`.
-        strategy: of `tf.distribute`, in whose scope the model was made; see
-            `tfkit.training.strategies`. Several workers need the same `seed`.
+        strategy: of `tf.distribute`, in whose scope the model was made, such as one of
+            `named_strategy`. Several workers need the same `seed`.
         checkpoints: where the training is written as it goes, and goes on from.
         callbacks: further Keras callbacks.
         verbose: as in `model.fit`.
         **changes: fields of `Recipe`, in place of those of `recipe`.
 
-    Returns: the Keras `History`, with `loss` and the figures of `tfkit.training.objectives` by
-        epoch, those of the validation as `val_…`; its attribute `recipe` is the recipe with every
-        default and the seed filled in.
+    Returns: the Keras `History`, with `loss` and the figures of the task by epoch, those of the
+        validation as `val_…`; its `recipe` is the recipe with every default and the seed filled in.
 
     Raises:
         ValueError: there are no labels, they are not those of the model's config, the recipe does
@@ -169,8 +167,7 @@ def fine_tune(
 
 def _loss(recipe: Recipe, train: Examples | Stream):
     weights = recipe.class_weights
-    # What a teacher answers is no label.
-    labelled = train[: train.labelled] if hasattr(train, "labelled") else train
+    labelled = train[: train.labelled] if hasattr(train, "labelled") else train  # by no teacher
     return objectives.loss(
         train.problem_type,
         len(train.names),

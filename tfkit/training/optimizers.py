@@ -49,7 +49,7 @@ def adamw(
     Args:
         learning_rate: at its peak.
         steps: of the whole training.
-        warmup: share of `steps` in which the rate rises.
+        warmup: fraction of `steps` in which the rate rises.
         weight_decay: decoupled, per step, times the learning rate.
         global_clipnorm: largest norm of all gradients together; None does not clip.
         rates: factors of the learning rate by the paths of variables, as of `layer_rates`; 1 for
@@ -80,15 +80,11 @@ def adamw(
 class AdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, in fewer passes over memory where TensorFlow runs on a CPU.
 
-    Keras writes the step as some ten operations on each variable, each of which reads and writes
-    all of it; for the 67 million weights of a DistilBERT that takes nearly as long as the forward
+    Keras' step is some ten operations on each variable, which take nearly as long as the forward
     pass of a batch. Here XLA compiles one update for each shape, of three loops: clipping with the
     first moment, clipping with the second, decay with the weight. Its numbers are those of Keras'
-    class within rounding.
-
-    A gradient of embeddings is made dense first, so a token that occurs several times in a batch
-    counts as the sum of its gradients, in the norm and in the second moment too; Keras' class
-    adds up their squares there.
+    class within rounding, but a gradient of embeddings is made dense first: a token that occurs
+    several times in a batch counts as the sum of its gradients, where Keras adds up their squares.
 
     Keras' own steps are taken outside `tf.function`, with `amsgrad`, `use_ema` or
     `gradient_accumulation_steps`, in a `tf.distribute` strategy, and for variables on another
@@ -161,13 +157,7 @@ def _update(weight, m, v, grad, scale, alpha, decay, new_1, new_2, epsilon):
 
 @keras.saving.register_keras_serializable(package="tfkit")
 class RatedAdamW(keras.optimizers.AdamW):
-    """AdamW in which a variable's learning rate, its decay's too, has a factor of its own.
-
-    Args:
-        learning_rate: of variables whose factor is 1.
-        rates: factor by the path of a variable; 1 for those left out.
-        **options: of `keras.optimizers.AdamW`.
-    """
+    """AdamW in which a variable's learning rate and decay are times `rates[its path]`, or 1."""
 
     def __init__(self, learning_rate=0.001, *, rates: Mapping[str, float], **options):
         super().__init__(learning_rate, **options)
@@ -178,7 +168,7 @@ class RatedAdamW(keras.optimizers.AdamW):
         self._rates = [self.rates.get(variable.path, 1.0) for variable in variables]
 
     def _apply_weight_decay(self, variables):
-        """Nothing: `update_step` does it, since it depends on the variable's rate."""
+        """Nothing: `update_step` does it, by the variable's rate."""
 
     def update_step(self, gradient, variable, learning_rate):
         rate = ops.cast(learning_rate, variable.dtype)

@@ -20,8 +20,8 @@ def named_strategy(name: str) -> tf.distribute.Strategy:
     """The strategy of that name; make models in its `scope()`.
 
     Args:
-        name: "one" device; "mirrored": all GPUs of this machine; "multi-worker": the machines
-            that the environment variable TF_CONFIG names, a process each that calls this before
+        name: "one" device; "mirrored": all GPUs of this machine; "multi-worker": the machines of
+            the environment variable TF_CONFIG, on each of which a process calls this before
             anything else of TensorFlow.
 
     Raises:

@@ -1,9 +1,4 @@
-"""`Loop`: what Keras' `fit` does, from any batch on, and on any `tf.distribute` strategy.
-
-`fit` starts at the first batch of an epoch, clips gradients before replicas add theirs up, and
-fails under MultiWorkerMirroredStrategy. Here a run begins at the batch that it is told, and the
-sum of all replicas' gradients, over all batches that make an update, is clipped and applied.
-"""
+"""`Loop`: what Keras' `fit` does, from any batch on, and on any `tf.distribute` strategy."""
 
 from __future__ import annotations
 
@@ -17,22 +12,22 @@ from tfkit.training.callbacks.progress import Progress
 
 
 class History(keras.callbacks.History):
-    """Keras' own, which a checkpoint can hold."""
+    """Keras' own, whose state a file of `Checkpoints` holds."""
 
     def get_state(self) -> tuple[dict, list]:
-        """For `Checkpoints`: JSON values and arrays."""
         return {"epoch": self.epoch, "history": self.history}, []
 
     def set_state(self, values: dict, arrays: list) -> None:
-        """Takes back what `get_state` gave."""
         self.epoch, self.history = values["epoch"], values["history"]
 
 
 class Loop:
-    """Trains a compiled model.
+    """Trains a compiled model, by its own call, `compute_loss` and `compute_metrics`.
 
-    The model's own hooks say what is done with a batch: its call, `compute_loss` and
-    `compute_metrics`. Callbacks are called as `fit` calls them, with a batch at a time.
+    `fit` starts at the first batch of an epoch, clips gradients before replicas add theirs up, and
+    fails under MultiWorkerMirroredStrategy. Here a run begins at the batch that it is told, and the
+    sum of all replicas' gradients, over all batches that make an update, is clipped and applied.
+    Callbacks are called as `fit` calls them, with a batch at a time.
 
     Args:
         model: a compiled, built `keras.Model`; under a strategy, made in its scope, and so its
@@ -50,6 +45,7 @@ class Loop:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.loss = keras.metrics.Mean(name="loss", dtype="float32")
         self.history = History()
+        self._replicas = self.strategy.num_replicas_in_sync
         self._weights = model.trainable_weights
         self._sums = self._rows = None
         if accumulate > 1:
@@ -77,8 +73,7 @@ class Loop:
         """Trains up to the end of the last epoch.
 
         Args:
-            train: the batches.
-            validation: likewise, looked at after every epoch.
+            train, validation: the batches; those of the validation come after every epoch.
             epochs: passes, counted from the beginning of the first.
             first_step: batches that were trained on before, by an earlier run.
             change: of `Epochs.dataset`.
@@ -175,7 +170,7 @@ class Loop:
         gradients = [tf.cast(g, tf.float32) for g in tape.gradient(scaled, self._weights)]
         if self._replicas > 1:  # dense, since sparse ones could not be clipped together
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-            gradients = self._sum(gradients)
+            gradients = _sum_of_replicas(gradients)
         return self._whole(loss, y, y_pred, weights), gradients
 
     def _answers(self, batch):
@@ -199,10 +194,6 @@ class Loop:
 
     # === Replicas ===
 
-    @property
-    def _replicas(self) -> int:
-        return self.strategy.num_replicas_in_sync
-
     def _shared_out(self, epochs: Epochs, first_step: int = 0, change: Callable | None = None):
         if self._replicas == 1:
             return epochs.dataset(first_step, change=change)
@@ -221,10 +212,6 @@ class Loop:
         return tf.nest.map_structure(
             lambda result: self.strategy.experimental_local_results(result)[0], results
         )
-
-    def _sum(self, tensors):
-        context = tf.distribute.get_replica_context()
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
     def _whole(self, loss, y, y_pred, weights):
         """The whole batch's loss, labels and answers, of every replica's share."""
@@ -245,4 +232,9 @@ class Loop:
         y, y_pred, weights = tf.nest.map_structure(gather, (y, dict(y_pred), weights))
         real = weights > 0  # the rows that fill up the last share weigh nothing
         y, y_pred = tf.nest.map_structure(lambda tensor: tensor[real], (y, y_pred))
-        return self._sum(loss), y, y_pred
+        return _sum_of_replicas(loss), y, y_pred
+
+
+def _sum_of_replicas(tensors):
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)

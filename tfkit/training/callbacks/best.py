@@ -76,12 +76,10 @@ class KeepBest(keras.callbacks.Callback):
     # === For `Checkpoints` ===
 
     def get_state(self) -> tuple[dict, list[np.ndarray]]:
-        """What a resumed training needs to know, as JSON values and arrays."""
         values = {"epoch": self.best_epoch, "kept": self.kept_epoch, "figures": self._best}
         return values, list(self._weights or [])
 
     def set_state(self, values: dict, arrays: list[np.ndarray]) -> None:
-        """Takes back what `get_state` gave."""
         self.best_epoch, self.kept_epoch = values["epoch"], values["kept"]
         self._best = values["figures"]
         self._weights = arrays or None

@@ -106,11 +106,9 @@ class Log(keras.callbacks.Callback):
     # === For `Checkpoints` ===
 
     def get_state(self) -> tuple[dict, list]:
-        """What a resumed training needs to know, as JSON values and arrays."""
         return {"rows": self._rows, "seconds": self._seconds()}, []
 
     def set_state(self, values: dict, arrays: list) -> None:
-        """Takes back what `get_state` gave."""
         self._rows, self._before = values["rows"], values["seconds"]
 
 
