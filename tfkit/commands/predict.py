@@ -164,8 +164,8 @@ def arriving_lines(most: int, encoding: str) -> Iterator[list[str]]:
 
     Args:
         most: of a file, or of a pipe that is faster than its reader, so many come at a time.
-        encoding: of the input, unless a byte order mark says a wider one. Bytes that it does not
-            know are U+FFFD, and a warning.
+        encoding: of the input, unless a byte order mark says a wider one; what it cannot decode is
+            U+FFFD, and a warning.
 
     Raises:
         ValueError: there is no such encoding, or standard input is closed.

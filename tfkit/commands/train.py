@@ -21,7 +21,7 @@ HELP = "fine-tune a classifier on a file of labelled texts"
 
 # Texts, with fewer of which none are held out unless asked for.
 _FEWEST = 100
-# Share of tokens that a vocabulary does not know, above which it is of another language.
+# Fraction of unknown tokens above which a vocabulary is of another language.
 _FOREIGN = 0.1
 _PROBE = 2000
 # Texts to learn a vocabulary from, which are in memory.
@@ -34,13 +34,13 @@ _RECIPE = {
     "batch_size": (int, "texts per batch, of all replicas together (32)"),
     "shuffle_buffer": (int, "with --stream, texts in memory to draw the next from (10,000)"),
     "learning_rate": (float, "at its peak (5e-5, more for narrower models)"),
-    "warmup": (float, "share of updates in which the rate rises"),
+    "warmup": (float, "fraction of updates in which the rate rises"),
     "weight_decay": (float, ""),
     "max_grad_norm": (float, "largest norm of all gradients"),
     "gradient_accumulation_steps": (int, "batches that make one update"),
-    "label_smoothing": (float, "share of the target spread over all classes"),
+    "label_smoothing": (float, "fraction of the target spread over all classes"),
     "class_weights": (str, '"balanced", or NAME=WEIGHT,…: what an error with a class costs'),
-    "token_dropout": (float, "share of tokens hidden"),
+    "token_dropout": (float, "fraction of tokens hidden"),
     "layer_decay": (float, "learning rate of a block in parts of that above it"),
     "frozen_layers": (int, "blocks, from the lowest, that stay as they are"),
     "lora_rank": (int, "train low-rank updates in place of the weights"),
@@ -103,10 +103,7 @@ def add_arguments(parser) -> None:
 def run(options, *, start=None, learn=None) -> None:
     """Fine-tunes a model, or trains a new one, and saves it with its tokenizer and recipe.
 
-    Args:
-        options: what was parsed.
-        start: another function than `starting_model`.
-        learn: another function than `tfkit.training.fine_tune`.
+    `start` and `learn` are other functions than `starting_model` and `fine_tune`.
     """
     from tfkit import training
 
@@ -117,14 +114,14 @@ def run(options, *, start=None, learn=None) -> None:
         keep=options.keep,
         resume=options.resume,
     )
-    _demand_free(options, output, checkpoints)
+    _check_output(options, output, checkpoints)
     try:
         _train(options, output, checkpoints, start or starting_model, learn or training.fine_tune)
     finally:
         checkpoints.release()
 
 
-def _demand_free(options, output: Path, checkpoints) -> None:
+def _check_output(options, output: Path, checkpoints) -> None:
     if (output / "config.json").exists() and not options.overwrite:
         raise FileExistsError(
             f"'{output}' holds a model already. Pass another --output, or --overwrite."
@@ -147,10 +144,10 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
     strategy = training.named_strategy(options.strategy)  # workers wait here for each other
     checkpoints.writes = writes = training.is_chief(strategy)
     checkpoints.claim()
-    _demand_free(options, output, checkpoints)  # again: another may have ended before the claim
+    _check_output(options, output, checkpoints)  # again: another may have ended before the claim
     say = print if writes else lambda *_, **__: None
     examples, validation = _examples(options)
-    say(f"Training on {_said(examples)}")
+    say(f"Training on {_summary(examples)}")
     if validation is not None:
         which = f"of {options.validation}" if options.validation else "held out of the same file"
         say(f"{len(validation):,} texts {which} choose the best epoch")
@@ -242,7 +239,7 @@ def _examples(options):
     return data.split(examples, share=0.1 if share is None else share)
 
 
-def _said(examples) -> str:
+def _summary(examples) -> str:
     names = listed(examples.names)
     if examples.problem_type == "regression":
         return f"{len(examples):,} texts with a number each: {names}"
@@ -265,10 +262,6 @@ def starting_model(options, examples):
     """The model to train and its tokenizer: a trained one, or a new one.
 
     Where no model is named and the small one does not know the language, it is a new one.
-
-    Args:
-        options: of `tfkit train`.
-        examples: to be trained on.
     """
     if options.from_scratch:
         return _new(options, examples)
@@ -282,7 +275,7 @@ def starting_model(options, examples):
             dtype=POLICIES[options.mixed_precision],
             **rates,
         )
-    unknown = _unknown_share(tokenizer, itertools.islice(examples.texts, _PROBE))
+    unknown = _fraction_unknown(tokenizer, itertools.islice(examples.texts, _PROBE))
     if unknown <= _FOREIGN:
         name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
         print(f"Beginning with {name}")
@@ -301,7 +294,7 @@ def starting_model(options, examples):
     return model, tokenizer
 
 
-def _unknown_share(tokenizer, texts) -> float:
+def _fraction_unknown(tokenizer, texts) -> float:
     ids = tokenizer(list(texts), add_special_tokens=False, truncation=True)["input_ids"]
     tokens = [token for row in ids for token in row]
     return tokens.count(tokenizer.unk_token_id) / max(1, len(tokens))

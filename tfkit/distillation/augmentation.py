@@ -15,24 +15,23 @@ class Augmentation:
     """How texts are changed into texts that nobody has labelled.
 
     A student that is as good as its teacher on the training texts has seen little of what the
-    teacher knows; new texts ask the teacher for more. They need not be good sentences.
+    teacher knows; new texts, which need not be good sentences, ask the teacher for more.
 
     Args:
         copies: new texts for each text.
-        mask: share of words in whose place [MASK] is put.
-        replace: share of words in whose place comes another that follows the word before it
+        mask: fraction of words in whose place [MASK] is put.
+        replace: fraction of words in whose place comes another that follows the word before it
             somewhere in the texts.
-        ngram: share of new texts of which some one to five words in a row are all that is kept.
-        join: share of new texts that get another new text after them, as long sentences from
-            phrases.
+        ngram: fraction of new texts that are cut to one to five words in a row.
+        join: fraction of new texts that get another new text after them.
         seed: decides all of it.
 
     Raises:
         ValueError: a number is outside its range.
 
     Source: Tang et al. 2019 (https://arxiv.org/abs/1903.12136), section 3.2, whose values the
-    defaults are. There a word's place is taken by one of the same part of speech, which needs a
-    tagger of the language; the word before stands in for it here.
+    defaults are. There a word is replaced by one of the same part of speech, which needs a tagger
+    of the language.
 
     Example:
 
@@ -55,8 +54,8 @@ class Augmentation:
                 raise ValueError(f"`{name}` must be from 0 to 1; received {getattr(self, name)}.")
         if self.mask + self.replace > 1:
             raise ValueError(
-                "`mask` and `replace` are shares of the same words: expected a sum of at most 1; "
-                f"received {self.mask} and {self.replace}."
+                "`mask` and `replace` are fractions of the same words: expected a sum of at most "
+                f"1; received {self.mask} and {self.replace}."
             )
 
     def __call__(self, texts: Sequence[str], *, mask_token: str = "[MASK]") -> list[str]:
