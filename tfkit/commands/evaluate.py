@@ -32,7 +32,7 @@ def add_arguments(parser) -> None:
     add_columns(parser)
     add_problem_type(parser, "what a label is, where the model's config does not say")
     add("--batch-size", type=int, default=32, help="texts per batch (%(default)s)")
-    add("--max-length", type=int, help="tokens after which a text is cut (the model's limit)")
+    add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     add(
         "--tflite",
         metavar="FILE",

@@ -21,7 +21,7 @@ def add_arguments(parser) -> None:
     add("--target", metavar="LABEL", help="the label to explain (the answer)")
     add("--baseline", metavar="TOKEN", help="the token that stands for no word ([MASK])")
     add("--steps", type=int, help="of the integral (until the gap is small)")
-    add("--max-length", type=int, help="tokens after which a text is cut")
+    add("--max-length", type=int, help="tokens after which a text is truncated")
     add("--html", metavar="FILE", help="write a page")
     add("--attention", metavar="FILE", help="draw attention maps: .png, .svg, .html")
     add("--layer", type=int, help="draw all heads of this layer, from 0 (each layer's mean)")

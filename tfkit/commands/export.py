@@ -25,7 +25,7 @@ def add_arguments(parser) -> None:
         "--max-length",
         type=_one_or_several,
         metavar="T",
-        help="tokens after which a text is cut; 32,64,128 for a signature each (--form ids)",
+        help="tokens after which a text is truncated; 32,64,128 for a signature each (--form ids)",
     )
     add_smaller(parser)
     add = parser.add_argument_group("with --format serving").add_argument

@@ -41,7 +41,7 @@ def add_arguments(parser) -> None:
     add_runtime(parser)
     add_columns(parser)
     add("--batch-size", type=int, help="texts per batch at most (what tokens allow)")
-    add("--max-length", type=int, help="tokens after which a text is cut (the model's limit)")
+    add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     add("--top-k", type=int, default=1, help="labels per text (%(default)s)")
     add("--json", action="store_true", help="print JSON lines")
 

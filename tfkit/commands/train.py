@@ -77,7 +77,7 @@ def add_arguments(parser) -> None:
         help="of FILE, without --validation; 0 keeps the last epoch (0.1)",
     )
     add = parser.add_argument_group("recipe").add_argument
-    add("--max-length", type=int, help="tokens after which a text is cut (the model's limit)")
+    add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     for name, (kind, text) in _RECIPE.items():
         add(f"--{name.replace('_', '-')}", type=kind, help=text)
     add("--recipe", metavar="DIR", help="take that of a model trained before")

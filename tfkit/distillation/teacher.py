@@ -46,7 +46,7 @@ def teacher_logits(
             Transformers for PyTorch.
         mask_token: what hides a word in the texts; a teacher reads its own in its place.
         batch_size: B.
-        max_length: tokens after which a text is cut; None takes the teacher's limit.
+        max_length: tokens after which a text is truncated; None takes the teacher's limit.
         verbose: as in `model.predict`; PyTorch shows nothing.
 
     Returns: float32 `[rows,C]`.

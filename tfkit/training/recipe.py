@@ -36,7 +36,7 @@ class Recipe:
             with them. The number of all blocks leaves the head alone to be trained.
         lora_rank: train low-rank updates of the attention's projections, and the head, in place
             of the weights.
-        max_length: tokens after which a text is cut; None takes what model and tokenizer allow.
+        max_length: tokens after which a text is truncated; None takes all that the model can.
         label_smoothing: fraction of the target spread over all classes.
         class_weights: what an error with a text of a class costs: "balanced" for the inverse of
             its frequency, or a weight for each name (1 for those left out).
