@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from tfkit.inference.batching import Tokens, answer, best, finite, tokenized
@@ -16,6 +15,7 @@ from tfkit.inference.litert import LiteRTModel
 from tfkit.models.dtypes import in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.models.scores import scores
+from tfkit.utils.keras_backend import keras
 
 # What a classifier answers in -> the dtype that the Keras model is wanted in.
 PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "float32"}
