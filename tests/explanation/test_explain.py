@@ -16,7 +16,7 @@ from tfkit import (
 )
 from tfkit.explanation import plot_attention
 from tfkit.explanation._explain import integrated_gradients
-from tfkit.explanation.result import as_ansi, as_html, as_table
+from tfkit.explanation.result import as_ansi, as_table
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad ##ness film don t well known ' - < b > 영 ##화 !"
 TOKENIZER = DistilBertTokenizer(WORDS.split(), model_max_length=24, strip_accents=False)
@@ -128,7 +128,7 @@ def test_a_terminal_gets_colours_and_a_file_gets_none(model):
 
 def test_the_page_shows_the_text_and_runs_nothing_of_it(model):
     pytest.importorskip("jinja2")
-    content = as_html(explain(model, TOKENIZER, "<b> good 영화", target="<b>", steps=4))
+    content = explain(model, TOKENIZER, "<b> good 영화", target="<b>", steps=4).html()
     assert "<b>" not in content.replace("<bdi>", "") and "&lt;" in content and "영화" in content
     assert "<script" not in content and "http" not in content.replace("http-equiv", "")
 

@@ -21,6 +21,55 @@ _POINTS_AT_ONCE = 32
 _JOINERS = ("'", "’", "-", "‐")
 
 
+@dataclasses.dataclass(frozen=True)
+class Attribution:
+    """How much of a score's change each token makes, float `[T]`, over so many steps."""
+
+    tokens: np.ndarray
+    score: float
+    baseline_score: float
+    steps: int
+
+    @property
+    def gap(self) -> float:
+        """How far their sum is from the change."""
+        return float(self.tokens.sum()) - (self.score - self.baseline_score)
+
+
+def integrated_gradients(
+    model, ids: np.ndarray, baseline_ids: np.ndarray, target: int, steps: int
+) -> Attribution:
+    """The gradient of a class's score, integrated on the straight way between the embeddings of
+    two rows of tokens, int `[T]`: a Gauss-Legendre sum of so many points.
+
+    Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), section 3, equation 1;
+        the completeness that the gap measures is its proposition 1.
+    """
+    embed = model.get_input_embeddings()
+    start, end = (tf.cast(embed(tf.constant(x)), tf.float32) for x in (baseline_ids, ids))
+    points, weights = np.polynomial.legendre.leggauss(steps)
+    points, weights = (points + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
+    total = tf.zeros_like(end)
+    for first in range(0, steps, _POINTS_AT_ONCE):
+        some = slice(first, first + _POINTS_AT_ONCE)
+        way = tf.constant(points[some, None, None], tf.float32)
+        _, gradients = _score_and_gradients(model, start + way * (end - start), target)
+        total += tf.einsum("s,std->td", tf.constant(weights[some], tf.float32), gradients)
+    (baseline_score, score), _ = _score_and_gradients(model, tf.stack([start, end]), target)
+    tokens = tf.reduce_sum(total * (end - start), axis=1).numpy().astype(np.float64)
+    return Attribution(tokens, float(score), float(baseline_score), steps)
+
+
+def _score_and_gradients(model, embeds: tf.Tensor, target: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The class's score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`."""
+    inputs = {"inputs_embeds": embeds, "attention_mask": tf.ones(tf.shape(embeds)[:2], tf.int32)}
+    with tf.GradientTape() as tape:
+        tape.watch(embeds)
+        logits = model(inputs, padding_free=False, training=False).logits
+        score = scores(model.config, logits)[:, target]
+    return score, tf.cast(tape.gradient(score, embeds), tf.float32)
+
+
 def explain(
     model,
     tokenizer,
@@ -75,11 +124,9 @@ def explain(
     ids = np.asarray(encoded["input_ids"][0], np.int32)
     # Special tokens stay in the baseline: they say where a text begins, not what it says.
     parts = np.array([-1 if part is None else part for part in encoded.sequence_ids(0)])
-    token = _token_id(tokenizer, baseline)
-    baseline_ids = np.where(parts < 0, ids, token).astype(np.int32)
-    (answers,) = asked.scores(rows_of([[part] for part in texts]))
+    baseline_ids = np.where(parts < 0, ids, _token_id(tokenizer, baseline)).astype(np.int32)
+    answer = int(asked.scores(rows_of([[part] for part in texts])).argmax())
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
-    answer = int(answers.argmax())
     number = answer if target is None else _label_number(names, target)
     found = _attribution(model, ids, baseline_ids, number, steps)
     finite(np.array([[*found.tokens, found.baseline_score]]), [text])
@@ -98,17 +145,15 @@ def explain(
 
 
 def _attribution(model, ids, baseline_ids, target: int, steps: int | None) -> Attribution:
-    if steps is not None:
-        if steps < 1:
-            raise ValueError(f"`steps` must be at least 1. Received: {steps}.")
-        return integrated_gradients(model, ids, baseline_ids, target, steps)
-    steps = _STEPS
+    if steps is not None and steps < 1:
+        raise ValueError(f"`steps` must be at least 1. Received: {steps}.")
+    count, most = (_STEPS, _MOST_STEPS) if steps is None else (steps, steps)
     while True:
-        found = integrated_gradients(model, ids, baseline_ids, target, steps)
+        found = integrated_gradients(model, ids, baseline_ids, target, count)
         small = max(_SMALL_GAP * abs(found.score - found.baseline_score), _SMALLEST_GAP)
-        if abs(found.gap) <= small or steps >= _MOST_STEPS:
+        if abs(found.gap) <= small or count >= most:
             return found
-        steps *= 2
+        count *= 2
 
 
 def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[Word, ...]:
@@ -118,8 +163,7 @@ def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[
     tokenizer makes three of it.
     """
     words: list[Word] = []
-    last_id = None
-    joined = False
+    last_id, joined = None, False
     columns = (encoding.sequence_ids, encoding.word_ids, encoding.offsets, attributions)
     for part, word_id, (start, end), attribution in zip(*columns):
         if part is None:
@@ -132,8 +176,7 @@ def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[
         if same or joiner or (touches and joined):
             start, attribution = before.start, before.attribution + attribution
             words.pop()
-        joined = joiner
-        last_id = word_id
+        last_id, joined = word_id, joiner
         words.append(Word(texts[part][start:end], start, end, part, float(attribution)))
     return tuple(words)
 
@@ -148,7 +191,7 @@ def _token_id(tokenizer, baseline: str | None) -> int:
     number = tokenizer.convert_tokens_to_ids(token)
     if number == tokenizer.unk_token_id and token != tokenizer.unk_token:
         raise ValueError(
-            f"Expected `baseline` to be a token of the vocabulary, such as "
+            "Expected `baseline` to be a token of the vocabulary, such as "
             f"{tokenizer.mask_token!r} or {tokenizer.pad_token!r}. Received: {token!r}."
         )
     return number
@@ -164,67 +207,3 @@ def _label_number(names: list[str], target: str | int) -> int:
         f"Expected `target` to be a label of the model, {listed(names)}, or its number from 0. "
         f"Received: {target!r}."
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Attribution:
-    """Shares of a score's change, a number a token.
-
-    Attributes:
-        tokens: float `[T]`; their sum is `score - baseline_score`, less the gap.
-        score: of the text.
-        baseline_score: of the baseline.
-        steps: points on the way from one to the other.
-    """
-
-    tokens: np.ndarray
-    score: float
-    baseline_score: float
-    steps: int
-
-    @property
-    def gap(self) -> float:
-        """How far the tokens' sum is from the change that they explain."""
-        return float(self.tokens.sum()) - (self.score - self.baseline_score)
-
-
-def integrated_gradients(
-    model, ids: np.ndarray, baseline_ids: np.ndarray, target: int, steps: int
-) -> Attribution:
-    """Integrates the gradient of a class's score along the way from the baseline to the text.
-
-    The way is straight between the word embeddings; the integral is Gauss and Legendre's sum.
-
-    Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        ids: int `[T]`, all real tokens.
-        baseline_ids: int `[T]`, what the text is compared with.
-        target: the class whose score is explained.
-        steps: points of the sum.
-
-    Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), section 3, equation 1;
-        the completeness that the gap measures is its proposition 1.
-    """
-    embed = model.get_input_embeddings()
-    start, end = (tf.cast(embed(tf.constant(x)), tf.float32) for x in (baseline_ids, ids))
-    points, weights = np.polynomial.legendre.leggauss(steps)
-    points, weights = (points + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
-    total = tf.zeros_like(end)
-    for first in range(0, steps, _POINTS_AT_ONCE):
-        some = slice(first, first + _POINTS_AT_ONCE)
-        way = tf.constant(points[some, None, None], tf.float32)
-        _, gradients = _score_and_gradients(model, start + way * (end - start), target)
-        total += tf.einsum("s,std->td", tf.constant(weights[some], tf.float32), gradients)
-    (baseline_score, score), _ = _score_and_gradients(model, tf.stack([start, end]), target)
-    tokens = tf.reduce_sum(total * (end - start), axis=1).numpy().astype(np.float64)
-    return Attribution(tokens, float(score), float(baseline_score), steps)
-
-
-def _score_and_gradients(model, embeds: tf.Tensor, target: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The class's score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`."""
-    inputs = {"inputs_embeds": embeds, "attention_mask": tf.ones(tf.shape(embeds)[:2], tf.int32)}
-    with tf.GradientTape() as tape:
-        tape.watch(embeds)
-        logits = model(inputs, padding_free=False, training=False).logits
-        score = scores(model.config, logits)[:, target]
-    return score, tf.cast(tape.gradient(score, embeds), tf.float32)

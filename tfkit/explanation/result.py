@@ -71,8 +71,24 @@ class Explanation:
         return {**dataclasses.asdict(self), "words": [word._asdict() for word in self.words]}
 
     def html(self) -> str:
-        """A page that needs no other file."""
-        return as_html(self)
+        """A page that needs no other file: the text with its words coloured, and a table of the
+        most decisive ones.
+        """
+        largest = _largest(self)
+        texts = [
+            [
+                {
+                    "text": text,
+                    "strength": word and abs(word.attribution) / largest,
+                    "kind": "for" if word and word.attribution >= 0 else "against",
+                    "attribution": word and word.attribution,
+                }
+                for text, word in pieces
+            ]
+            for pieces in _pieces(self)
+        ]
+        top = [{**w._asdict(), "strength": abs(w.attribution) / largest} for w in self.top(12)]
+        return render("explanation.html", why=self, texts=texts, top=top)
 
     def save_html(self, path: str | os.PathLike) -> Path:
         """Writes that page, whole or not at all."""
@@ -85,7 +101,7 @@ class Explanation:
 
 
 def as_table(why: Explanation) -> str:
-    """A word a line, with its share of the score and a bar."""
+    """One word per line, with its attribution and a bar."""
     largest = _largest(why)
     lines = [*_summary(why), ""]
     for word in why.words:
@@ -109,25 +125,6 @@ def as_ansi(why: Explanation) -> str:
         painted.append(line if part == 0 else f"— {line}")
     listed = [f"{word.attribution:+.4f}  {word.text}" for word in why.top(5)]
     return "\n".join([*_summary(why), "", *painted, "", "Most decisive:", *listed])
-
-
-def as_html(why: Explanation) -> str:
-    """A page: the text with its words coloured, and a table of the most decisive ones."""
-    largest = _largest(why)
-    texts = [
-        [
-            {
-                "text": text,
-                "share": None if word is None else abs(word.attribution) / largest,
-                "kind": "for" if word and word.attribution >= 0 else "against",
-                "attribution": None if word is None else word.attribution,
-            }
-            for text, word in pieces
-        ]
-        for pieces in _pieces(why)
-    ]
-    top = [{**word._asdict(), "share": abs(word.attribution) / largest} for word in why.top(12)]
-    return render("explanation.html", why=why, texts=texts, top=top)
 
 
 def _summary(why: Explanation) -> list[str]:
@@ -158,9 +155,9 @@ def _pieces(why: Explanation) -> Iterator[list[tuple[str, Word | None]]]:
         yield [(piece, word) for piece, word in [*pieces, (text[place:], None)] if piece]
 
 
-def _painted(text: str, share: float) -> str:
-    colours = _FOR if share > 0 else _AGAINST
-    level = round(abs(share) * len(colours))
+def _painted(text: str, strength: float) -> str:
+    colours = _FOR if strength > 0 else _AGAINST
+    level = round(abs(strength) * len(colours))
     if level == 0:
         return text
     return f"\033[48;5;{colours[level - 1]};38;5;16m{text}\033[0m"

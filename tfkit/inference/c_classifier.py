@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,22 +23,17 @@ from tfkit.checkpoints.matching import Match
 from tfkit.hub import HubOptions
 from tfkit.inference import c_library
 from tfkit.inference.batching import MAX_TOKENS, Tokens, answer, best, finite
-from tfkit.inference.cache import GRAPHS, MOST, digests, graph_folder, used
+from tfkit.inference.cache import GRAPHS, MOST, graph_folder, read
 from tfkit.utils.console import quiet_libraries
-from tfkit.utils.files import forget, forget_oldest, sealed, staged, unsealed
+from tfkit.utils.files import forget, forget_oldest, sealed, staged
 from tfkit.utils.processes import check_threads, start_threads
 
-_DESCRIPTION = "graph"  # the file beside the SavedModel that says what goes in and out
+_GRAPH = "saved_model.pb"
+_DESCRIPTION = "graph"  # the file beside it that says what goes in and out
 
 
 class CClassifier:
-    """A graph, loaded, with the weights that it is given at each run.
-
-    Args:
-        session: with the graph.
-        described: what `save` wrote of it.
-        match: the checkpoint's weights.
-    """
+    """A loaded graph with what `save` wrote of it, and the weights that each run is given."""
 
     max_tokens = MAX_TOKENS
 
@@ -66,8 +62,7 @@ class CClassifier:
             name: (c_library.INT32, value.shape, value.astype(np.int32).tobytes())
             for name, value in (("ids", ids), ("lengths", lengths))
         }
-        (scores,) = self._ask("scores", feeds, ("scores",), np.float32, self._weights)
-        return scores
+        return self._ask("scores", feeds, ("scores",), np.float32, self._weights)[0]
 
     def _ask(self, signature: str, feeds: dict, fetches: Sequence[str], dtype, held=None) -> list:
         check_threads()
@@ -102,7 +97,6 @@ def load(name: str, max_length: int | None) -> CClassifier | None:
         or any(match.misshapen(path, tuple(shape)) for path, shape, _ in described["weights"])
     ):
         return None
-    used(folder)
     try:
         library, *ops = c_library.libraries()
         with quiet_libraries():
@@ -116,13 +110,16 @@ def load(name: str, max_length: int | None) -> CClassifier | None:
 def _description(folder: Path) -> dict | None:
     """What the graph in `folder` says of itself, if it is there and whole; else it is dropped."""
     with contextlib.suppress(OSError):
-        content = unsealed((folder / _DESCRIPTION).read_bytes())
-        if content is not None:
-            described = json.loads(content)
-            if described["files"] == digests(folder, but=_DESCRIPTION):
-                return described
+        content = read(folder / _DESCRIPTION, used=folder)
+        described = content and json.loads(content)
+        if described and described["graph"] == _digest(folder):
+            return described
     forget(folder)
     return None
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / _GRAPH).read_bytes()).hexdigest()
 
 
 def save(model, tokenizer, name: str, max_length: int | None) -> None:
@@ -185,7 +182,9 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
         function = tf.function(functools.partial(tokens, tokenize), autograph=False)
         functions[f"tokens{parts}"] = function.get_concrete_function(*texts)
     tf.saved_model.save(module, str(folder), signatures=functions)
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for path in set(folder.iterdir()) - {folder / _GRAPH}:  # no weights, and what no loader reads
+        forget(path)
+    saved = saved_model_pb2.SavedModel.FromString((folder / _GRAPH).read_bytes())
     signatures = {
         name: {
             side: {key: info.name for key, info in getattr(signature, side).items()}
@@ -199,6 +198,6 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
         "rows": [dataclasses.asdict(row) for row in rows],
         "weights": [[path, list(v.shape), name] for path, v, name in zip(paths, variables, fed)],
         "labels": [model.config.id2label[number] for number in range(model.config.num_labels)],
-        "files": digests(folder, but=_DESCRIPTION),
+        "graph": _digest(folder),
     }
     (folder / _DESCRIPTION).write_bytes(sealed(json.dumps(described).encode()))

@@ -1,11 +1,10 @@
 """Runs a SavedModel as TF Serving's C++ does: TensorFlow's C library, and no TensorFlow in Python.
 
-`tfkit.inference.served_model.ServedModel` starts it as a script of its own, with the libraries to
-load and the SavedModel's folder as arguments. It imports neither TensorFlow nor tfkit nor numpy, so
-that nothing but the C++ loader and session stands between a request and the graph. Requests come
-pickled and numbered on standard input. They run side by side, as in a server, and are answered on
-standard output in the order in which they end. `tfkit.inference.c_classifier` takes the session
-alone, to answer without the seconds that importing TensorFlow takes.
+`tfkit.inference.served_model.ServedModel` starts it as a script, with the libraries to load and the
+SavedModel's folder as arguments. It imports neither TensorFlow nor tfkit nor numpy, so that nothing
+but the C++ loader and session stands between a request and the graph. Requests come pickled and
+numbered on standard input, run side by side, and are answered on standard output as they end.
+`tfkit.inference.c_classifier` takes the session alone.
 
 A tensor travels as `(type, shape, data)`: the number of its C type; data is a list of byte
 strings for strings, else the raw bytes. Source: TensorFlow, `tensorflow/c/c_api.h`.
@@ -68,7 +67,7 @@ _FUNCTIONS = {
     "TF_LoadLibrary": (c_void_p, [c_char_p, c_void_p]),
     "TF_LoadSessionFromSavedModel": (
         c_void_p,
-        [c_void_p, c_void_p, c_char_p, POINTER(c_char_p), c_int, c_void_p, c_void_p, c_void_p],
+        [c_void_p] * 2 + [c_char_p, POINTER(c_char_p), c_int] + [c_void_p] * 3,
     ),
     "TF_GraphOperationByName": (c_void_p, [c_void_p, c_char_p]),
     "TF_SessionRun": (
@@ -113,15 +112,9 @@ class Session:
             self._check(status)
         self._graph = self._c.TF_NewGraph()
         tags, status = (c_char_p * 1)(b"serve"), self._c.TF_NewStatus()
+        options, path = self._c.TF_NewSessionOptions(), folder.encode()
         self._session = self._c.TF_LoadSessionFromSavedModel(
-            self._c.TF_NewSessionOptions(),
-            None,
-            folder.encode(),
-            tags,
-            1,
-            self._graph,
-            None,
-            status,
+            options, None, path, tags, 1, self._graph, None, status
         )
         self._check(status)
 
@@ -140,20 +133,8 @@ class Session:
         values = (c_void_p * len(feeds))(*own, *held.values())
         outputs = (Output * len(fetches))(*map(self._output, fetches))
         results, status = (c_void_p * len(fetches))(), self._c.TF_NewStatus()
-        self._c.TF_SessionRun(
-            self._session,
-            None,
-            inputs,
-            values,
-            len(feeds),
-            outputs,
-            results,
-            len(fetches),
-            None,
-            0,
-            None,
-            status,
-        )
+        fed, fetched = (inputs, values, len(feeds)), (outputs, results, len(fetches))
+        self._c.TF_SessionRun(self._session, None, *fed, *fetched, None, 0, None, status)
         for tensor in own:
             self._free(tensor)
         self._check(status)
@@ -181,17 +162,16 @@ class Session:
         if kind != STRING:
             ctypes.memmove(at, data, size)
             return tensor
-        for place, text in enumerate(data):
-            self._c.TF_StringInit(at + place * _BYTES_OF_A_TSTRING)
-            self._c.TF_StringCopy(at + place * _BYTES_OF_A_TSTRING, text, len(text))
+        for place, text in zip(self._strings(tensor), data):
+            self._c.TF_StringInit(place)
+            self._c.TF_StringCopy(place, text, len(text))
         return tensor
 
     def _value(self, tensor: int) -> tuple:
         c = self._c
         shape = tuple(c.TF_Dim(tensor, axis) for axis in range(c.TF_NumDims(tensor)))
-        kind = c.TF_TensorType(tensor)
+        kind, size = c.TF_TensorType(tensor), c.TF_TensorByteSize(tensor)
         if kind != STRING:
-            size = c.TF_TensorByteSize(tensor)
             return kind, shape, ctypes.string_at(c.TF_TensorData(tensor), size)
         texts = [
             ctypes.string_at(c.TF_StringGetDataPointer(at), c.TF_StringGetSize(at))
@@ -199,10 +179,9 @@ class Session:
         ]
         return kind, shape, texts
 
-    def _strings(self, tensor: int) -> list[int]:
-        at = self._c.TF_TensorData(tensor)
-        size = self._c.TF_TensorByteSize(tensor)
-        return [at + place for place in range(0, size, _BYTES_OF_A_TSTRING)]
+    def _strings(self, tensor: int) -> range:
+        at, size = self._c.TF_TensorData(tensor), self._c.TF_TensorByteSize(tensor)
+        return range(at, at + size, _BYTES_OF_A_TSTRING)
 
     def _free(self, tensor: int):
         if self._c.TF_TensorType(tensor) == STRING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import platform
 import time
@@ -49,10 +50,9 @@ class Latency:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """What was measured of one precision.
+    """What was measured of one `precision`.
 
     Attributes:
-        precision: "float32", "bfloat16" or "int8".
         texts_per_second: all texts in one call, raw strings to scores; of the fastest call.
         tokens_per_second: the same in tokens, special tokens included.
         p50, p99: seconds for a single text.
@@ -80,9 +80,10 @@ def latency(answer: Answer, columns: Sequence[Sequence[str]], batch_size: int = 
         for start in range(0, len(rows), batch_size)
     ]
     times, batch_times = (_times(answer, inputs, _SECONDS) for inputs in (single, batches))
+    median, p95 = (1e3 * np.percentile(times, [50, 95])).tolist()
     return Latency(
-        median_ms=1e3 * float(np.median(times)),
-        p95_ms=1e3 * float(np.percentile(times, 95)),
+        median_ms=median,
+        p95_ms=p95,
         texts_per_second=batch_size / float(np.median(batch_times)),
         batch_size=batch_size,
         texts=len(times),
@@ -93,36 +94,20 @@ def latency(answer: Answer, columns: Sequence[Sequence[str]], batch_size: int = 
 def speeds(
     model, tokenizer, texts: Sequence[str], precisions: Sequence[str], *, seconds: float = 5.0
 ) -> list[Speed]:
-    """Times a classifier on texts, in each precision in turn.
-
-    Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        tokenizer: its tokenizer.
-        texts: at least one.
-        precisions: some of `tfkit.inference.text_model.PRECISIONS`.
-        seconds: about how long each of the two measurements of a precision takes.
+    """Times a classifier on texts, in each of `tfkit.inference.text_model.PRECISIONS` that is asked
+    for; each of two measurements of a precision takes about so many seconds.
     """
     asked = TextModel(model, tokenizer)
     lengths = asked.tokens(texts).lengths
     work, rate = flops(model.config, lengths), product_rate(model.config)
     found = []
     for precision in precisions:
-
-        def scores(some, precision=precision):
-            return asked.scores(some, precision=precision)
-
+        scores = functools.partial(asked.scores, precision=precision)
         whole = min(_times(scores, itertools.repeat(texts), seconds))
         single = _times(scores, itertools.cycle([text] for text in texts), seconds)
-        found.append(
-            Speed(
-                precision=precision,
-                texts_per_second=len(texts) / whole,
-                tokens_per_second=int(lengths.sum()) / whole,
-                p50=float(np.median(single)),
-                p99=float(np.percentile(single, 99)),
-                share=work / whole / rate,
-            )
-        )
+        p50, p99 = np.percentile(single, [50, 99]).tolist()
+        per_second = len(texts) / whole, int(lengths.sum()) / whole
+        found.append(Speed(precision, *per_second, p50, p99, share=work / whole / rate))
     return found
 
 

@@ -144,43 +144,36 @@ class TextModel:
         return answer(texts, self._tokenize(), run, batch_size=batch_size, width=width)
 
     def _tokenize(self, max_length: int | None = None) -> Callable[[Sequence], Tokens]:
-        if max_length is None:
-            max_length = self.max_length
-        else:
-            max_length = token_limit(self.model, self.tokenizer, max_length)
+        limit = self.max_length
+        if max_length is not None:
+            limit = token_limit(self.model, self.tokenizer, max_length)
 
         def tokenize(columns: Sequence[Sequence[bytes]]) -> Tokens:
             pairs, version = len(columns) == 2, (self.tokenizer, self.tokenizer.revision)
-            graph = self._once(
-                ("tokenizer", version, max_length, pairs),
-                lambda: TokenizerGraph(self.tokenizer, max_length, pairs, self._compiled),
-            )
-            return graph(columns)
+            made = (TokenizerGraph, self.tokenizer, limit, pairs, self._compiled)
+            return self._once(("tokenizer", version, limit, pairs), *made)(columns)
 
         return tokenize
 
     def _runtime(self, *choice: str | None):
         version = self.model, getattr(self.model, "generation", 0)
-        return self._once(
-            ("runtime", version, *choice),
-            lambda: _runtime(self.model, *choice, compiled=self._compiled),
-        )
+        key = ("runtime", version, *choice)
+        return self._once(key, _runtime, self.model, *choice, self._compiled)
 
-    def _once(self, key: tuple, make: Callable):
+    def _once(self, key: tuple, make: Callable, *arguments):
         """What `make` gives, made for the first caller alone, whom others wait for. What was made
         of an earlier version, the key's second part, is forgotten.
         """
         if (found := self._made.get(key)) is None:
             with self._making:
+                for old in [old for old in self._made if old[0] == key[0] and old[1] != key[1]]:
+                    del self._made[old]
                 if (found := self._made.get(key)) is None:
-                    for old in [old for old in self._made if old[0] == key[0]]:
-                        if old[1] != key[1]:
-                            del self._made[old]
-                    self._made[key] = found = make()
+                    self._made[key] = found = make(*arguments)
         return found
 
 
-def _runtime(model, precision: str | None, library: str | None, *, compiled: bool):
+def _runtime(model, precision: str | None, library: str | None, compiled: bool):
     """What computes logits in a precision, and how many tokens at once."""
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(
