@@ -85,24 +85,16 @@ _Classifier = tuple[dict, Callable[[list[Sequence[str]], str], object]]
 
 
 def _model(options) -> _Classifier:
-    from tfkit import pipeline
-    from tfkit.inference.text_model import PRECISIONS
+    from tfkit.inference.batching import rows_of
+    from tfkit.inference.text_model import PRECISIONS, TextModel
 
     dtype = {"dtype": PRECISIONS[options.precision]} if options.precision else {}
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options), **dtype)
-    classify = pipeline(
-        model=model,
-        tokenizer=tokenizer,
-        precision=options.precision,
-        runtime=options.runtime,
-        batch_size=options.batch_size,
-        max_length=options.max_length,
-        function_to_apply="none",
-    )
+    computed = {"precision": options.precision, "runtime": options.runtime}
+    asked = TextModel(model, tokenizer, options.max_length, **computed)
 
     def logits(columns, problem_type):
-        rows = [dict(zip(("text", "text_pair"), row)) for row in zip(*columns)]
-        return classify.scores(rows)
+        return asked.logits(rows_of(columns), batch_size=options.batch_size)
 
     return {"names": model.config.id2label, "problem_type": model.config.problem_type}, logits
 

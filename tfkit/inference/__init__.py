@@ -1,6 +1,7 @@
-"""From texts to answers: a pipeline, batches without padding, and what computes them.
+"""From texts to answers.
 
-A runtime takes texts as tokens laid end to end, without padding, and gives their logits: a
-TensorFlow graph of the Keras model, LiteRT, or TensorFlow's C library, which needs none of the
-seconds that importing TensorFlow takes.
+`text_model` has a model with its tokenizer; `pipelines` have Hugging Face's face of it. `batching`
+turns texts into unpadded batches, which `graph` (the Keras model in TensorFlow), `litert` and
+`c_classifier` (TensorFlow's C library, which needs none of the seconds that importing TensorFlow
+takes) compute. `cache` has what is converted; `speed` measures.
 """

@@ -19,7 +19,7 @@ MAX_TOKENS = 1024
 
 
 class Tokens(NamedTuple):
-    """Tokens of B texts, special tokens included, laid end to end.
+    """Unpadded tokens of B texts, special tokens included.
 
     Attributes:
         ids: int32 `[N]`.
@@ -50,7 +50,7 @@ def answer(
     Args:
         texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
         tokenize: one or two columns of texts in UTF-8 -> their tokens.
-        run: tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,…]`. Its
+        run: unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,…]`. Its
             `max_tokens` are the most of a batch.
         width: of an answer, where there are no texts to tell it.
         batch_size: the most texts of a batch; None leaves it to their tokens.

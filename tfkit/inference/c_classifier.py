@@ -57,7 +57,7 @@ class CClassifier:
         return Tokens(*self._ask(f"tokens{len(columns)}", texts, ("ids", "lengths"), np.int32))
 
     def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> scores `[B,C]`."""
+        """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> scores `[B,C]`."""
         feeds = {
             name: (c_library.INT32, value.shape, value.astype(np.int32).tobytes())
             for name, value in (("ids", ids), ("lengths", lengths))

@@ -1,4 +1,4 @@
-"""Tokenizer and model as TensorFlow functions of texts that lie end to end, without padding."""
+"""Tokenizer and model as TensorFlow functions of unpadded batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _making = threading.Lock()
 
 
 class TokenizerGraph:
-    """A tokenizer as one graph from strings to tokens without padding.
+    """A tokenizer as one graph from strings to unpadded tokens.
 
     Args:
         tokenizer: a `DistilBertTokenizer`.
@@ -65,7 +65,7 @@ class ModelGraph:
             self._function = tf.function(self._function, input_signature=signature)
 
     def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,…]`."""
+        """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,…]`."""
         check_threads()
         return self._function(ids, lengths).numpy()
 
@@ -84,7 +84,7 @@ def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
 
 
 def logits_of(model, ids, lengths):
-    """Tokens end to end, int32 `[N]`, and how many each text has, `[B]` -> logits `[B,C]`."""
+    """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> logits `[B,C]`."""
     if isinstance(model, TFPreTrainedModel):
         batch = {"input_ids": ids, "lengths": lengths}
     else:

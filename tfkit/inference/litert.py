@@ -37,7 +37,6 @@ class LiteRTModel:
     Args:
         model: a `TFDistilBertForSequenceClassification` in float32.
         precision: "float32" or "int8": of the copy's weights, and of what is multiplied with them.
-        threads: of the interpreter; by default as many as this process may run on.
 
     Raises:
         ImportError: LiteRT is not installed.
@@ -48,7 +47,7 @@ class LiteRTModel:
     # attention grows with the square.
     max_tokens = 128
 
-    def __init__(self, model, precision: str, threads: int | None = None):
+    def __init__(self, model, precision: str):
         try:
             litert = importlib.import_module(_LITERT)
         except ImportError:
@@ -66,14 +65,13 @@ class LiteRTModel:
         self._positions = _shared_array(embeddings.position_embeddings.embeddings)
         # It has to outlive the interpreter, which reads it.
         self._content = converted(model, precision, convert)
-        self._interpreter = litert.Interpreter(
-            model_content=self._content, num_threads=threads or available_cpus()
-        )
+        options = {"model_content": self._content, "num_threads": available_cpus()}
+        self._interpreter = litert.Interpreter(**options)
         self._run = self._interpreter.get_signature_runner()
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
 
     def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Tokens laid end to end, int32 `[N]`, and how many each text has, `[B]` -> `[B,C]`."""
+        """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,C]`."""
         firsts = (np.cumsum(lengths) - lengths).astype(np.int32)
         places = np.arange(len(ids), dtype=np.int32) - np.repeat(firsts, lengths)
         x = self._words[ids] + self._positions[places]
@@ -97,9 +95,8 @@ _FAR = -1e9
 
 
 class PackedRow:
-    """N tokens of several texts, end to end: every one real, each text blind to the others.
-
-    What `tfkit.layers.padded_batch.PaddedBatch` does, in operators that LiteRT runs at any N.
+    """As `tfkit.layers.padded_batch.PaddedBatch` for N tokens of texts end to end, all of them
+    real, in operators that LiteRT runs at any N.
 
     Args:
         bias: what is added to the attention scores, float32 `[1, 1, N, N]`, see `row_bias`.

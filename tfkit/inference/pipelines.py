@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tfkit.inference.batching import best
 from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.distilbert import TFDistilBertForSequenceClassification
@@ -83,7 +82,7 @@ class TextClassificationPipeline(TextModel):
         batch_size: the most texts of a batch. By default their tokens alone limit it: memory grows
             with those, and so does the time.
         max_length: tokens after which a text is cut; by default what model and tokenizer allow.
-        top_k: how many labels a text; None gives all, and the default the best alone.
+        top_k: how many labels per text; None gives all, and the default the best alone.
         function_to_apply: one of `FUNCTIONS`; by default what the model's `problem_type` says.
         return_all_scores: an older word for `top_k=None`.
         precision: what to answer in. None takes the model as it is; "float32" and "bfloat16" a
@@ -143,7 +142,7 @@ class TextClassificationPipeline(TextModel):
 
         Returns: as Hugging Face does. A dict `{"label": …, "score": …}` for each text, in a list
             also for a single string; of a single pair, the dict alone. With `top_k`, a list of
-            such dicts a text, best first: of a single text that list alone when the call says
+            such dicts per text, best first: of a single text that list alone when the call says
             `top_k`, in a list when the pipeline does.
 
         Raises:
@@ -153,8 +152,7 @@ class TextClassificationPipeline(TextModel):
         options = drop_ignored(options, PIPELINE)
         single, asked = isinstance(texts, (str, dict)), top_k != -1
         top_k = None if return_all_scores else top_k if asked else self.top_k
-        scores = self.scores([texts] if single else list(texts), **options)
-        answers: list = [best(row, self.model.config.id2label, top_k) for row in scores]
+        answers = self.answers([texts] if single else list(texts), top_k=top_k, **options)
         if top_k == -1:
             answers = [answer[0] for answer in answers]
         return answers[0] if single and (asked or isinstance(texts, dict)) else answers
@@ -167,10 +165,8 @@ class TextClassificationPipeline(TextModel):
         function_to_apply: str | None = None,
         **options,
     ) -> np.ndarray:
-        """Scores of every class, float32 `[B,C]`, in the order of `texts`.
-
-        The options are those of the constructor, for this call: also `max_length`, `precision` and
-        `runtime`.
+        """Scores of every class, float32 `[B,C]`, in the order of `texts`. Options are those of the
+        constructor, for this call: also `max_length`, `precision` and `runtime`.
 
         Raises:
             TypeError: something is not a string.

@@ -80,9 +80,7 @@ class TextModel:
         self._runtime(precision, runtime)
 
     def encode(self, text: str, text_pair: str | None = None):
-        """What the tokenizer says of one text, or a pair: a `BatchEncoding` of one row, and more
-        rows for what is cut off.
-        """
+        """A `BatchEncoding` of one text, or a pair, with further rows for what is cut off."""
         texts = [text] if text_pair is None else [text, text_pair]
         options = {"truncation": True, "return_overflowing_tokens": True}
         return self.tokenizer(*([part] for part in texts), max_length=self.max_length, **options)

@@ -1,0 +1,72 @@
+"""`TextModel` answers as the model does on each text alone, whatever shares a batch."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit.inference.text_model import TextModel
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+TEXTS = ["good", "bad bad bad", "", {"text": "bad", "text_pair": "good good"}, "good " * 40]
+
+
+@pytest.fixture(scope="module")
+def parts():
+    keras.utils.set_random_seed(0)
+    config = DistilBertConfig(
+        vocab_size=7, dim=8, n_heads=2, n_layers=2, hidden_dim=16, num_labels=3,
+        initializer_range=1.0, max_position_embeddings=16,
+    )  # fmt: skip
+    return TFDistilBertForSequenceClassification(config), DistilBertTokenizer(WORDS)
+
+
+def alone(parts, text):
+    """What the model itself says of one text, with hidden states."""
+    model, tokenizer = parts
+    texts = text.values() if isinstance(text, dict) else [text]
+    options = {"truncation": True, "max_length": 16, "return_tensors": "tf"}
+    batch = tokenizer(*([part] for part in texts), **options)
+    return batch["input_ids"][0], model(batch, output_hidden_states=True, padding_free=False)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_tokens_logits_and_embeddings_are_those_of_each_text_alone(parts, compiled):
+    asked = TextModel(*parts, compiled=compiled)
+    tokens, logits, embeddings = (f(TEXTS) for f in (asked.tokens, asked.logits, asked.embeddings))
+    ids = np.split(tokens.ids, np.cumsum(tokens.lengths)[:-1])
+    for place, text in enumerate(TEXTS):
+        expected_ids, outputs = alone(parts, text)
+        np.testing.assert_array_equal(ids[place], expected_ids)
+        np.testing.assert_allclose(logits[place], outputs.logits[0], atol=1e-5)
+        expected = tf.reduce_mean(outputs.hidden_states[-1][0], axis=0)
+        np.testing.assert_allclose(embeddings[place], expected, atol=1e-5)
+    assert asked.logits([]).shape == (0, 3)
+
+
+def test_progress_counts_every_text(parts):
+    counted = []
+    TextModel(*parts, compiled=False).logits(TEXTS, batch_size=2, progress=counted.append)
+    assert sum(counted) == len(TEXTS) and max(counted) <= 2
+
+
+def test_any_keras_model_of_token_ids(parts):
+    inputs = {name: keras.Input((None,), name=name) for name in ("input_ids", "attention_mask")}
+    total = keras.ops.sum(inputs["input_ids"] * inputs["attention_mask"], axis=1, keepdims=True)
+    asked = TextModel(keras.Model(inputs, total), parts[1], 16)
+    assert asked.logits(["good bad", "good"]).tolist() == [[2 + 5 + 6 + 3], [2 + 5 + 3]]
+
+
+def test_weights_may_change_and_so_may_the_model(parts):
+    keras.utils.set_random_seed(1)
+    model = TFDistilBertForSequenceClassification(parts[0].config)
+    asked = TextModel(model, parts[1])
+    before = asked.logits(["good"])
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    assert np.abs(asked.logits(["good"]) - before).max() > 1e-3
+    model.resize_token_embeddings(9)
+    _, outputs = alone((model, parts[1]), "good")
+    np.testing.assert_allclose(asked.logits(["good"]), outputs.logits, atol=1e-5)
