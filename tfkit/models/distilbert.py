@@ -153,12 +153,12 @@ class _DistilBert(TFPreTrainedModel):
         attention_mask=None,
         inputs_embeds=None,
         position_ids=None,
-        lengths=None,
         labels=None,
         output_hidden_states=None,
         output_attentions=None,
         padding_free=None,
         training=None,
+        lengths=None,
     ):
         named = {
             "input_ids": None,
