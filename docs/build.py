@@ -78,15 +78,23 @@ def _entries(body: list[ast.stmt], owner: str = "") -> list[Entry]:
     return [Entry(node, owner) for node in public if ast.get_docstring(node)]
 
 
+def page_of(module: str) -> str:
+    """Where a module is described: a private one with the room that it is in."""
+    return module.partition("._")[0]
+
+
 def modules(package: Path = PACKAGE) -> dict[str, ast.Module]:
-    """Name -> syntax tree, of every module that documents something public."""
+    """Name -> syntax tree of every page's module, with what private ones of that room define."""
     found = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package.parent).with_suffix("").parts
-        parts = parts[:-1] if parts[-1] == "__init__" else parts
-        if not any(part.startswith("_") for part in parts):
-            found[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
+    for path in sorted(package.rglob("*.py"), key=lambda path: (path.name != "__init__.py", path)):
+        name = ".".join(path.relative_to(package.parent).with_suffix("").parts)
+        name = name.removesuffix(".__init__")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if page_of(name) == name:
+            found[name] = tree
+        else:
+            found[page_of(name)].body += tree.body
+    return dict(sorted(found.items()))
 
 
 def build(folder: Path) -> list[Path]:

@@ -14,19 +14,24 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Page name -> its HTML."""
+def builder():
     spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build.py")
-    builder = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(builder)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages(builder, tmp_path_factory):
+    """Page name -> its HTML."""
     written = builder.build(tmp_path_factory.mktemp("docs"))
     assert written[0].name == "index.html"
     return {path.name: path.read_text(encoding="utf-8") for path in written}
 
 
 @pytest.mark.parametrize("name", tfkit._HOMES)
-def test_every_public_name_is_described(pages, name):
-    text = pages[f"{tfkit._HOMES[name]}.html"]
+def test_every_public_name_is_described(builder, pages, name):
+    text = pages[f"{builder.page_of(tfkit._HOMES[name])}.html"]
     aliased = name == "DistilBertTokenizerFast"  # the same class under Hugging Face's second name
     assert aliased or f'id="{name}"' in text
 
@@ -46,3 +51,9 @@ def test_arguments_examples_and_methods_are_there(pages):
     inherits = 'Inherits from <a href="tfkit.models.hf_model.html#TFPreTrainedModel">'
     assert inherits in pages["tfkit.models.distilbert.html"]
     assert "&gt;&gt;&gt; config = DistilBertConfig(" in pages["tfkit.models.config.html"]
+
+
+@pytest.mark.parametrize("room", tfkit._ROOMS)
+def test_public_functions_of_private_modules_are_described_with_their_room(pages, room):
+    described = set(re.findall(r'id="(\w+)"', "".join(pages.values())))
+    assert set(getattr(tfkit, room).__all__) <= described
