@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.tasks.compatibility import check_task
 from tfkit.utils.strings import listed
 
-AnyEvaluation = Evaluation | MultiLabelEvaluation | RegressionEvaluation
+# Which of the three it is follows from the labels, which no type checker reads.
+AnyEvaluation = Any if TYPE_CHECKING else Evaluation | MultiLabelEvaluation | RegressionEvaluation
 
 _SCORES: dict[str, Callable[..., AnyEvaluation]] = {
     "single_label_classification": score_single_label,

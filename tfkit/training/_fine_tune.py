@@ -21,7 +21,7 @@ from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.class_weights import class_weights
 from tfkit.training.optimizers import adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
-from tfkit.training.trainer import Loop
+from tfkit.training.trainer import History, Loop
 
 
 def fine_tune(
@@ -36,7 +36,7 @@ def fine_tune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: str | int = "auto",
     **changes,
-) -> keras.callbacks.History:
+) -> History:
     """Trains a classifier on raw texts; with `validation`, ends with a good epoch's weights.
 
     It is the best one or, of a figure such as accuracy, the last that is as good, see `KeepBest`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -10,9 +11,18 @@ import tensorflow as tf
 from tfkit.data.pipeline import Epochs
 from tfkit.training.callbacks.progress import Progress
 
+if TYPE_CHECKING:
+    from tfkit.training.recipe import Recipe
+
 
 class History(keras.callbacks.History):
-    """Keras' own, whose state a file of `Checkpoints` holds."""
+    """Keras' own, whose state a file of `Checkpoints` holds.
+
+    Attributes:
+        recipe: set by `fine_tune`.
+    """
+
+    recipe: Recipe
 
     def get_state(self) -> tuple[dict, list]:
         return {"epoch": self.epoch, "history": self.history}, []
@@ -69,7 +79,7 @@ class Loop:
         change: Callable | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: str | int = "auto",
-    ) -> keras.callbacks.History:
+    ) -> History:
         """Trains up to the end of the last epoch.
 
         Args:
