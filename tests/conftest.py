@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -34,6 +35,21 @@ def pytest_runtest_setup(item):
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+def pytest_collection_finish(session):
+    """The garbage collector looks at what tests make, not at the modules of three libraries."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """What TensorFlow keeps of a file's graphs costs no later file a collection: one took 15 s."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
