@@ -5,9 +5,16 @@ TEST_EXTRAS := mobile,plots,tensorboard,parquet,test,parity
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 SOURCES := .
 TEST_PROCESSES ?= 2
+# Files of tests stay whole, for they share models and exports, and begin in this order.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+# What a change most often breaks: the package as a whole, the checkpoints, parity, one of each way.
+CHECKED := tests/test_package.py tests/test_typing.py tests/test_docs.py tests/test_config.py \
+	tests/checkpoints tests/tasks tests/layers tests/parity/test_models.py \
+	tests/parity/test_tokenizer_ids.py tests/data/test_readers.py tests/inference/test_pipelines.py \
+	tests/test_shipped.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format docs clean
+.PHONY: help demo check test test-all lint format docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -16,11 +23,14 @@ help:  ## Show this list
 demo: $(VENV)/.demo-installed  ## Classify, fine-tune, evaluate, export and answer, on the small model
 	$(BIN)/tfkit demo
 
+check: lint  ## Run the linter and what a change most often breaks, in two minutes
+	$(PYTEST) $(CHECKED)
+
 test: lint  ## Run the linter and the tests
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(PYTEST)
 
 test-all: lint  ## Run the slow tests too
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/.test-installed  ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)
