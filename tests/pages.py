@@ -78,8 +78,13 @@ def run(page: Path) -> None:
         if language == "python":
             exec(compile(code, f"{page.name}, a python block", "exec"), names)
             continue
-        for line in code.replace("\\\n", " ").splitlines():
-            _command(page, shlex.split(line, comments=True))
+        run_commands(page, code)
+
+
+def run_commands(page: Path, code: str) -> None:
+    """Runs the commands of a block, one a line."""
+    for line in code.replace("\\\n", " ").splitlines():
+        _command(page, shlex.split(line, comments=True))
 
 
 def _command(page: Path, words: list[str]) -> None:

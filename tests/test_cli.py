@@ -141,10 +141,13 @@ def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch):
         written = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
         assert main(["predict", *texts, "--json", *model]) == 0
-        assert main(["explain", texts[1], "--json", *model]) == 0
-        *rows, why = written.getvalue().decode(encoding).split("\n", 3)
+        rows = written.getvalue().decode(encoding).splitlines()
         assert [json.loads(row)["text"] for row in rows] == said
-        assert json.loads(why)["texts"] == said[1:2]
+        if encoding == "ascii":  # the narrowest
+            written.truncate(0)
+            assert main(["explain", texts[1], "--json", *model]) == 0
+            why = written.getvalue().decode(encoding).strip("\x00")
+            assert json.loads(why)["texts"] == said[1:2]
         assert main(["predict", *texts, *model]) == 0
 
 
@@ -399,7 +402,8 @@ def test_benchmark_times_each_precision(trained, tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_the_process_leaves_nothing_half_written(tmp_path, monkeypatch, number):
-    before = signal.getsignal(number)
+    # What a shell that outlives its terminal has set is none of this test's.
+    outside = signal.signal(number, signal.SIG_DFL)
 
     def run(options):
         with staged(tmp_path) as stage:
@@ -408,10 +412,13 @@ def test_a_signal_that_ends_the_process_leaves_nothing_half_written(tmp_path, mo
             time.sleep(60)
 
     monkeypatch.setattr(data_command, "run", run)
-    with pytest.raises(SystemExit) as ended:
-        main(["data", "x.csv"])
-    assert ended.value.code == 128 + number
-    assert not list(tmp_path.iterdir()) and signal.getsignal(number) == before
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(["data", "x.csv"])
+        assert ended.value.code == 128 + number
+        assert not list(tmp_path.iterdir()) and signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, outside)
 
 
 def test_a_handler_of_the_caller_stays(monkeypatch):

@@ -1,11 +1,7 @@
-"""Every notebook runs from top to bottom, and is kept with its outputs.
-
-One whose metadata says `"tfkit": {"slow": true}` runs with the slow tests.
-"""
+"""Every notebook runs from top to bottom, and is kept with its outputs."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import nbformat
@@ -15,24 +11,18 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 
 
-def _slow(path: Path) -> bool:
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("tfkit", {}).get("slow")
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
-NOTEBOOKS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if _slow(path) else [])
-    for path in sorted(FOLDER.glob("*.ipynb"))
-]
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(FOLDER)}}
     NotebookClient(notebook, timeout=900, resources=resources).execute()
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_is_kept_as_it_ran_in_order(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)

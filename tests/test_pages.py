@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import pages
+from tfkit.cli import _parser
 from tfkit.training import recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,9 +23,10 @@ def stand_ins(tmp_path_factory):
     return folder
 
 
-# What the Korean pages run, the English ones and the notebooks run as well.
+# What the other pages say is tested where it belongs to; that they are right as printed shows in
+# their arguments here, and in the types of their Python in test_typing.py.
 RUN = [
-    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if ".ko." in page.name else [])
+    pytest.param(page, id=page.name, marks=[] if page.name == "README.md" else [pytest.mark.slow])
     for page in PAGES
 ]
 
@@ -36,6 +38,16 @@ def test_the_code_of_a_page_runs(page, stand_ins, tmp_path, monkeypatch):
     # Small files get many passes; that a command runs shows in a few.
     monkeypatch.setattr(recipe, "default_epochs", lambda examples, dim: 2)
     pages.run(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_are_commands_of_the_package(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = _parser()
+    monkeypatch.setattr(pages, "main", lambda words: parser.parse_args(words) and 0)
+    for language, code in pages.blocks(page):
+        if language == "sh":
+            pages.run_commands(page, code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -265,8 +265,13 @@ def test_an_interrupt_ends_the_process(everything, monkeypatch):
     monkeypatch.setattr(
         subprocess, "Popen", lambda *a, **k: children.append(popen(*a, **k)) or children[0]
     )
-    with pytest.raises(KeyboardInterrupt):
-        ServedModel(everything.path)
+    # In the background of a shell, interrupts are ignored.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ServedModel(everything.path)
+    finally:
+        signal.signal(signal.SIGINT, outside)
     assert children[0].poll() is not None
 
 

@@ -42,9 +42,9 @@ QUICK = {"signatures": ["text"], "warmup": (), "texts": TEXTS, "server_files": F
 
 
 @pytest.fixture(scope="module")
-def light(model, tokenizer, tmp_path_factory):
-    """A version of the model with one signature, which loads fast."""
-    return export.saved_model(model, tokenizer, tmp_path_factory.mktemp("light"), **QUICK).path
+def light(plain):
+    """A version of the model without warm-up, which loads fast."""
+    return plain.path
 
 
 @pytest.fixture(scope="module")

@@ -234,15 +234,15 @@ def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(plain,
     ],
 )
 def test_a_file_of_old_that_lets_a_request_end_the_server_is_warned_of(
-    everything, tmp_path, line, warned
+    plain, tmp_path, line, warned
 ):
-    shutil.copytree(everything.path, tmp_path / "1")
+    shutil.copytree(plain.path, tmp_path / "1")
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "batching.config").write_text(
         f"num_batch_threads {{ value: 2 }}\n{line}\n"
     )
     for act in (
-        lambda: write_server_files(tmp_path, everything.serving),
+        lambda: write_server_files(tmp_path, plain.serving),
         lambda: verify(tmp_path, texts=TEXTS),
     ):
         with warnings.catch_warnings(record=True) as caught:

@@ -178,7 +178,9 @@ def test_a_path_that_cannot_be_a_file_is_refused(model, tokenizer, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param("mixed_float16", marks=pytest.mark.slow), "mixed_bfloat16"]
+)
 def test_a_model_of_mixed_precision_is_exported_in_float32(tokenizer, tmp_path, dtype):
     model = classifier(dtype=dtype)
     path = tmp_path / "m.tflite"
@@ -205,7 +207,10 @@ def run_keras(model, tokenizer, texts):
     )
 
 
-@pytest.mark.parametrize("quantization", [None, "float16", "dynamic_int8"])
+@pytest.mark.parametrize(
+    "quantization",
+    [*(pytest.param(one, marks=pytest.mark.slow) for one in (None, "float16")), "dynamic_int8"],
+)
 def test_several_lengths_are_signatures_that_share_the_weights(tokenizer, tmp_path, quantization):
     model = classifier(dim=64, hidden_dim=256, vocab_size=4000)
     sizes = {}

@@ -137,15 +137,6 @@ def test_classes_of_one_name_are_told_apart_by_their_scores():
         module._class("bad", names, scores)
 
 
-def test_an_export_for_tokens_alone_has_its_times_from_the_warmup(model, tokenizer, tmp_path):
-    options = {"signatures": ["tokens"], "texts": ["good"], "server_files": False}
-    report = export.saved_model(model, tokenizer, tmp_path, **options)
-    assert report.serving.request_seconds > 0 and "nan" not in str(report)
-    shutil.rmtree(report.path / WARMUP_FILE.parent)
-    again = export.verify(tmp_path)
-    assert again.request_seconds is None and "nan" not in str(again)
-
-
 def test_a_warmup_request_that_fails_is_found(light, tmp_path):
     folder = tmp_path / "1"
     shutil.copytree(light, folder)

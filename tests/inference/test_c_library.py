@@ -57,7 +57,10 @@ def assert_alike(ours, theirs):
         )
 
 
-@pytest.mark.parametrize("kind", [None, "multi_label_classification", "regression"])
+@pytest.mark.parametrize(
+    "kind",
+    [None, "multi_label_classification", pytest.param("regression", marks=pytest.mark.slow)],
+)
 def test_the_answers_are_the_pipelines(tmp_path, kind):
     new_model(problem_type=kind).save_pretrained(tmp_path)
     DistilBertTokenizer(WORDS).save_pretrained(tmp_path)

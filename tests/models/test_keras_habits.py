@@ -308,9 +308,19 @@ def test_class_weights_weigh_the_loss(tiny_model):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"jit_compile": True}, {"steps_per_execution": 2}], ids=str
+    "loss, options",
+    [
+        (None, {}),
+        (None, {"steps_per_execution": 2}),
+        pytest.param(None, {"jit_compile": True}, marks=pytest.mark.slow),
+        ("sparse_categorical_crossentropy", {}),
+        pytest.param(
+            "sparse_categorical_crossentropy", {"steps_per_execution": 2}, marks=pytest.mark.slow
+        ),
+        ("sparse_categorical_crossentropy", {"jit_compile": True}),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("loss", [None, "sparse_categorical_crossentropy"])
 def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(tiny_config, loss, options):
     config = tiny_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
     model = TFDistilBertForSequenceClassification(config)

@@ -469,6 +469,10 @@ CHANGES = {
 }
 
 
+# BERT's inputs are DistilBERT's and one more.
+@pytest.mark.parametrize(
+    "model", ["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)], scope="module"
+)
 @pytest.mark.parametrize("name", CHANGES)
 def test_changes(model, name):
     changed = pair_of(model)

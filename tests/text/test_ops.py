@@ -20,11 +20,10 @@ THEIRS = (
 @pytest.mark.parametrize(
     "program, loaded",
     [
-        (OURS, "False"),
-        (f"{OURS}; {THEIRS}", "True"),
-        (f"{THEIRS}; {OURS}", "True"),
+        pytest.param(OURS, "False", id="ours alone", marks=pytest.mark.slow),
+        pytest.param(f"{OURS}; {THEIRS}", "True", id="ours, then tensorflow_text"),
+        pytest.param(f"{THEIRS}; {OURS}", "True", id="tensorflow_text, then ours"),
     ],
-    ids=["ours alone", "ours, then tensorflow_text", "tensorflow_text, then ours"],
 )
 def test_a_program_ends_well_with_and_without_tensorflow_text(program, loaded):
     code = f"{program}; import sys; print(words['input_ids'], 'tensorflow_text' in sys.modules)"

@@ -126,7 +126,9 @@ def fitted(optimizer, dtype=None, **options):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"dtype": "mixed_float16"}, {"jit_compile": True}], ids=str
+    "options",
+    [{}, {"dtype": "mixed_float16"}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)],
+    ids=str,
 )
 def test_a_model_learns_what_it_learns_with_keras(options, fused_steps):
     # Without clipping and with a large epsilon, for which the square of a repeated token's
