@@ -9,7 +9,8 @@ import pickle
 import pytest
 
 from tests.conftest import TINY
-from tfkit.models.config import AutoConfig, DistilBertConfig
+from tfkit.models.distilbert.config import DistilBertConfig
+from tfkit.models.families import AutoConfig
 
 
 def test_defaults_are_distilbert_base():
@@ -64,7 +65,7 @@ def test_frozen():
         ),
         ({"id2label": {"a": "b"}}, "`id2label` must map class ids to names; received {'a': 'b'}"),
         ({"dim": 10, "n_heads": 4}, "`n_heads` must divide `dim`.*n_heads=4, dim=10"),
-        ({"n_layers": 0}, "`n_layers` must be a whole number above 0; received 0"),
+        ({"n_layers": 0}, "`n_layers` must be a positive integer; received 0"),
         ({"vocab_size": "many"}, "`vocab_size`.*received 'many'"),
         ({"dropout": 1.5}, "`dropout` must be a rate.*received 1.5"),
         ({"num_labels": 3, "id2label": {0: "a"}}, "`num_labels` is 3.*names 1 classes"),

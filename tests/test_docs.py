@@ -49,8 +49,8 @@ def test_arguments_examples_and_methods_are_there(pages):
     assert 'id="TFPreTrainedModel.from_pretrained"' in text
     assert "<dt>ignore_mismatched_sizes</dt>" in text
     inherits = 'Inherits from <a href="tfkit.models.hf_model.html#TFPreTrainedModel">'
-    assert inherits in pages["tfkit.models.distilbert.html"]
-    assert "&gt;&gt;&gt; config = DistilBertConfig(" in pages["tfkit.models.config.html"]
+    assert inherits in pages["tfkit.models.encoder_model.html"]
+    assert "&gt;&gt;&gt; config = DistilBertConfig(" in pages["tfkit.models.distilbert.config.html"]
 
 
 @pytest.mark.parametrize("room", tfkit._ROOMS)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from tfkit.explanation._explain import explain
     from tfkit.inference.pipelines import pipeline
     from tfkit.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
-    from tfkit.models.config import AutoConfig, DistilBertConfig
-    from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDistilBertModel
+    from tfkit.models.classes import TFDistilBertForSequenceClassification, TFDistilBertModel
+    from tfkit.models.distilbert.config import DistilBertConfig
+    from tfkit.models.families import AutoConfig
     from tfkit.tasks.outputs import ModelOutput
     from tfkit.text.auto import AutoTokenizer
     from tfkit.text.call.batch_encoding import BatchEncoding
@@ -51,14 +52,15 @@ __version__ = "0.1.0"
 
 # === Where each public name lives ===
 _MODULES = {
-    "tfkit.models.config": ["AutoConfig", "DistilBertConfig"],
+    "tfkit.models.families": ["AutoConfig"],
+    "tfkit.models.distilbert.config": ["DistilBertConfig"],
     "tfkit.text.auto": ["AutoTokenizer"],
     "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast"],
     "tfkit.text.call.batch_encoding": ["BatchEncoding"],
     "tfkit.text.graph.layer": ["TokenizerLayer"],
     "tfkit.explanation._explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
-    "tfkit.models.distilbert": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
+    "tfkit.models.classes": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
     "tfkit.tasks.outputs": ["ModelOutput"],
     "tfkit.inference.pipelines": ["pipeline"],
 }

@@ -18,7 +18,6 @@ import safetensors.numpy
 
 from tests.conftest import TINY
 from tfkit import TFAutoModel, TFAutoModelForSequenceClassification
-from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
 
 IDS = np.array([[2, 5, 9, 3]])
@@ -43,7 +42,7 @@ def variables(tiny_model):
     """TensorFlow's name -> value, of a classifier's every weight."""
     for weight in tiny_model.weights:
         weight.assign_add(np.random.default_rng(0).normal(size=weight.shape) * 0.2)
-    rows = [*names.backbone(TINY["n_layers"]), *names.heads(tiny_model)]
+    rows = tiny_model.weight_map.rows(TINY["n_layers"], tiny_model.task_name)
     return {
         f"{tensorflow_name(row)}:0": row.piece(resolve(tiny_model, row.ours).numpy())
         for row in rows

@@ -14,14 +14,20 @@ from tfkit.layers.base import ConfiguredLayer, LayerNorm, Projection
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import FeedForward, Transformer, TransformerBlock
 from tfkit.layers.heads import ClassificationHead
-from tfkit.models.distilbert import DistilBertBackbone
+from tfkit.models.distilbert.backbone import DistilBertBackbone
 
 VALUES = {
     **TINY,
-    "activation": "gelu_new",
-    "attention_dropout": 0.1,
-    "dropout": 0.3,
+    "hidden_size": TINY["dim"],
+    "num_hidden_layers": TINY["n_layers"],
+    "num_attention_heads": TINY["n_heads"],
+    "intermediate_size": TINY["hidden_dim"],
+    "hidden_act": "gelu_new",
+    "attention_probs_dropout_prob": 0.1,
+    "hidden_dropout_prob": 0.3,
+    "classifier_dropout": 0.3,
     "initializer_range": 0.4,
+    "layer_norm_eps": 1e-12,
     "pad_token_id": 0,
     "sinusoidal_pos_embds": False,
 }

@@ -16,7 +16,6 @@ from tfkit import (
     data,
     pipeline,
 )
-from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
 from tfkit.training import fine_tune
 
@@ -76,10 +75,13 @@ def test_gradients_equal_torch(half, padding_free):
     model = load(theirs.folder, dtype=dtype)
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(model(BATCH, labels=LABELS, padding_free=padding_free).loss)
-    rows = [*names.backbone(TINY["n_layers"]), *names.heads(model)]
+    rows = model.weight_map.rows(TINY["n_layers"], model.task_name)
     variables = {row.ours: resolve(model, row.ours).value for row in rows}
     gradients = dict(zip(variables, tape.gradient(loss, list(variables.values()))))
-    expected = {names.canonical(key): value.grad for key, value in theirs.model.named_parameters()}
+    expected = {
+        model.weight_map.canonical(key): value.grad
+        for key, value in theirs.model.named_parameters()
+    }
     largest = max(numbers(value).max() for value in expected.values())
     for row in rows:
         ours = tf.cast(tf.convert_to_tensor(gradients[row.ours]), "float32").numpy()

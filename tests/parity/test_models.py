@@ -13,9 +13,8 @@ from tfkit import (
     TFAutoModelForSequenceClassification,
     TFDistilBertForSequenceClassification,
 )
-from tfkit.checkpoints import names
 from tfkit.checkpoints.variables import resolve
-from tfkit.models.config_rules import ACTIVATIONS
+from tfkit.utils.activations import ACTIVATIONS
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -151,11 +150,12 @@ def test_gradients_equal_torch(reference, padding_free):
         batch = {"input_ids": IDS[:4], "attention_mask": MASK[:4]}
         options = {"padding_free": padding_free, "training": False}
         loss = tf.reduce_mean(model(batch, labels=LABELS[:4], **options).loss)
-    rows = [*names.backbone(TINY["n_layers"]), *names.heads(model)]
+    rows = model.weight_map.rows(TINY["n_layers"], model.task_name)
     variables = {row.ours: resolve(model, row.ours).value for row in rows}
     gradients = dict(zip(variables, tape.gradient(loss, list(variables.values()))))
     torch_gradients = {
-        names.canonical(key): value.grad for key, value in theirs.model.named_parameters()
+        model.weight_map.canonical(key): value.grad
+        for key, value in theirs.model.named_parameters()
     }
     for row in rows:
         theirs_here = torch_gradients[row.theirs].clone()
@@ -200,8 +200,8 @@ def test_new_weights_are_distributed_as_the_reference_has_them():
     model = TFDistilBertForSequenceClassification(DistilBertConfig(**size))
     torch.manual_seed(0)
     theirs = getattr(transformers, CLASSIFIER)(transformers.DistilBertConfig(**size))
-    theirs = {names.canonical(key): value for key, value in theirs.state_dict().items()}
-    for row in [*names.backbone(TINY["n_layers"]), *names.heads(model)]:
+    theirs = {model.weight_map.canonical(key): value for key, value in theirs.state_dict().items()}
+    for row in model.weight_map.rows(TINY["n_layers"], model.task_name):
         ours, their = row.from_ours(resolve(model, row.ours).numpy()), theirs[row.theirs].numpy()
         assert abs(ours.mean() - their.mean()) < 5e-3, row.theirs
         assert abs(ours.std() - their.std()) < 2e-3, row.theirs

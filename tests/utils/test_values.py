@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import TINY
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.distilbert.config import DistilBertConfig
 from tfkit.utils.values import is_whole, plain
 
 

@@ -8,7 +8,7 @@ _CARD = """\
 ---
 library_name: transformers
 {task}tags:
-- distilbert
+- {model_type}
 - keras
 - tensorflow
 - tfkit
@@ -16,8 +16,8 @@ library_name: transformers
 
 # {name}
 
-A DistilBERT {kind}: {n_layers} layers of width {dim}, {n_heads} attention heads, a vocabulary of \
-{vocab_size}, up to {max_position_embeddings} tokens.
+A {family_name} {kind}: {num_hidden_layers} layers of width {hidden_size}, {num_attention_heads} \
+attention heads, a vocabulary of {vocab_size}, up to {max_position_embeddings} tokens.
 {labels}
 ## Use
 
@@ -59,12 +59,15 @@ def model_card(model, name: str) -> str:
         name: how the card calls it.
     """
     config = model.config
-    shape = {
+    facts = {
         key: getattr(config, key)
-        for key in ("n_layers", "dim", "n_heads", "vocab_size", "max_position_embeddings")
+        for key in (
+            *("model_type", "family_name", "vocab_size", "max_position_embeddings"),
+            *("num_hidden_layers", "hidden_size", "num_attention_heads"),
+        )
     }
     quoted = json.dumps(name, ensure_ascii=False)
-    if not hasattr(model, "head"):
+    if model.task_name is None:
         call = 'tokenizer(["A text."], return_tensors="tf")'
         torch_call = '**tokenizer(["A text."], return_tensors="pt")'
         return _CARD.format(
@@ -76,7 +79,7 @@ def model_card(model, name: str) -> str:
             theirs=_ENCODE.format(
                 library="transformers", model="AutoModel", name=quoted, call=torch_call
             ),
-            **shape,
+            **facts,
         )
     listed = ", ".join(f"`{label}`" for label in config.id2label.values())
     return _CARD.format(
@@ -86,5 +89,5 @@ def model_card(model, name: str) -> str:
         labels=f"\nLabels: {listed}.\n",
         ours=_CLASSIFY.format(library="tfkit", name=quoted),
         theirs=_CLASSIFY.format(library="transformers", name=quoted),
-        **shape,
+        **facts,
     )

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.checkpoints import names, safetensors, shards, variables
+from tfkit.checkpoints import safetensors, variables
 from tfkit.checkpoints.card import model_card
-from tfkit.checkpoints.formats import Weights
-from tfkit.checkpoints.matching import Match
+from tfkit.checkpoints.formats import INDEX
+from tfkit.checkpoints.weight_map import Match, Weight, Weights
 from tfkit.utils.files import local_path, staged
 
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
@@ -39,8 +39,8 @@ def load_weights(
     Raises:
         ValueError: keys are missing, unexpected or of the wrong shape; the message lists them.
     """
-    backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
-    match = Match(weights, (*backbone, *heads))
+    backbone, head = _rows(model)
+    match = Match(weights, model.weight_map, (*backbone, *head))
     misshapen: dict[str, str] = {}
 
     def first_value(path: str, otherwise, shape, dtype):
@@ -53,21 +53,27 @@ def load_weights(
     )
     faults = {
         "Missing": [row.theirs for row in backbone if row not in match],
-        "Unexpected": [key for key in match.unused if not names.ELSEWHERE.match(key)],
+        "Unexpected": [key for key in match.unused if not model.weight_map.is_of_another_head(key)],
         "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
     }
     _refuse(faults, source)
     return {
-        "missing_keys": [row.theirs for row in heads if row not in match],
+        "missing_keys": [row.theirs for row in head if row not in match],
         "unexpected_keys": match.unused,
         "mismatched_keys": list(misshapen.values()),
         "error_msgs": [],
     }
 
 
+def _rows(model) -> tuple[list[Weight], list[Weight]]:
+    """Those of a model's backbone and of its head."""
+    backbone = model.weight_map.backbone_rows(model.config.num_hidden_layers)
+    return backbone, list(model.weight_map.heads.get(model.task_name, ()))
+
+
 def file_dtype(weights: Weights) -> str:
     """The dtype in which a checkpoint holds its weights."""
-    # A LayerNorm's weight is small, and every DistilBERT has it.
+    # A LayerNorm's weight is small, and every encoder has it.
     keys = sorted(weights.names(), key=lambda key: "LayerNorm" not in key)
     return str(weights.read(keys[0]).dtype)
 
@@ -75,9 +81,9 @@ def file_dtype(weights: Weights) -> str:
 def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str) -> None:
     """Writes weights, config.json and (where there is none) a model card, all or nothing."""
     folder = local_path(folder)
-    backbone, heads = list(names.backbone(model.config.n_layers)), list(names.heads(model))
-    prefix = names.PREFIX if heads else ""
-    rows = {prefix + row.theirs: row for row in backbone} | {row.theirs: row for row in heads}
+    backbone, head = _rows(model)
+    prefix = f"{model.weight_map.prefix}." if head else ""
+    rows = {prefix + row.theirs: row for row in backbone} | {row.theirs: row for row in head}
     architecture = type(model).__name__.removeprefix("TF")
     config = {
         **model.config.to_dict(),
@@ -94,7 +100,7 @@ def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str)
 
 
 def _write_weights(
-    model, rows: Mapping[str, names.Weight], sizes: Mapping[str, int], stage: Path, max_shard_size
+    model, rows: Mapping[str, Weight], sizes: Mapping[str, int], stage: Path, max_shard_size
 ) -> None:
     """One shard after the other, so that no more than a shard is in memory twice."""
     from huggingface_hub import split_state_dict_into_shards_factory
@@ -110,7 +116,7 @@ def _write_weights(
         safetensors.write(stage / filename, {key: _weight(model, rows[key]) for key in keys})
     if plan.is_sharded:
         index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
-        _write_json(stage / (safetensors.FILENAME + shards.SUFFIX), index)
+        _write_json(stage / (safetensors.FILENAME + INDEX), index)
 
 
 def _write_json(path: Path, values: Mapping) -> None:
@@ -118,7 +124,7 @@ def _write_json(path: Path, values: Mapping) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _weight(model, row: names.Weight) -> np.ndarray:
+def _weight(model, row: Weight) -> np.ndarray:
     return row.from_ours(variables.value(model, row.ours))
 
 
@@ -127,7 +133,7 @@ def _refuse(faults: Mapping[str, list[str]], source) -> None:
     if said:
         raise ValueError(
             f"The weights in '{source}' do not fit the model. {'. '.join(said)}. Check that the "
-            "checkpoint is a DistilBERT, and that config.json and any overrides describe it; "
+            "checkpoint is of this family, and that config.json and any overrides describe it; "
             "`ignore_mismatched_sizes=True` gives new weights for those of another shape."
         )
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tfkit.checkpoints.tf_layout import TensorFlowLayout
-
 FILENAME = "tf_model.h5"
 
 
@@ -21,6 +19,8 @@ class Reader:
     Raises:
         ValueError: it is not a whole HDF5 file, or one with no weights.
     """
+
+    format = "tf"
 
     def __init__(self, path: Path):
         try:
@@ -60,8 +60,3 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 def _take(found: dict, name: str, node) -> None:
     if isinstance(node, h5py.Dataset):
         found[name] = node
-
-
-def open_reader(path: Path) -> TensorFlowLayout:
-    """A reader with PyTorch's names and layouts."""
-    return TensorFlowLayout(Reader(path))

@@ -12,10 +12,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tfkit.checkpoints.tf_layout import TensorFlowLayout
-
 FILENAME = "model.safetensors"
-# What the format calls the dtypes that a checkpoint of this architecture may have.
+# What the format calls the dtypes that a checkpoint may have.
 _DTYPES = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
@@ -80,12 +78,6 @@ class Reader:
             f"'{self._path}' is not a whole safetensors file ({why}). It may be truncated: "
             "download or copy it again."
         )
-
-
-def open_reader(path: Path) -> Reader | TensorFlowLayout:
-    """A reader with PyTorch's names and layouts, whichever framework wrote the file."""
-    file = Reader(path)
-    return TensorFlowLayout(file) if file.format == "tf" else file
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -21,6 +21,8 @@ class Reader:
         ValueError: the file is damaged, or holds anything but tensors.
     """
 
+    format = "pt"
+
     def __init__(self, path: Path):
         torch = _torch(path)
         try:

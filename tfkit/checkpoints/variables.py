@@ -11,7 +11,7 @@ from tfkit.utils.keras_backend import keras, ops
 
 
 def resolve(model, path: str):
-    """What lies at an attribute path: `distilbert.transformer.layer.0.attention.out.bias`."""
+    """What lies at an attribute path: `head.classifier.bias`, `….layer.0.attention.out.bias`."""
     step = lambda node, name: node[int(name)] if name.isdigit() else getattr(node, name)  # noqa: E731
     return functools.reduce(step, path.split("."), model)
 

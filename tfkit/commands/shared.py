@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from tfkit.data.sources import FORMATS
 from tfkit.demo.shipped import small_model
-from tfkit.models.config_rules import PROBLEM_TYPES
+from tfkit.models.config import PROBLEM_TYPES
 from tfkit.utils.files import local_path
 
 # The options that are not called as the arguments of the library.
@@ -72,9 +72,9 @@ def named_kind(options) -> dict:
     """
     if options.problem_type is None:
         return {}
-    from tfkit.models.config import DistilBertConfig
+    from tfkit.models.families import AutoConfig
 
-    known = DistilBertConfig.from_pretrained(options.model or small_model()).problem_type
+    known = AutoConfig.from_pretrained(options.model or small_model()).problem_type
     if known not in (None, options.problem_type):
         raise ValueError(
             f"--problem-type must be {known}, as the model's config says; received "

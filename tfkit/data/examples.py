@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfkit.models.config_rules import PROBLEM_TYPES
+from tfkit.models.config import PROBLEM_TYPES
 from tfkit.utils.strings import listed
 
 _SHOWN = {
@@ -29,7 +29,7 @@ class Examples:
             class numbers; of a regression, a number; or None.
         names: the name of each class; `names[labels[i]]` is the label of row i as it was read. Of
             a regression, the name of what is predicted.
-        problem_type: one of `tfkit.models.config_rules.PROBLEM_TYPES`.
+        problem_type: one of `tfkit.models.config.PROBLEM_TYPES`.
         skipped: the rows that reading left out, as `BadRow`s; no part of what is compared.
 
     Example:

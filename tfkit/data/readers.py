@@ -10,7 +10,7 @@ from tfkit.data.classes import Classes
 from tfkit.data.examples import Examples
 from tfkit.data.sources import source_of
 from tfkit.data.table import SkippedRows, checked_rows
-from tfkit.models.config_rules import check_problem_type
+from tfkit.models.config import check_problem_type
 
 
 def read(

@@ -15,7 +15,7 @@ from tfkit.data.classes import Classes
 from tfkit.data.readers import columns_of
 from tfkit.data.sources import Source, source_of
 from tfkit.data.table import BadRow, SkippedRows, checked_rows
-from tfkit.models.config_rules import check_problem_type
+from tfkit.models.config import check_problem_type
 from tfkit.utils.strings import counted
 
 _ROWS_AT_ONCE = 1024

@@ -160,7 +160,7 @@ def _check_numbers(temperature: float, *weights: float) -> None:
 
 def _check_states(teacher, student) -> None:
     shapes = [
-        (getattr(config, "dim", None), getattr(config, "vocab_size", None))
+        (getattr(config, "hidden_size", None), getattr(config, "vocab_size", None))
         for config in (getattr(model, "config", None) for model in (teacher, student))
     ]
     if not isinstance(teacher, type(student)) or shapes[0] != shapes[1]:
@@ -205,7 +205,7 @@ def student_of(teacher, n_layers: int | None = None, **changes):
         >>> student.config.n_layers
         2
     """
-    layers = teacher.config.n_layers
+    layers = teacher.config.num_hidden_layers
     n_layers = (layers + 1) // 2 if n_layers is None else n_layers
     if not 1 <= n_layers <= layers:
         raise ValueError(

@@ -107,9 +107,9 @@ class Distiller(TrainableModel):
         return {name: getattr(self, name) for name in names}
 
     @property
-    def distilbert(self):
+    def backbone(self):
         """The student's encoder, of which `fine_tune` may freeze layers."""
-        return self.student.distilbert
+        return self.student.backbone
 
     def set_task(self, **changes) -> None:
         """Of the student."""

@@ -13,7 +13,7 @@ from tfkit.hub import find_file, read_json
 from tfkit.inference.batching import finite, rows_of
 from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.models.auto import TFAutoModelForSequenceClassification
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.families import FAMILIES
 from tfkit.text.auto import AutoTokenizer
 from tfkit.text.tokenizer import DistilBertTokenizer
 from tfkit.utils.strings import listed
@@ -99,7 +99,7 @@ def load_teacher(teacher, tokenizer=None, *, dtype=None) -> tuple:
     Args:
         teacher: as of `teacher_logits`, but one.
         tokenizer: likewise.
-        dtype: Keras dtype or policy of a DistilBERT that is loaded.
+        dtype: Keras dtype or policy of a model of tfkit that is loaded.
 
     Raises: as `teacher_logits`.
     """
@@ -129,8 +129,8 @@ def _load(name: str | os.PathLike, dtype):
             f"Expected a config.json in '{name}', which says what kind of model the teacher is. "
             "Found none."
         )
-    model_type = read_json(file).get("model_type", DistilBertConfig.model_type)
-    if model_type == DistilBertConfig.model_type:
+    model_type = read_json(file).get("model_type", next(iter(FAMILIES)))
+    if model_type in FAMILIES:
         model = TFAutoModelForSequenceClassification.from_pretrained(name, dtype=dtype)
         return model, AutoTokenizer.from_pretrained(name)
     try:

@@ -70,10 +70,10 @@ def plot_attention(
     path = local_path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"Expected a file that ends in {', '.join(SUFFIXES)}. Received: '{path}'.")
-    config = model.config
-    if layer is not None and not -config.n_layers <= layer < config.n_layers:
+    layers = model.config.num_hidden_layers
+    if layer is not None and not -layers <= layer < layers:
         raise ValueError(
-            f"Expected `layer` from 0 to {config.n_layers - 1}, or a negative number that counts "
+            f"Expected `layer` from 0 to {layers - 1}, or a negative number that counts "
             f"from the last. Received: {layer}."
         )
     limit = token_limit(model, tokenizer)
@@ -83,10 +83,10 @@ def plot_attention(
     attentions = model({"input_ids": ids}, output_attentions=True).attentions
     if layer is None:
         maps = np.stack([tf.reduce_mean(tf.cast(a[0], tf.float32), axis=0) for a in attentions])
-        titles = [f"layer {number}" for number in range(config.n_layers)]
+        titles = [f"layer {number}" for number in range(layers)]
     else:
         maps = tf.cast(attentions[layer][0], tf.float32).numpy()
-        titles = [f"layer {layer % config.n_layers}, head {n}" for n in range(config.n_heads)]
+        titles = [f"layer {layer % layers}, head {n}" for n in range(len(maps))]
     _write(path, maps, titles, encoded.tokens(0), text)
     return maps
 

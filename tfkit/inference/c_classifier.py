@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.checkpoints import names
 from tfkit.checkpoints.formats import open_weights
-from tfkit.checkpoints.matching import Match
+from tfkit.checkpoints.weight_map import Match, Weight
 from tfkit.hub import HubOptions
 from tfkit.inference import c_library
 from tfkit.inference.batching import MAX_TOKENS, Tokens, answer, best, finite
 from tfkit.inference.cache import GRAPHS, MOST, graph_folder, read
+from tfkit.models.families import AutoConfig, family_of
 from tfkit.utils.console import quiet_libraries
 from tfkit.utils.files import forget, forget_oldest, sealed, staged
 from tfkit.utils.processes import check_threads, start_threads
@@ -88,9 +88,10 @@ def load(name: str, max_length: int | None) -> CClassifier | None:
     if described is None:
         return None
     start_threads()
-    weights, _ = open_weights(name, HubOptions())
-    rows = [names.Weight(**row) for row in described["rows"]]
-    match = Match(weights, rows)
+    weight_map = family_of(AutoConfig.from_pretrained(name).model_type).weight_map
+    weights, _ = open_weights(name, HubOptions(), weight_map)
+    rows = [Weight(**row) for row in described["rows"]]
+    match = Match(weights, weight_map, rows)
     if (
         match.unused
         or any(row not in match for row in rows)
@@ -158,7 +159,7 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
     from tfkit.models.scores import scores
     from tfkit.utils.keras_backend import keras
 
-    rows = [*names.backbone(model.config.n_layers), *names.heads(model)]
+    rows = model.weight_map.rows(model.config.num_hidden_layers, model.task_name)
     paths = list(dict.fromkeys(row.ours for row in rows))
     variables = [resolve(model, path) for path in paths]
     specs = {f"w{i}": tf.TensorSpec(v.shape, tf.float32) for i, v in enumerate(variables)}

@@ -60,9 +60,7 @@ class LiteRTModel:
                 "Expected a model with float weights, to convert them for LiteRT. Received one "
                 "that Keras has quantised. Load the model without quantising it."
             )
-        embeddings = model.distilbert.embeddings
-        self._words = _shared_array(embeddings.word_embeddings.embeddings)
-        self._positions = _shared_array(embeddings.position_embeddings.embeddings)
+        self._words, self._positions = map(_shared_array, model.backbone.embeddings.tables())
         # It has to outlive the interpreter, which reads it.
         self._content = converted(model, precision, convert)
         options = {"model_content": self._content, "num_threads": available_cpus()}
@@ -143,12 +141,12 @@ def convert(model, precision: str) -> bytes:
 
     def classify(x, bias, firsts):
         row = PackedRow(bias, firsts)
-        x = model.distilbert.embeddings.norm(x)
-        states, _ = model.distilbert.transformer(x, batch=row, cls_only=True, training=False)
-        return {"logits": model.head(states[-1][:, None], training=False)}
+        x = model.backbone.embeddings.norm(x)
+        states, _ = model.backbone.encoder(x, batch=row, cls_only=True, training=False)
+        return model.answer(states[-1][:, None], labels=None, training=False)
 
     signature = [
-        tf.TensorSpec([None, model.config.dim], tf.float32, name="x"),
+        tf.TensorSpec([None, model.config.hidden_size], tf.float32, name="x"),
         tf.TensorSpec([1, 1, None, None], tf.float32, name="bias"),
         tf.TensorSpec([None], tf.int32, name="firsts"),
     ]

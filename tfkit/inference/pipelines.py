@@ -9,7 +9,7 @@ import numpy as np
 
 from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.models.auto import TFAutoModelForSequenceClassification
-from tfkit.models.distilbert import TFDistilBertForSequenceClassification
+from tfkit.models.classes import TFDistilBertForSequenceClassification
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 

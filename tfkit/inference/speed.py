@@ -120,18 +120,18 @@ def flops(config, lengths: np.ndarray) -> float:
         >>> f"{flops(DistilBertConfig(), np.array([1])):.3g}"
         '8.5e+07'
     """
-    n, width = lengths.astype(float), config.dim
-    products = 2 * (4 * width**2 + 2 * width * config.hidden_dim)
-    return float((config.n_layers * (n * products + 4 * n**2 * width)).sum())
+    n, width = lengths.astype(float), config.hidden_size
+    products = 2 * (4 * width**2 + 2 * width * config.intermediate_size)
+    return float((config.num_hidden_layers * (n * products + 4 * n**2 * width)).sum())
 
 
 def product_rate(config) -> float:
     """Operations a second of a float32 matrix product as the feed-forward block has it."""
-    rows = tf.random.normal([_ROWS, config.dim])
-    weights = tf.random.normal([config.dim, config.hidden_dim])
+    rows = tf.random.normal([_ROWS, config.hidden_size])
+    weights = tf.random.normal([config.hidden_size, config.intermediate_size])
     product = tf.function(tf.matmul)
     best = min(_times(lambda x: product(x, weights)[0, 0].numpy(), itertools.repeat(rows), 0.5))
-    return 2 * _ROWS * config.dim * config.hidden_dim / best
+    return 2 * _ROWS * config.hidden_size * config.intermediate_size / best
 
 
 def _times(run: Callable[[object], object], inputs: Iterable, seconds: float) -> list[float]:

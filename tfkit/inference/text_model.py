@@ -138,7 +138,7 @@ class TextModel:
     def embeddings(self, texts: Sequence[str | dict], *, batch_size: int | None = None):
         """The mean of each text's last hidden states, float32 `[B,D]`."""
         run = graph_of(self.model, embeddings_of, self._compiled)
-        width = self.model.config.dim
+        width = self.model.config.hidden_size
         return answer(texts, self._tokenize(), run, batch_size=batch_size, width=width)
 
     def _tokenize(self, max_length: int | None = None) -> Callable[[Sequence], Tokens]:

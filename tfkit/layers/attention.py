@@ -20,23 +20,29 @@ class SelfAttention(ConfiguredLayer):
     Example:
 
         >>> from keras import ops
-        >>> layer = SelfAttention(dim=8, n_heads=2, attention_dropout=0.0, initializer_range=0.02)
+        >>> layer = SelfAttention(hidden_size=8, num_attention_heads=2, initializer_range=0.02,
+        ...                       attention_probs_dropout_prob=0.0)
         >>> context, weights = layer(ops.ones((6, 8)), batch=PaddedBatch(2, 3))
         >>> tuple(context.shape), tuple(weights.shape)
         ((6, 8), (2, 2, 3, 3))
     """
 
-    arguments = ("dim", "n_heads", "attention_dropout", "initializer_range")
+    arguments = (
+        "hidden_size",
+        "num_attention_heads",
+        "attention_probs_dropout_prob",
+        "initializer_range",
+    )
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.qkv = self.dense(3 * self.dim, "qkv")
-        self.drop = self.dropout_layer(self.attention_dropout, "drop")
-        self.out = self.dense(self.dim, "out")
+        self.qkv = self.dense(3 * self.hidden_size, "qkv")
+        self.drop = self.dropout_layer(self.attention_probs_dropout_prob, "drop")
+        self.out = self.dense(self.hidden_size, "out")
 
     def build_parts(self):
-        self.qkv.build((None, self.dim))
-        self.out.build((None, self.dim))
+        self.qkv.build((None, self.hidden_size))
+        self.out.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
         """Args: x: `[N, D]`; batch: how the rows lie; cls_only: queries of [CLS] only.
@@ -45,5 +51,7 @@ class SelfAttention(ConfiguredLayer):
             `[B, H, T, T]` (or `[B, H, 1, T]`), None of an unpadded batch.
         """
         drop = functools.partial(self.drop, training=training)
-        mixed, weights = batch.attend(self.qkv(x), self.n_heads, drop=drop, cls_only=cls_only)
+        mixed, weights = batch.attend(
+            self.qkv(x), self.num_attention_heads, drop=drop, cls_only=cls_only
+        )
         return self.out(mixed), weights

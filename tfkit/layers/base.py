@@ -11,6 +11,18 @@ from tfkit.layers.state import restore, state_of
 # A .keras file names a layer by this package and its class.
 registered = keras.saving.register_keras_serializable(package="tfkit")
 
+# How older .keras files name an argument.
+_FORMER_NAMES = {
+    "attention_probs_dropout_prob": "attention_dropout",
+    "classifier_dropout": "dropout",
+    "hidden_act": "activation",
+    "hidden_dropout_prob": "dropout",
+    "hidden_size": "dim",
+    "intermediate_size": "hidden_dim",
+    "num_attention_heads": "n_heads",
+    "num_hidden_layers": "n_layers",
+}
+
 
 class ConfiguredLayer(keras.layers.Layer):
     """A layer that names its constructor arguments once, in `arguments`.
@@ -28,6 +40,11 @@ class ConfiguredLayer(keras.layers.Layer):
         if values:
             raise TypeError(f"{type(self).__name__} takes {self.arguments}. Received: {values}.")
 
+    @classmethod
+    def configured_by(cls, source, **options):
+        """A layer whose arguments are attributes of `source`: a config, or a layer around it."""
+        return cls(**{name: getattr(source, name) for name in cls.arguments}, **options)
+
     def get_config(self):
         values = {argument: getattr(self, argument) for argument in self.arguments}
         return {**super().get_config(), **values, "state": state_of(self)}
@@ -36,6 +53,11 @@ class ConfiguredLayer(keras.layers.Layer):
     def from_config(cls, config):
         values = {**config}
         state = values.pop("state", {})
+        for name in cls.arguments:
+            if name not in values and _FORMER_NAMES.get(name) in values:
+                values[name] = values.pop(_FORMER_NAMES[name])
+        if "layer_norm_eps" in cls.arguments:
+            values.setdefault("layer_norm_eps", 1e-12)
         layer = cls(**values)
         layer.build()
         restore(layer, state)
@@ -56,8 +78,7 @@ class ConfiguredLayer(keras.layers.Layer):
         return Projection(units, name=name, kernel_initializer=self.normal(), **options)
 
     def layer_norm(self, name: str):
-        """LayerNorm with the epsilon of BERT."""
-        return LayerNorm(epsilon=1e-12, name=name, dtype=self.dtype_policy)
+        return LayerNorm(epsilon=self.layer_norm_eps, name=name, dtype=self.dtype_policy)
 
     def dropout_layer(self, rate: float, name: str):
         return keras.layers.Dropout(rate, name=name, dtype=self.dtype_policy)

@@ -52,20 +52,22 @@ class Embeddings(ConfiguredLayer):
 
     Example:
 
-        >>> layer = Embeddings(vocab_size=9, dim=4, max_position_embeddings=8, dropout=0.0,
-        ...                    initializer_range=0.02, pad_token_id=0, sinusoidal_pos_embds=False)
+        >>> layer = Embeddings(vocab_size=9, hidden_size=4, max_position_embeddings=8,
+        ...                    hidden_dropout_prob=0.0, initializer_range=0.02, pad_token_id=0,
+        ...                    sinusoidal_pos_embds=False, layer_norm_eps=1e-12)
         >>> tuple(layer(ops.array([1, 2, 3]), position_ids=ops.array([0, 1, 0])).shape)
         (3, 4)
     """
 
     arguments = (
         "vocab_size",
-        "dim",
+        "hidden_size",
         "max_position_embeddings",
-        "dropout",
+        "hidden_dropout_prob",
         "initializer_range",
         "pad_token_id",
         "sinusoidal_pos_embds",
+        "layer_norm_eps",
     )
 
     def __init__(self, **options):
@@ -78,17 +80,25 @@ class Embeddings(ConfiguredLayer):
         )
         self.position_embeddings.trainable = not self.sinusoidal_pos_embds
         self.norm = self.layer_norm("norm")
-        self.drop = self.dropout_layer(self.dropout, "drop")
+        self.drop = self.dropout_layer(self.hidden_dropout_prob, "drop")
 
     def _table(self, rows: int, initializer, name: str):
         return keras.layers.Embedding(
-            rows, self.dim, embeddings_initializer=initializer, name=name, dtype=self.dtype_policy
+            rows,
+            self.hidden_size,
+            embeddings_initializer=initializer,
+            name=name,
+            dtype=self.dtype_policy,
         )
 
     def build_parts(self):
         self.word_embeddings.build((None,))
         self.position_embeddings.build((None,))
-        self.norm.build((None, self.dim))
+        self.norm.build((None, self.hidden_size))
+
+    def tables(self) -> tuple:
+        """The embeddings of words `[V, D]` and of positions `[P, D]`, of whose sum `norm` is."""
+        return self.word_embeddings.embeddings, self.position_embeddings.embeddings
 
     def call(self, tokens, position_ids, training=None):
         """Args: tokens: ids int32 `[N]`, or their word embeddings `[N, D]`; position_ids: `[N]`.

@@ -26,20 +26,26 @@ class FeedForward(ConfiguredLayer):
     Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3.
     """
 
-    arguments = ("dim", "hidden_dim", "dropout", "activation", "initializer_range")
+    arguments = (
+        "hidden_size",
+        "intermediate_size",
+        "hidden_dropout_prob",
+        "hidden_act",
+        "initializer_range",
+    )
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.lin1 = self.dense(self.hidden_dim, "lin1")
-        self.lin2 = self.dense(self.dim, "lin2")
-        self.drop = self.dropout_layer(self.dropout, "drop")
+        self.lin1 = self.dense(self.intermediate_size, "lin1")
+        self.lin2 = self.dense(self.hidden_size, "lin2")
+        self.drop = self.dropout_layer(self.hidden_dropout_prob, "drop")
 
     def build_parts(self):
-        self.lin1.build((None, self.dim))
-        self.lin2.build((None, self.hidden_dim))
+        self.lin1.build((None, self.hidden_size))
+        self.lin2.build((None, self.intermediate_size))
 
     def call(self, x, training=None):
-        x = activate(self.lin1(x), self.activation, training)
+        x = activate(self.lin1(x), self.hidden_act, training)
         return self.drop(self.lin2(x), training=training)
 
 
@@ -53,29 +59,28 @@ class TransformerBlock(ConfiguredLayer):
     """
 
     arguments = (
-        "dim",
-        "n_heads",
-        "hidden_dim",
-        "dropout",
-        "attention_dropout",
-        "activation",
+        "hidden_size",
+        "num_attention_heads",
+        "intermediate_size",
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "hidden_act",
         "initializer_range",
+        "layer_norm_eps",
     )
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.attention = self._part(SelfAttention, "attention")
+        self.attention = SelfAttention.configured_by(
+            self, name="attention", dtype=self.dtype_policy
+        )
         self.sa_layer_norm = self.layer_norm("sa_layer_norm")
-        self.ffn = self._part(FeedForward, "ffn")
+        self.ffn = FeedForward.configured_by(self, name="ffn", dtype=self.dtype_policy)
         self.output_layer_norm = self.layer_norm("output_layer_norm")
-
-    def _part(self, kind: type[ConfiguredLayer], name: str) -> ConfiguredLayer:
-        values = {argument: getattr(self, argument) for argument in kind.arguments}
-        return kind(name=name, dtype=self.dtype_policy, **values)
 
     def build_parts(self):
         for part in (self.attention, self.sa_layer_norm, self.ffn, self.output_layer_norm):
-            part.build((None, self.dim))
+            part.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
         """Args: x: `[N, D]`; batch: how the rows lie; cls_only: only token 0 is computed.
@@ -90,37 +95,38 @@ class TransformerBlock(ConfiguredLayer):
 
 @registered
 class Transformer(ConfiguredLayer):
-    """`n_layers` blocks, one after the other.
+    """`num_hidden_layers` blocks, one after the other.
 
     Example:
 
-        >>> encoder = Transformer(n_layers=2, dim=8, n_heads=2, hidden_dim=16, dropout=0.0,
-        ...                       attention_dropout=0.0, activation="gelu", initializer_range=0.02)
+        >>> encoder = Transformer(num_hidden_layers=2, hidden_size=8, num_attention_heads=2,
+        ...                       intermediate_size=16, hidden_dropout_prob=0.0, hidden_act="gelu",
+        ...                       attention_probs_dropout_prob=0.0, initializer_range=0.02,
+        ...                       layer_norm_eps=1e-12)
         >>> states, attentions = encoder(keras.ops.ones((6, 8)), batch=PaddedBatch(2, 3))
         >>> [tuple(state.shape) for state in states], tuple(attentions[0].shape)
         ([(6, 8), (6, 8), (6, 8)], (2, 2, 3, 3))
     """
 
-    arguments = ("n_layers", *TransformerBlock.arguments)
+    arguments = ("num_hidden_layers", *TransformerBlock.arguments)
 
     def __init__(self, **options):
         super().__init__(**options)
-        values = {argument: getattr(self, argument) for argument in TransformerBlock.arguments}
         self.layer = [
-            TransformerBlock(name=f"layer_{index}", dtype=self.dtype_policy, **values)
-            for index in range(self.n_layers)
+            TransformerBlock.configured_by(self, name=f"layer_{index}", dtype=self.dtype_policy)
+            for index in range(self.num_hidden_layers)
         ]
 
     def build_parts(self):
         for block in self.layer:
-            block.build((None, self.dim))
+            block.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
         """Args: x: `[N, D]`; batch: how the rows lie; cls_only: of the last state, only token 0
             is wanted, as a classifier does, and the last block computes no other.
 
-        Returns: the `n_layers + 1` hidden states `[N, D]`, first the input (with `cls_only` the
-            last is `[B, D]`), and the `n_layers` attention weights `[B, H, T, T]`.
+        Returns: the `num_hidden_layers + 1` hidden states `[N, D]`, first the input (with
+            `cls_only` the last is `[B, D]`), and the attention weights `[B, H, T, T]`.
         """
         states, attentions = [x], []
         for block in self.layer:

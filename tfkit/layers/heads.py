@@ -16,23 +16,24 @@ class ClassificationHead(ConfiguredLayer):
 
     Example:
 
-        >>> head = ClassificationHead(dim=8, num_labels=3, dropout=0.2, initializer_range=0.02)
+        >>> head = ClassificationHead(hidden_size=8, num_labels=3, classifier_dropout=0.2,
+        ...                           initializer_range=0.02)
         >>> tuple(head(ops.ones((2, 5, 8))).shape)
         (2, 3)
     """
 
-    arguments = ("dim", "num_labels", "dropout", "initializer_range")
+    arguments = ("hidden_size", "num_labels", "classifier_dropout", "initializer_range")
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.pre_classifier = self.dense(self.dim, "pre_classifier", activation="relu")
-        self.drop = self.dropout_layer(self.dropout, "drop")
+        self.pre_classifier = self.dense(self.hidden_size, "pre_classifier", activation="relu")
+        self.drop = self.dropout_layer(self.classifier_dropout, "drop")
         # Under mixed precision the variables' dtype is float32, and so are the logits.
         self.classifier = self.dense(self.num_labels, "classifier", dtype=self.variable_dtype)
 
     def build_parts(self):
-        self.pre_classifier.build((None, self.dim))
-        self.classifier.build((None, self.dim))
+        self.pre_classifier.build((None, self.hidden_size))
+        self.classifier.build((None, self.hidden_size))
 
     @property
     def output_shape(self) -> tuple:
@@ -41,6 +42,6 @@ class ClassificationHead(ConfiguredLayer):
 
     def call(self, x, training=None):
         """Args: x: hidden states `[B, T, D]`. Returns: logits float32 `[B, C]`."""
-        first = ops.reshape(x[:, :1], (-1, self.dim))
+        first = ops.reshape(x[:, :1], (-1, self.hidden_size))
         pooled = self.drop(self.pre_classifier(first), training=training)
         return ops.cast(self.classifier(pooled), "float32")

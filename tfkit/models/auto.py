@@ -1,18 +1,28 @@
-"""The classes that choose by config.json. Every checkpoint that tfkit reads is a DistilBERT."""
+"""The classes that choose by config.json."""
 
 from __future__ import annotations
 
 import os
 from typing import ClassVar
 
-from tfkit.models.config import DistilBertConfig
-from tfkit.models.distilbert import TFDistilBertForSequenceClassification, TFDistilBertModel
+from tfkit.hub import HubOptions
+from tfkit.models import classes
+from tfkit.models.config import EncoderConfig
+from tfkit.models.encoder_model import EncoderModel
+from tfkit.models.families import AutoConfig
+
+# (family, task) -> class.
+_CLASSES = {
+    (model.config_class.model_type, model.task_name): model
+    for model in vars(classes).values()
+    if isinstance(model, type) and issubclass(model, EncoderModel) and model.__name__[:2] == "TF"
+}
 
 
 class _Auto:
-    """Stands for the class of one task, whatever the architecture."""
+    """Stands for the class of one task, whatever the family."""
 
-    _by_model_type: ClassVar[dict[str, type]] = {}
+    task_name: ClassVar[str | None] = None
 
     def __init__(self):
         raise TypeError(
@@ -26,23 +36,26 @@ class _Auto:
 
         Takes and raises what `TFPreTrainedModel.from_pretrained` does.
         """
-        return cls._by_model_type[DistilBertConfig.model_type].from_pretrained(
-            pretrained_model_name_or_path, **options
-        )
+        config, hub = options.get("config"), vars(HubOptions.pop_from({**options}))
+        if not isinstance(config, EncoderConfig):
+            config = AutoConfig.from_pretrained(config or pretrained_model_name_or_path, **hub)
+        return cls._class_of(config).from_pretrained(pretrained_model_name_or_path, **options)
 
     @classmethod
-    def from_config(cls, config: DistilBertConfig, **options):
+    def from_config(cls, config: EncoderConfig, **options):
         """A new model with random weights."""
-        return cls._by_model_type[config.model_type](config, **options)
+        return cls._class_of(config)(config, **options)
+
+    @classmethod
+    def _class_of(cls, config: EncoderConfig) -> type[EncoderModel]:
+        return _CLASSES[config.model_type, cls.task_name]
 
 
 class TFAutoModel(_Auto):
     """The bare encoder of a checkpoint."""
 
-    _by_model_type: ClassVar = {"distilbert": TFDistilBertModel}
-
 
 class TFAutoModelForSequenceClassification(_Auto):
     """The text classifier of a checkpoint."""
 
-    _by_model_type: ClassVar = {"distilbert": TFDistilBertForSequenceClassification}
+    task_name = "sequence_classification"

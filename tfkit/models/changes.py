@@ -5,27 +5,15 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.config import EncoderConfig
 from tfkit.utils.keras_backend import keras, ops
-
-# What of a config no weight and no layer was made from.
-_LIVE = {
-    "extra",
-    "id2label",
-    "label2id",
-    "output_attentions",
-    "output_hidden_states",
-    "pad_token_id",
-    "problem_type",
-    "qa_dropout",
-}
 
 
 class ChangeableModel(keras.Model):
     """A `keras.Model` that traces its functions anew when something changes that they hold.
 
     Attributes:
-        config: the model's `DistilBertConfig`. Another one may be assigned that has the same
+        config: of the model's family. Another one may be assigned that has the same
             shapes and rates: `model.config = model.config.replace(id2label=names)`.
         padding_free: whether the encoder computes real tokens only, for which its graph needs
             shapes that may change; the argument of a call comes before it. None, the default, does
@@ -40,19 +28,19 @@ class ChangeableModel(keras.Model):
     _padding_free: bool | None = None
 
     @property
-    def config(self) -> DistilBertConfig:
+    def config(self) -> EncoderConfig:
         return self._config
 
     @config.setter
-    def config(self, config: DistilBertConfig):
-        if not isinstance(config, DistilBertConfig):
+    def config(self, config: EncoderConfig):
+        if not isinstance(config, self.config_class):
             raise TypeError(
-                f"Expected a DistilBertConfig. Received: {config!r}. To load a checkpoint, call "
-                f"`{type(self).__name__}.from_pretrained(name_or_folder)`."
+                f"Expected a {self.config_class.__name__}. Received: {config!r}. To load a "
+                f"checkpoint, call `{type(self).__name__}.from_pretrained(name_or_folder)`."
             )
         if hasattr(self, "_config"):
             self._demand_what_is_built(config)
-            self.distilbert.config = config
+            self.backbone.config = config
         self._config = config
         self._trace_anew()
 
@@ -62,12 +50,12 @@ class ChangeableModel(keras.Model):
         Args:
             **changes: `problem_type`, `id2label`.
         """
-        self._config = self.distilbert.config = self.config.replace(**changes)
+        self._config = self.backbone.config = self.config.replace(**changes)
 
-    def _demand_what_is_built(self, config: DistilBertConfig) -> None:
+    def _demand_what_is_built(self, config: EncoderConfig) -> None:
         for field in dataclasses.fields(config):
             have, wanted = getattr(self.config, field.name), getattr(config, field.name)
-            if field.name not in _LIVE and have != wanted:
+            if field.name not in config.no_weight_made_of and have != wanted:
                 raise ValueError(
                     f"Expected a config with `{field.name}` {have!r}, which the model was made "
                     f"with. Received {wanted!r}. Make another model: `{type(self).__name__}"
@@ -116,7 +104,7 @@ class ChangeableModel(keras.Model):
 
     def get_input_embeddings(self) -> keras.layers.Embedding:
         """The layer with one row `[D]` for each token id."""
-        return self.distilbert.embeddings.word_embeddings
+        return self.backbone.embeddings.word_embeddings
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None) -> keras.layers.Embedding:
         """Gives the model another `vocab_size`: the first rows stay, further ones are new.
@@ -133,7 +121,7 @@ class ChangeableModel(keras.Model):
 
         Example:
 
-            >>> from tfkit import TFDistilBertModel
+            >>> from tfkit import DistilBertConfig, TFDistilBertModel
             >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
             >>> model = TFDistilBertModel(config)
             >>> model.resize_token_embeddings(11).embeddings.shape, model.config.vocab_size
@@ -161,8 +149,8 @@ class ChangeableModel(keras.Model):
         layer.build()
         layer.embeddings_initializer = own
         layer.embeddings.trainable = old.trainable
-        self._config = self.distilbert.config = config
-        self.distilbert.embeddings.vocab_size = config.vocab_size
+        self._config = self.backbone.config = config
+        self.backbone.embeddings.vocab_size = config.vocab_size
         self._trace_anew(other_weights=True)
         return layer
 
@@ -187,9 +175,9 @@ class ChangeableModel(keras.Model):
             part.trainable = flag
         for weight in self.weights:
             weight.trainable = id(weight) in trained
-        for part in _leaves(self.distilbert):
+        for part in _leaves(self.backbone):
             part.trainable = False
-        for block in self.distilbert.transformer.layer:
+        for block in self.backbone.encoder.layer:
             for name in projections:
                 projection = getattr(block.attention, name)
                 projection.trainable = True

@@ -1,88 +1,43 @@
-"""`DistilBertConfig`: the hyper-parameters of a DistilBERT, under config.json's names."""
+"""`EncoderConfig`: what the configs of all families have in common."""
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from tfkit.hub import HubOptions, find_file, read_json
-from tfkit.models.config_rules import (
-    ALIASES,
-    drop_stale_labels,
-    refuse_misspellings,
-    settle_labels,
-    unchangeable,
-    validate,
-)
+from tfkit.utils.activations import ACTIVATIONS
 from tfkit.utils.files import local_path, write_file
-from tfkit.utils.values import plain
+from tfkit.utils.values import is_whole, plain
+
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 
 
-@dataclasses.dataclass(kw_only=True, init=False)
-class DistilBertConfig:
-    """Hyper-parameters; frozen, validated once, and equal to what Hugging Face calls them.
+def config_fields(cls: type) -> type:
+    """Declares the annotated keys of a config class, with their defaults."""
+    return dataclasses.dataclass(kw_only=True, init=False, repr=False, eq=False)(cls)
 
-    Defaults are those of `distilbert-base-uncased`. Keys that tfkit does not know are kept in
-    `extra` and written back by `save_pretrained`, so that a checkpoint's config survives the
-    round trip. `replace(**changes)` gives a changed copy.
 
-    Args:
-        vocab_size: number of token ids.
-        max_position_embeddings: longest sequence T that the model accepts, in tokens.
-        sinusoidal_pos_embds: fixed sinusoidal positions in place of learned ones.
-        n_layers: encoder layers (alias `num_hidden_layers`).
-        n_heads: attention heads H (alias `num_attention_heads`); divides `dim`.
-        dim: width D (alias `hidden_size`).
-        hidden_dim: feed-forward width F.
-        dropout: rate after the embeddings and after the feed-forward block.
-        attention_dropout: rate on the attention weights.
-        activation: of the feed-forward block, one of `ACTIVATIONS`.
-        initializer_range: standard deviation of new weights.
-        qa_dropout: rate in a question-answering head.
-        seq_classif_dropout: rate in the classification head.
-        pad_token_id: id of the padding token.
-        num_labels: number of classes C; implied by `id2label` when that is given.
-        id2label: class id -> name; `LABEL_0`, `LABEL_1`, … by default.
-        label2id: name -> class id; the inverse of `id2label` by default.
-        problem_type: None, or one of `PROBLEM_TYPES`; chooses the head's loss.
-        output_hidden_states: return all hidden states unless a call says otherwise.
-        output_attentions: return attention weights unless a call says otherwise.
-        **extra: any further key of a config.json.
+@config_fields
+class EncoderConfig:
+    """Hyper-parameters of an encoder and its head: frozen, validated once, Hugging Face's keys.
 
-    Raises:
-        ValueError: a value is out of range, or two contradict each other.
-        TypeError: a keyword looks like a misspelling of a known one.
+    A family declares its keys and their defaults. Keys that it does not know are kept in `extra`
+    and written back by `save_pretrained`. `replace(**changes)` gives a changed copy.
 
-    Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 3; `transformers`,
-    `models/distilbert/configuration_distilbert.py`.
-
-    Example:
-
-        >>> config = DistilBertConfig(n_heads=8, dim=512, hidden_dim=4 * 512, num_labels=3)
-        >>> config.hidden_size, config.id2label[2], config.label2id["LABEL_1"]
-        (512, 'LABEL_2', 1)
-        >>> config.replace(id2label={0: "negative", 1: "positive"}).num_labels
-        2
+    Attributes:
+        model_type: the family, as config.json names it.
+        family_name: the family, as its paper writes it.
+        attribute_map: Hugging Face's aliases: general name -> the family's own.
+        aliases: these and further general names. Either name may be given and read.
+        no_weight_made_of: what may change in a model that has been built.
     """
 
-    vocab_size: int = 30522
-    max_position_embeddings: int = 512
-    sinusoidal_pos_embds: bool = False
-    n_layers: int = 6
-    n_heads: int = 12
-    dim: int = 768
-    hidden_dim: int = 4 * 768
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-    activation: str = "gelu"
-    initializer_range: float = 0.02
-    qa_dropout: float = 0.1
-    seq_classif_dropout: float = 0.2
-    pad_token_id: int = 0
     num_labels: int = 2
     id2label: Mapping[int, str] = None
     label2id: Mapping[str, int] = None
@@ -91,32 +46,53 @@ class DistilBertConfig:
     output_attentions: bool = False
     extra: Mapping[str, Any] = None
 
-    model_type = "distilbert"
+    model_type: ClassVar[str]
+    family_name: ClassVar[str]
+    attribute_map: ClassVar[Mapping[str, str]] = {}
+    aliases: ClassVar[Mapping[str, str]] = {}
+    no_weight_made_of: ClassVar[frozenset] = frozenset(
+        {
+            "extra",
+            "id2label",
+            "label2id",
+            "output_attentions",
+            "output_hidden_states",
+            "pad_token_id",
+            "problem_type",
+        }
+    )
 
     def __init__(self, **values):
-        values = plain(values)
-        for alias, name in ALIASES.items():
-            if alias in values:
+        values, fields = plain(values), self._defaults()
+        for alias, name in self.aliases.items():
+            # Beside the family's own key, another family's is no more than one to keep.
+            if alias in values and (alias in self.attribute_map or name not in values):
                 values[name] = values.pop(alias)
-        fields = {field.name: field.default for field in dataclasses.fields(self)}
         extra = {key: values.pop(key) for key in list(values) if key not in fields}
         extra = {**(values.pop("extra", None) or {}), **extra}
-        refuse_misspellings(extra, [*fields, *ALIASES])
-        values = {**fields, **values, **settle_labels(values, fields["num_labels"])}
-        validate(values)
+        self._refuse_misspellings(extra, [*fields, *self.attribute_map])
+        values = {**fields, **values, **_settle_labels(values, fields["num_labels"])}
+        self._validate(values)
         for name, value in {**values, "extra": MappingProxyType(extra)}.items():
             object.__setattr__(self, name, value)
 
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Every key with its default, the family's own first."""
+        fields = {field.name: field.default for field in dataclasses.fields(cls)}
+        shared = {field.name: fields.pop(field.name) for field in dataclasses.fields(EncoderConfig)}
+        return {**fields, **shared}
+
     def __getattr__(self, name: str):
-        if name in ALIASES:
-            return getattr(self, ALIASES[name])
+        if name in self.aliases:
+            return getattr(self, self.aliases[name])
         extra = self.__dict__.get("extra") or {}
         if name in extra:
             return extra[name]
-        raise AttributeError(f"'DistilBertConfig' has no attribute '{name}'")
+        raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
 
     def __setattr__(self, name: str, value=None):
-        raise dataclasses.FrozenInstanceError(unchangeable(ALIASES.get(name, name)))
+        raise dataclasses.FrozenInstanceError(_unchangeable(self.aliases.get(name, name)))
 
     __delattr__ = __setattr__
 
@@ -125,20 +101,32 @@ class DistilBertConfig:
         for name in changes:
             setattr(self, name, changes[name])
 
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._defaults())
+        return f"{type(self).__name__}({values})"
+
+    def __eq__(self, other) -> bool:
+        return self.to_dict() == other.to_dict() if type(other) is type(self) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(self.to_json_string())
 
     def __reduce__(self):
-        return _from_plain, (self.to_dict(),)
+        return type(self).from_dict, (self.to_dict(),)
 
-    def replace(self, **changes) -> DistilBertConfig:
+    def replace(self, **changes):
         """A copy with `changes`; labels follow `num_labels` or `id2label`, whichever changes."""
-        changes = drop_stale_labels(self.num_labels, changes)
+        changes = {self.aliases.get(key, key): value for key, value in changes.items()}
+        sides = {"num_labels", "id2label", "label2id"} & {
+            key for key, value in changes.items() if value is not None
+        }
+        if sides and (sides != {"num_labels"} or changes["num_labels"] != self.num_labels):
+            changes = {"id2label": None, "label2id": None, **changes}
         return type(self).from_dict({**self.to_dict(), **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Everything config.json says, as plain JSON values (`id2label` keyed by int)."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = {name: getattr(self, name) for name in self._defaults()}
         extra = values.pop("extra")
         del values["num_labels"]  # config.json says it by the length of id2label
         values["id2label"], values["label2id"] = dict(self.id2label), dict(self.label2id)
@@ -149,7 +137,7 @@ class DistilBertConfig:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **overrides) -> DistilBertConfig:
+    def from_dict(cls, values: Mapping[str, Any], **overrides):
         """The config that a parsed config.json describes, with `overrides` on top.
 
         Raises:
@@ -159,17 +147,15 @@ class DistilBertConfig:
         model_type = values.pop("model_type", cls.model_type)
         if model_type != cls.model_type:
             raise ValueError(
-                f"Expected the config of a DistilBERT (`model_type` 'distilbert'). "
-                f"Received `model_type` '{model_type}'. tfkit reads DistilBERT checkpoints only."
+                f"A {cls.__name__} is of `model_type` '{cls.model_type}'. Received `model_type` "
+                f"'{model_type}'. `AutoConfig` and `TFAutoModel…` take the family that it names."
             )
         if overrides:
             return cls.from_dict(values).replace(**overrides)
         return cls(**values)
 
     @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike, **overrides
-    ) -> DistilBertConfig:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **overrides):
         """Reads config.json of a folder or Hub repository.
 
         Args:
@@ -178,37 +164,143 @@ class DistilBertConfig:
 
         Raises:
             FileNotFoundError: no such folder or repository, or it has no config.json.
-            ValueError: config.json is not JSON, or describes no valid DistilBERT.
+            ValueError: config.json is not JSON, or describes no valid model of this family.
         """
-        options = HubOptions.pop_from(overrides)
-        name = pretrained_model_name_or_path
-        path = find_file(name, "config.json", options)
-        if path is None:
-            raise FileNotFoundError(
-                f"Expected a checkpoint with a config.json. '{name}' has none. "
-                "Pass a folder that `save_pretrained` wrote, or a Hub repository's name."
-            )
-        values = read_json(path)
-        try:
-            return cls.from_dict(values, **overrides)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{path}: {error}") from error
+        return read_config(lambda values: cls, pretrained_model_name_or_path, overrides)
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes config.json into `folder`."""
         write_file(local_path(folder) / "config.json", self.to_json_string())
 
+    # === Validation ===
 
-class AutoConfig:
-    """Hugging Face's entry point: `AutoConfig.from_pretrained(name)`."""
+    @classmethod
+    def _refuse_misspellings(cls, unknown: Mapping[str, Any], known: list[str]) -> None:
+        for key in unknown:
+            close = difflib.get_close_matches(key, known, n=1, cutoff=0.87)
+            if close:
+                raise TypeError(
+                    f"{cls.__name__} has no key `{key}`: did you mean `{close[0]}`? "
+                    "(Keys that resemble none of its own are kept as they are.)"
+                )
 
-    @staticmethod
-    def from_pretrained(
-        pretrained_model_name_or_path: str | os.PathLike, **overrides
-    ) -> DistilBertConfig:
-        """See `DistilBertConfig.from_pretrained`."""
-        return DistilBertConfig.from_pretrained(pretrained_model_name_or_path, **overrides)
+    @classmethod
+    def _validate(cls, values: Mapping[str, Any]) -> None:
+        """Raises ValueError for a value that no model can have."""
+        own = lambda name: cls.aliases.get(name, name)  # noqa: E731
+        sizes = ("vocab_size", "max_position_embeddings", "num_hidden_layers")
+        for name in map(own, (*sizes, "num_attention_heads", "hidden_size", "intermediate_size")):
+            if not is_whole(values[name], 1):
+                raise ValueError(f"`{name}` must be a positive integer; received {values[name]!r}.")
+        for name, rate in values.items():
+            is_rate = isinstance(rate, (int, float)) and 0 <= rate < 1
+            if "dropout" in name and not is_rate and (rate, cls._defaults()[name]) != (None, None):
+                raise ValueError(
+                    f"`{name}` must be a rate from 0 up to, not including, 1; received {rate!r}."
+                )
+        heads, width = own("num_attention_heads"), own("hidden_size")
+        if values[width] % values[heads]:
+            raise ValueError(
+                f"`{heads}` must divide `{width}`; received {heads}={values[heads]}, "
+                f"{width}={values[width]}."
+            )
+        activation = own("hidden_act")
+        if values[activation] not in list(ACTIVATIONS):
+            raise ValueError(
+                f"`{activation}` must be one of {', '.join(ACTIVATIONS)}; "
+                f"received {values[activation]!r}."
+            )
+        check_problem_type(values["problem_type"])
+        pad = values["pad_token_id"]
+        if pad is not None and not (is_whole(pad) and pad < values["vocab_size"]):
+            raise ValueError(
+                f"`pad_token_id` must be a token id below `vocab_size` ({values['vocab_size']}) "
+                f"or None; received {pad!r}."
+            )
 
 
-def _from_plain(values: dict[str, Any]) -> DistilBertConfig:
-    return DistilBertConfig.from_dict(values)
+def read_config(choose_class, name: str | os.PathLike, overrides: dict[str, Any]):
+    """The config of a checkpoint, by the class that `choose_class` gives for config.json's values;
+    see `EncoderConfig.from_pretrained`.
+    """
+    path = find_file(name, "config.json", HubOptions.pop_from(overrides))
+    if path is None:
+        raise FileNotFoundError(
+            f"Expected a checkpoint with a config.json. '{name}' has none. "
+            "Pass a folder that `save_pretrained` wrote, or a Hub repository's name."
+        )
+    values = read_json(path)
+    try:
+        return choose_class(values).from_dict(values, **overrides)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def check_problem_type(value: str | None) -> None:
+    """Raises ValueError unless it is None or one of `PROBLEM_TYPES`."""
+    if value not in (None, *PROBLEM_TYPES):
+        raise ValueError(
+            f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}; received {value!r}."
+        )
+
+
+class _Labels(dict):
+    """A dict that does not change."""
+
+    def _refuse(self, *values, **more):
+        raise TypeError(_unchangeable("id2label"))
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = setdefault = clear = _refuse
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
+def _unchangeable(name: str) -> str:
+    return (
+        f"A config does not change. Take a changed copy: `config.replace({name}=…)`, or in a model "
+        f"`model.config = model.config.replace({name}=…)`."
+    )
+
+
+def _settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, Any]:
+    """`num_labels`, `id2label` and `label2id`, each of which may imply the others."""
+    id2label, label2id = values.get("id2label"), values.get("label2id")
+    count = values.get("num_labels")
+    if id2label is None and label2id:
+        id2label = {index: label for label, index in label2id.items()}
+    if id2label is None:
+        count = default_count if count is None else count
+        if not is_whole(count, 1):
+            raise ValueError(f"`num_labels` must be a positive integer; received {count!r}.")
+        id2label = {index: f"LABEL_{index}" for index in range(count)}
+    try:
+        id2label = {int(index): str(label) for index, label in id2label.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`id2label` must map class ids to names; received {id2label!r}."
+        ) from error
+    id2label = dict(sorted(id2label.items()))
+    if list(id2label) != list(range(len(id2label))) or not id2label:
+        raise ValueError(
+            f"`id2label` must name each class from 0 on without a gap; received the ids "
+            f"{list(id2label)[:10]}."
+        )
+    if count is not None and count != len(id2label):
+        raise ValueError(
+            f"`num_labels` is {count}, but `id2label` names {len(id2label)} classes. "
+            "Pass one of them, or make them agree."
+        )
+    try:
+        label2id = label2id or {label: index for index, label in id2label.items()}
+        label2id = {str(label): int(index) for label, index in label2id.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`label2id` must map names to class ids; received {label2id!r}."
+        ) from error
+    return {
+        "num_labels": len(id2label),
+        "id2label": _Labels(id2label),
+        "label2id": _Labels(label2id),
+    }

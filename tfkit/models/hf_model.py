@@ -10,10 +10,12 @@ from keras.src.backend.common import global_state
 
 from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, warn_of
 from tfkit.checkpoints.formats import open_weights
+from tfkit.checkpoints.weight_map import WeightMap
 from tfkit.hub import HubOptions, upload
 from tfkit.layers.state import restore, state_of
 from tfkit.models import keras_nlp
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.config import EncoderConfig
+from tfkit.models.families import family_of
 from tfkit.models.inputs import TENSORS, as_tensors
 from tfkit.models.keras_model import TrainableModel
 from tfkit.utils.ignored_keywords import LOADING, SAVING, drop_ignored
@@ -44,12 +46,12 @@ class _BuiltWhenMade(type(keras.Model)):
 
 
 class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
-    """A `keras.Model` with a `DistilBertConfig`, that reads and writes Hugging Face folders.
+    """A `keras.Model` with a config of its family, that reads and writes Hugging Face folders.
 
     A subclass names its `output_type`.
     """
 
-    def __init__(self, config: DistilBertConfig, **options):
+    def __init__(self, config: EncoderConfig, **options):
         # Layers cast what they compute with. Labels are not to be rounded to half precision.
         super().__init__(autocast=False, **options)
         self.config = config
@@ -73,6 +75,11 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         check_threads()
         return super().make_predict_function(force)
 
+    @property
+    def weight_map(self) -> WeightMap:
+        """The names of its weights elsewhere."""
+        return family_of(self.config.model_type).weight_map
+
     # === Hugging Face folders ===
 
     @classmethod
@@ -80,7 +87,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         cls,
         pretrained_model_name_or_path: str | os.PathLike,
         *,
-        config: DistilBertConfig | str | os.PathLike | None = None,
+        config: EncoderConfig | str | os.PathLike | None = None,
         dtype=None,
         from_pt: bool = False,
         from_tf: bool = False,
@@ -127,10 +134,16 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         options = HubOptions.pop_from(overrides)
         name = pretrained_model_name_or_path
         if config is None or isinstance(config, (str, os.PathLike)):
-            config = DistilBertConfig.from_pretrained(config or name, **vars(options))
+            config = cls.config_class.from_pretrained(config or name, **vars(options))
         config = _changed(config, overrides)
+        weight_map = family_of(config.model_type).weight_map
         weights, source = open_weights(
-            name, options, from_pt=from_pt, from_tf=from_tf, use_safetensors=use_safetensors
+            name,
+            options,
+            weight_map,
+            from_pt=from_pt,
+            from_tf=from_tf,
+            use_safetensors=use_safetensors,
         )
         dtype = file_dtype(weights) if dtype == "auto" else dtype
         model = cls._unbuilt(config, dtype=dtype)
@@ -197,7 +210,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
                 `keras_nlp.models.DistilBertBackbone`, of which a classifier gets a new head.
             **overrides: config keys that keras-nlp does not know, such as `id2label`.
         """
-        ours = cls(_changed(keras_nlp.config_of(model), overrides))
+        ours = cls(_changed(keras_nlp.config_of(cls.config_class, model), overrides))
         keras_nlp.fill(ours, model)
         return ours
 
@@ -236,10 +249,10 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """A new model with random weights, of a `DistilBertConfig` or of what Keras saved."""
-        if isinstance(config, DistilBertConfig):
+        """A new model with random weights, of a config or of what Keras saved."""
+        if isinstance(config, EncoderConfig):
             return cls(config)
-        values = {**config, "config": DistilBertConfig.from_dict(config["config"])}
+        values = {**config, "config": cls.config_class.from_dict(config["config"])}
         state = values.pop("state", {"quantized": values.pop("quantized", {})})
         padding_free = values.pop("padding_free", None)
         model = cls(**values)
@@ -248,7 +261,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         return model
 
 
-def _changed(config: DistilBertConfig, overrides: dict) -> DistilBertConfig:
+def _changed(config: EncoderConfig, overrides: dict) -> EncoderConfig:
     changed = config.replace(**overrides) if overrides else config
     unknown = [key for key in overrides if not hasattr(config, key)]
     if unknown:

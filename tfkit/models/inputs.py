@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.config import EncoderConfig
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.values import is_whole, outside, plain
 
-# Other models of the family read it; tokenizers may give it; DistilBERT has no such input.
-_IGNORED = ("token_type_ids",)
-# What a list of inputs holds.
-_IN_ORDER = ("input_ids", "attention_mask")
 # Input -> the shapes that it may have; B and T are those of the ids or embeddings.
 _SHAPES = {
     "attention_mask": ("BT",),
@@ -109,22 +105,27 @@ def shaped_as(mask, tokens):
     return tf.reshape(tf.broadcast_to(mask, tf.shape(tokens)[:2]), tf.shape(mask))
 
 
-def merge(batch, named: dict) -> dict:
+def merge(batch, named: dict, in_order: tuple[str, ...]) -> dict:
     """One dict of inputs, from `model(batch_dict, …)`, `model(input_ids, …)`, `model([ids, mask])`.
+
+    Args:
+        batch: what comes first in a call.
+        named: every input of the model, with what the call names.
+        in_order: what a list of inputs holds.
 
     Raises:
         ValueError: the dict has a key that is no input of the model.
     """
     if isinstance(batch, (list, tuple)):
-        if len(batch) > len(_IN_ORDER):
+        if len(batch) > len(in_order):
             raise ValueError(
-                f"Expected a list of {' and '.join(_IN_ORDER)} at most. Received {len(batch)} "
+                f"Expected a list of {' and '.join(in_order)} at most. Received {len(batch)} "
                 "inputs. Pass a dict, which names them."
             )
-        batch = dict(zip(_IN_ORDER, batch))
+        batch = dict(zip(in_order, batch))
     if not isinstance(batch, dict):
         return {**named, "input_ids": batch}
-    unknown = [key for key in batch if key not in named and key not in _IGNORED]
+    unknown = [key for key in batch if key not in named]
     if unknown:
         raise ValueError(
             f"Expected inputs among {', '.join(named)}. Received also: {', '.join(unknown)}. "
@@ -152,7 +153,7 @@ def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     return max_length
 
 
-def check_ids(config: DistilBertConfig, ids, lengths=None) -> None:
+def check_ids(config: EncoderConfig, ids, lengths=None) -> None:
     """Raises ValueError for a sequence too long, or (when the values can be seen) an id too large.
 
     Args: ids: int `[B,T]`, or embeddings `[B,T,D]`; with lengths `[B]`, `[N]` or `[N,D]`.

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import tree
 
 from tfkit.models.changes import ChangeableModel
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.config import EncoderConfig
 from tfkit.models.inputs import as_tensors, check_shapes
 from tfkit.models.losses import metrics_on_logits, on_logits
 from tfkit.tasks.outputs import ModelOutput
@@ -24,13 +24,13 @@ class TrainableModel(ChangeableModel):
 
     output_type: type[ModelOutput]
 
-    base_model_prefix = "distilbert"
-    config_class = DistilBertConfig
+    base_model_prefix: str
+    config_class: type[EncoderConfig]
 
     # === Parts ===
 
     def num_parameters(self, only_trainable: bool = False) -> int:
-        """How many numbers the weights are; `count_params` in Keras, which counts all."""
+        """The number of parameters; `count_params` in Keras, which counts all."""
         counted = self.trainable_variables if only_trainable else self.weights
         return sum(math.prod(weight.shape) for weight in counted)
 

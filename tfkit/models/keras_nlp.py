@@ -1,4 +1,4 @@
-"""Weights to and from keras-nlp's DistilBERT, through the same table of names.
+"""Weights to and from keras-nlp's encoders, through the family's table of names.
 
 keras-nlp (now keras-hub) has an extra dropout on the attention output and one rate for all of
 the backbone's, so the two train a little differently; without dropout their numbers are equal.
@@ -6,46 +6,47 @@ the backbone's, so the two train a little differently; without dropout their num
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 
-from tfkit.checkpoints import names, variables
-from tfkit.models.config import DistilBertConfig
-from tfkit.models.config_rules import ACTIVATIONS
+from tfkit.checkpoints import variables
+from tfkit.checkpoints.weight_map import Weight, by_variable
+from tfkit.models.config import EncoderConfig
+from tfkit.utils.activations import ACTIVATIONS
 from tfkit.utils.keras_backend import keras
 
 # keras-nlp's constructor arguments and attributes -> ours.
 _CONFIG = {
     "vocabulary_size": "vocab_size",
-    "num_layers": "n_layers",
-    "num_heads": "n_heads",
-    "hidden_dim": "dim",
-    "intermediate_dim": "hidden_dim",
-    "dropout": "dropout",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "hidden_dim": "hidden_size",
+    "intermediate_dim": "intermediate_size",
+    "dropout": "hidden_dropout_prob",
     "max_sequence_length": "max_position_embeddings",
 }
 
 
-def config_of(theirs) -> DistilBertConfig:
-    """The config of a keras-nlp `DistilBertBackbone` or `DistilBertTextClassifier`.
+def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
+    """The config of a keras-nlp backbone or text classifier of the same family.
 
     Raises:
         TypeError: it is neither.
-        ValueError: a classifier with a head that DistilBERT does not have.
+        ValueError: a classifier with a head that the family does not have.
     """
-    backbone = getattr(theirs, "backbone", theirs)
-    if not all(hasattr(backbone, name) for name in _CONFIG):
+    backbone, name = getattr(theirs, "backbone", theirs), _family_name(config_class)
+    is_family = f"{name}Backbone" in [kind.__name__ for kind in type(backbone).__mro__]
+    if not is_family or not all(hasattr(backbone, name) for name in _CONFIG):
         raise TypeError(
-            "Expected a DistilBertBackbone or DistilBertTextClassifier of keras-nlp. "
+            f"Expected a {name}Backbone or {name}TextClassifier of keras-nlp. "
             f"Received a {type(theirs).__name__}."
         )
-    values: dict[str, Any] = {ours: getattr(backbone, name) for name, ours in _CONFIG.items()}
-    values["attention_dropout"] = values["dropout"]
+    values: dict[str, Any] = {ours: getattr(backbone, key) for key, ours in _CONFIG.items()}
+    values["attention_probs_dropout_prob"] = values["hidden_dropout_prob"]
     if backbone is not theirs:
         if (
-            theirs.hidden_dim != backbone.hidden_dim
+            getattr(theirs, "hidden_dim", backbone.hidden_dim) != backbone.hidden_dim
             or theirs.activation != keras.activations.linear
         ):
             raise ValueError(
@@ -53,8 +54,8 @@ def config_of(theirs) -> DistilBertConfig:
                 f"backbone's. Received hidden_dim={theirs.hidden_dim} beside "
                 f"{backbone.hidden_dim}, activation={theirs.activation.__name__}."
             )
-        values |= {"num_labels": theirs.num_classes, "seq_classif_dropout": theirs.dropout}
-    return DistilBertConfig(**values)
+        values |= {"num_labels": theirs.num_classes, "classifier_dropout": theirs.dropout}
+    return config_class(**values)
 
 
 def fill(model, theirs) -> None:
@@ -62,49 +63,58 @@ def fill(model, theirs) -> None:
 
     The head of a tfkit classifier stays new when `theirs` is a backbone alone.
     """
-    rows = sorted(_rows(model, theirs), key=lambda pair: (pair[0].ours, pair[0].part or (0, 1)))
-    for path, group in itertools.groupby(rows, key=lambda pair: pair[0].ours):
+    for path, rows in by_variable(_rows(model, theirs)).items():
         variable = variables.resolve(model, path)
         parts = [
-            variables.value(home, row.keras_nlp).reshape(row.piece_shape(variable.shape))
-            for row, home in group
+            variables.value(_home(model, theirs, row), row.keras_nlp).reshape(
+                row.piece_shape(variable.shape)
+            )
+            for row in rows
         ]
         variable.assign(np.concatenate(parts, axis=-1))
 
 
 def build(model):
-    """A keras-nlp model with the config and the weights of `model`: a `DistilBertTextClassifier`
-    (without a preprocessor) of a classifier, a `DistilBertBackbone` of an encoder.
+    """A keras-nlp model with the config and the weights of `model`: a text classifier (without a
+    preprocessor) of a classifier, a backbone of an encoder.
 
     Raises:
-        ValueError: keras-nlp's DistilBERT has no such activation.
+        ValueError: keras-nlp's encoders have no such activation.
     """
-    config = model.config
-    if ACTIVATIONS[config.activation] != ACTIVATIONS["gelu"]:
+    config, name = model.config, _family_name(model.config_class)
+    if ACTIVATIONS[config.hidden_act] != ACTIVATIONS["gelu"]:
         raise ValueError(
-            "Expected a model whose activation is 'gelu', the only one of keras-nlp's DistilBERT. "
-            f"Received: {config.activation!r}."
+            f"Expected a model whose activation is 'gelu', the only one of keras-nlp's {name}. "
+            f"Received: {config.hidden_act!r}."
         )
     import keras_nlp
 
-    options = {name: getattr(config, ours) for name, ours in _CONFIG.items()}
-    backbone = keras_nlp.models.DistilBertBackbone(**options, dtype=model.dtype_policy)
-    theirs = backbone
-    if hasattr(model, "head"):
-        theirs = keras_nlp.models.DistilBertTextClassifier(
-            backbone, num_classes=config.num_labels, dropout=config.seq_classif_dropout
+    options = {key: getattr(config, ours) for key, ours in _CONFIG.items()}
+    kind = getattr(keras_nlp.models, f"{name}Backbone")
+    theirs = backbone = kind(**options, dtype=model.dtype_policy)
+    if model.task_name is not None:
+        theirs = getattr(keras_nlp.models, f"{name}TextClassifier")(
+            backbone, num_classes=config.num_labels, dropout=config.classifier_dropout
         )
-    for row, home in _rows(model, theirs):
-        variable = variables.resolve(home, row.keras_nlp)
+    for row in _rows(model, theirs):
+        variable = variables.resolve(_home(model, theirs, row), row.keras_nlp)
         value = row.piece(variables.value(model, row.ours))
         variable.assign(value.reshape(variable.shape))
     return theirs
 
 
-def _rows(model, theirs) -> list[tuple[names.Weight, Any]]:
-    """Each weight that both have, with the keras-nlp model that its path starts from."""
-    backbone = getattr(theirs, "backbone", theirs)
-    rows = [(row, backbone) for row in names.backbone(model.config.n_layers)]
-    if theirs is not backbone:
-        rows += [(row, theirs) for row in names.heads(model)]
-    return rows
+def _family_name(config_class: type[EncoderConfig]) -> str:
+    """As keras-nlp's classes begin, and ours."""
+    return config_class.__name__.removesuffix("Config")
+
+
+def _rows(model, theirs) -> list[Weight]:
+    """Each weight that both have."""
+    task_name = model.task_name if hasattr(theirs, "backbone") else None
+    return model.weight_map.rows(model.config.num_hidden_layers, task_name)
+
+
+def _home(model, theirs, row: Weight):
+    """The keras-nlp model that a row's path starts from."""
+    is_backbone = row.ours.startswith(f"{model.weight_map.prefix}.")
+    return getattr(theirs, "backbone", theirs) if is_backbone else theirs

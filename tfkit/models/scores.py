@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.config import EncoderConfig
 
 # How `problem_type` reads a logit, as Hugging Face's text-classification pipeline does
 # (transformers, `pipelines/text_classification.py`, `postprocess`).
@@ -19,11 +19,12 @@ _SCORES: dict[str, Callable] = {
 _KINDS = {True: "single_label_classification", False: "multi_label_classification"}
 
 
-def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
+def scores(config: EncoderConfig, logits: tf.Tensor) -> tf.Tensor:
     """Logits float `[B,C]` -> scores float32 `[B,C]`: probabilities, or a regression's values.
 
     Example:
 
+        >>> from tfkit import DistilBertConfig
         >>> two_classes = DistilBertConfig(num_labels=2)
         >>> scores(two_classes, tf.constant([[0.0, 0.0]])).numpy().tolist()
         [[0.5, 0.5]]
@@ -31,6 +32,6 @@ def scores(config: DistilBertConfig, logits: tf.Tensor) -> tf.Tensor:
     return _SCORES[kind_of(config)](tf.cast(logits, tf.float32))
 
 
-def kind_of(config: DistilBertConfig) -> str:
+def kind_of(config: EncoderConfig) -> str:
     """The `problem_type` by which scores are read, of a config that may name none."""
     return config.problem_type or _KINDS[config.num_labels > 1]

@@ -88,17 +88,17 @@ def drop_layers(model, keep: Sequence[int], **changes):
         3
     """
     _demand_plain_weights(model)
-    layers, keep = model.config.n_layers, list(keep)
+    layers, keep = model.config.num_hidden_layers, list(keep)
     if not keep or keep != sorted({*keep} & {*range(layers)}):
         raise ValueError(
             f"`keep` must name some of the layers 0 to {layers - 1}, in ascending order; received "
             f"{keep}."
         )
-    smaller = _like(model, n_layers=len(keep), **changes)
-    blocks = model.distilbert.transformer.layer
+    smaller = _like(model, num_hidden_layers=len(keep), **changes)
+    blocks = model.backbone.encoder.layer
     pairs = [
-        (model.distilbert.embeddings, smaller.distilbert.embeddings),
-        *zip([blocks[place] for place in keep], smaller.distilbert.transformer.layer),
+        (model.backbone.embeddings, smaller.backbone.embeddings),
+        *zip([blocks[place] for place in keep], smaller.backbone.encoder.layer),
         *zip(_heads(model), _heads(smaller)),
     ]
     for theirs, ours in pairs:
@@ -116,7 +116,7 @@ def _like(model, **changes):
 
 
 def _heads(model) -> list:
-    return [layer for layer in model.layers if layer is not model.distilbert]
+    return [layer for layer in model.layers if layer is not model.backbone]
 
 
 def _demand_plain_weights(model) -> None:

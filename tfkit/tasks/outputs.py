@@ -82,8 +82,8 @@ class ModelOutput(dict):
 
 @transparent
 class TFBaseModelOutput(ModelOutput):
-    """Of a backbone: last_hidden_state `[B,T,D]`; hidden_states, n_layers + 1 of `[B,T,D]`;
-    attentions, n_layers of `[B,H,T,T]`.
+    """Of a backbone: last_hidden_state `[B,T,D]`; hidden_states, one more than blocks, `[B,T,D]`;
+    attentions of each block, `[B,H,T,T]`.
     """
 
     fields = ("last_hidden_state", "hidden_states", "attentions")

@@ -16,21 +16,14 @@ class SequenceClassification:
     and with labels `loss` float32 `[B]`.
     """
 
+    task_name = "sequence_classification"
     output_type = TFSequenceClassifierOutput
     reads_cls_only = True
 
     def __init__(self, config, **options):
-        from tfkit.layers.heads import ClassificationHead
-
         super().__init__(config, **options)
-        self.head = ClassificationHead(
-            dim=config.hidden_size,
-            num_labels=config.num_labels,
-            dropout=config.seq_classif_dropout,
-            initializer_range=config.initializer_range,
-            name="head",
-            dtype=self.dtype_policy,
-        )
+        head = self.head_classes[self.task_name]
+        self.head = head.configured_by(config, name="head", dtype=self.dtype_policy)
 
     def __getattr__(self, name: str):
         """`pre_classifier` and `classifier`, where Transformers has them: on the model."""

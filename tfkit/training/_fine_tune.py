@@ -90,7 +90,7 @@ def fine_tune(
             stacklevel=2,
         )
     kind = train.problem_type
-    recipe = recipe.settled(examples=len(train), dim=model.config.dim)
+    recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size)
     monitor = objectives.monitored(kind, recipe.monitor)
     loss = _loss(recipe, train)
     model.set_task(**task_of(model.config, train))

@@ -192,13 +192,13 @@ def freeze(model, layers: int) -> None:
     """
     if not layers:
         return
-    blocks = model.distilbert.transformer.layer
+    blocks = model.backbone.encoder.layer
     if layers > len(blocks):
         raise ValueError(
             f"`frozen_layers` must be at most {len(blocks)}, the blocks of the model; received "
             f"{layers}."
         )
-    for part in [model.distilbert.embeddings, *blocks[:layers]]:
+    for part in [model.backbone.embeddings, *blocks[:layers]]:
         part.trainable = False
 
 
@@ -217,12 +217,12 @@ def layer_rates(model, decay: float) -> dict[str, float]:
         >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=2, hidden_dim=16)
         >>> model = TFDistilBertForSequenceClassification(config)
         >>> rates = layer_rates(model, 0.5)
-        >>> rates[model.distilbert.transformer.layer[0].ffn.lin1.kernel.path]
+        >>> rates[model.backbone.encoder.layer[0].ffn.lin1.kernel.path]
         0.25
-        >>> rates[model.distilbert.embeddings.word_embeddings.embeddings.path]
+        >>> rates[model.backbone.embeddings.word_embeddings.embeddings.path]
         0.125
     """
-    downwards = [*reversed(model.distilbert.transformer.layer), model.distilbert.embeddings]
+    downwards = [*reversed(model.backbone.encoder.layer), model.backbone.embeddings]
     rates = {weight.path: 1.0 for weight in model.trainable_weights}
     for depth, part in enumerate(downwards, 1):
         rates |= {weight.path: decay**depth for weight in part.trainable_weights}

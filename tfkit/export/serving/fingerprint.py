@@ -26,7 +26,7 @@ def fingerprint_of(model, tokenizer, max_length: int) -> dict:
     tokens = json.dumps(tokenizer.get_vocab(), sort_keys=True)
     return {
         "max_length": max_length,
-        "layers": model.config.n_layers,
+        "layers": model.config.num_hidden_layers,
         "pieces": model.config.vocab_size,
         "vocabulary": hashlib.sha256(tokens.encode()).hexdigest(),
     }

@@ -99,7 +99,7 @@ class Signatures:
         return in_parts(part, batch, self._model.config.num_labels)
 
     def _embedding(self, batch) -> tf.Tensor:
-        return in_parts(self._mean_state, batch, self._model.config.dim)
+        return in_parts(self._mean_state, batch, self._model.config.hidden_size)
 
     def _mean_state(self, batch) -> tf.Tensor:
         # Nobody sees the states of padding, so they need not be computed.

@@ -1,56 +1,51 @@
-"""DistilBERT and its heads.
-
-Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108); transformers,
-`models/distilbert/modeling_distilbert.py`, against which the tests hold every number.
-"""
+"""What all encoders share: the way from inputs to hidden states, whatever the family's layers."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
+from typing import ClassVar
 
-from tfkit.layers.base import ConfiguredLayer, registered
-from tfkit.layers.embeddings import Embeddings
-from tfkit.layers.encoder import Transformer
+from tfkit.layers.base import ConfiguredLayer
 from tfkit.layers.padded_batch import PaddedBatch
 from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
 from tfkit.models import onnx_ops
-from tfkit.models.config import DistilBertConfig
+from tfkit.models.config import EncoderConfig
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import check_ids, check_shapes, merge, pad, shaped_as
 from tfkit.tasks.outputs import TFBaseModelOutput
-from tfkit.tasks.sequence_classification import SequenceClassification
 from tfkit.utils.keras_backend import keras, ops
 
 
-@registered
-class DistilBertBackbone(ConfiguredLayer):
-    """Embeddings and encoder: token ids -> hidden states."""
+class EncoderBackbone(ConfiguredLayer):
+    """Token ids -> hidden states.
+
+    A family makes two layers in its constructor: `embeddings`, called with tokens `[N]` or `[N,D]`
+    and `position_ids` (and `token_type_ids`, where it declares them), and `encoder`.
+
+    Attributes:
+        config_class: of the family.
+    """
 
     arguments = ("config",)
+    config_class: type[EncoderConfig]
 
-    def __init__(self, config: DistilBertConfig | dict, **options):
-        if not isinstance(config, DistilBertConfig):
-            config = DistilBertConfig.from_dict(config)
+    def __init__(self, config: EncoderConfig | dict, **options):
+        if not isinstance(config, EncoderConfig):
+            config = self.config_class.from_dict(config)
         super().__init__(config=config, **options)
-        # === Layers ===
-        self.embeddings = self._part(Embeddings, "embeddings")
-        self.transformer = self._part(Transformer, "transformer")
-
-    def _part(self, kind, name: str):
-        values = {argument: getattr(self.config, argument) for argument in kind.arguments}
-        return kind(name=name, dtype=self.dtype_policy, **values)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
 
     def build_parts(self):
         self.embeddings.build()
-        self.transformer.build()
+        self.encoder.build()
 
     @property
     def output_shape(self) -> tuple:
         """What `summary` shows."""
-        return (None, None, self.config.dim)
+        return (None, None, self.config.hidden_size)
 
     def call(
         self,
@@ -60,47 +55,74 @@ class DistilBertBackbone(ConfiguredLayer):
         lengths=None,
         cls_only=False,
         padding_free=False,
+        token_type_ids=None,
         training=None,
     ):
-        """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids: `[B,T]`;
-            lengths: int `[B]`, tokens are then `[N]` or `[N,D]`, laid end to end;
-            cls_only: only the last state of token 0 is wanted; padding_free: compute real tokens
-            only. This and `lengths` leave zeros in the states of padding and give None as
+        """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids,
+            token_type_ids: `[B,T]`; lengths: int `[B]`, tokens are then `[N]` or `[N,D]`, laid end
+            to end; cls_only: only the last state of [CLS] is wanted; padding_free: compute real
+            tokens only. This and `lengths` leave zeros in the states of padding and give None as
             attentions.
 
-        Returns: hidden states, n_layers + 1 of `[B,T,D]`, and attentions, n_layers of `[B,H,T,T]`;
-            with `cls_only`, the last state of token 0, `[B,1,D]`, in place of both.
+        Returns: hidden states, num_hidden_layers + 1 of `[B,T,D]`, and attentions,
+            num_hidden_layers of `[B,H,T,T]`; with `cls_only`, the last state of [CLS], `[B,1,D]`,
+            in place of both.
         """
         check_ids(self.config, tokens, lengths)
         if lengths is not None:
-            batch = UnpaddedBatch(lengths, self.config.n_heads)
+            batch = UnpaddedBatch(lengths, self.config.num_attention_heads)
         elif padding_free and attention_mask is not None:
-            batch = UnpaddedBatch.from_mask(attention_mask, self.config.n_heads)
+            batch = UnpaddedBatch.from_mask(attention_mask, self.config.num_attention_heads)
         else:
             batch = PaddedBatch(*ops.shape(tokens)[:2], attention_mask)
         if position_ids is not None:  # Transformers takes one row for all, too
-            position_ids = ops.broadcast_to(position_ids, ops.shape(tokens)[:2])
-        positions = batch.position_ids() if position_ids is None else batch.unpad(position_ids)
-        x = self.embeddings(batch.unpad(tokens), position_ids=positions, training=training)
-        states, attentions = self.transformer(x, batch=batch, cls_only=cls_only, training=training)
+            position_ids = batch.unpad(ops.broadcast_to(position_ids, ops.shape(tokens)[:2]))
+        each = {"position_ids": batch.position_ids() if position_ids is None else position_ids}
+        if token_type_ids is not None:
+            each["token_type_ids"] = batch.unpad(token_type_ids)
+        x = self.embeddings(batch.unpad(tokens), **each, training=training)
+        states, attentions = self.encoder(x, batch=batch, cls_only=cls_only, training=training)
         if cls_only:
             return ops.expand_dims(states[-1], 1)
         return tuple(batch.pad(state) for state in states), tuple(attentions)
 
 
-class _DistilBert(TFPreTrainedModel):
-    """What the models below share: the backbone, and the arguments of a call.
+class EncoderModel(TFPreTrainedModel):
+    """A backbone, and the arguments of a call. By itself the bare encoder; a task comes before it.
+
+    A family says the first four attributes, a task the others.
 
     Attributes:
-        reads_cls_only: whether the task reads the last state of token 0 alone. A class says it.
+        backbone_class: makes the backbone.
+        base_model_prefix: the backbone's attribute.
+        model_input_names: what the family reads per token, in the order of a list of inputs.
+        head_classes: task -> the layer on the encoder.
+        task_name: the task, as weight maps and `head_classes` name it; None for a bare encoder.
+        output_type: of the answers.
+        reads_cls_only: whether the task reads the last state of [CLS] alone.
     """
 
+    backbone_class: type[EncoderBackbone]
+    model_input_names: tuple[str, ...] = ("input_ids", "attention_mask")
+    head_classes: ClassVar[Mapping[str, type[ConfiguredLayer]]] = {}
+    task_name: str | None = None
+    output_type = TFBaseModelOutput
     reads_cls_only = False
     _together = tuple  # what hidden states are as an output
 
-    def __init__(self, config: DistilBertConfig, **options):
+    def __init__(self, config: EncoderConfig, **options):
         super().__init__(config, **options)
-        self.distilbert = DistilBertBackbone(config, name="distilbert", dtype=self.dtype_policy)
+        name = self.base_model_prefix
+        setattr(self, name, self.backbone_class(config, name=name, dtype=self.dtype_policy))
+
+    @property
+    def backbone(self) -> EncoderBackbone:
+        """The encoder, without a head."""
+        return getattr(self, self.base_model_prefix)
+
+    def __dir__(self):
+        # Keras saves a layer under the first of the names that are listed here.
+        return [name for name in super().__dir__() if name != "backbone"]
 
     def build(self, input_shape=None):
         """Once, when the model is made: the config says every shape, and a later call changes
@@ -108,15 +130,15 @@ class _DistilBert(TFPreTrainedModel):
         """
         if self.built:
             return
-        self.distilbert.build((None, None))
+        self.backbone.build((None, None))
         if hasattr(self, "head"):
-            self.head.build((None, None, self.config.dim))
+            self.head.build((None, None, self.config.hidden_size))
 
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **options
     ):
-        """As `keras.Model.export`, for `input_ids` and `attention_mask` int32 `[B,T]` of any sizes
-        unless `input_signature` says otherwise; outside TensorFlow with the plain encoder, whose
+        """As `keras.Model.export`, for `model_input_names`, int32 `[B,T]` of any sizes, unless
+        `input_signature` says otherwise; outside TensorFlow with the plain encoder, whose
         operators other runtimes have.
 
         Hidden states and attentions, where the config asks for them, are one tensor each, along a
@@ -135,7 +157,7 @@ class _DistilBert(TFPreTrainedModel):
             onnx_ops.register()
         if input_signature is None:
             ids = {"shape": (None, None), "dtype": "int32"}
-            names = ("input_ids", "attention_mask")
+            names = self.model_input_names
             input_signature = [{name: keras.InputSpec(name=name, **ids) for name in names}]
         chosen, self._together = self._padding_free, ops.stack
         if format != "tf_saved_model":
@@ -159,6 +181,7 @@ class _DistilBert(TFPreTrainedModel):
         padding_free=None,
         training=None,
         lengths=None,
+        token_type_ids=None,
     ):
         named = {
             "input_ids": None,
@@ -166,9 +189,10 @@ class _DistilBert(TFPreTrainedModel):
             "inputs_embeds": inputs_embeds,
             "position_ids": position_ids,
             "lengths": lengths,
+            "token_type_ids": token_type_ids,
             "labels": labels,
         }
-        inputs = merge(input_ids, named)
+        inputs = merge(input_ids, named, self.model_input_names)
         tokens, embeds = inputs["input_ids"], inputs["inputs_embeds"]
         if tokens is not None and embeds is not None:
             tokens = embeds = None  # check_ids says what is wrong
@@ -193,10 +217,12 @@ class _DistilBert(TFPreTrainedModel):
             "padding_free": padding_free,
             "training": training,
         }
+        if "token_type_ids" in self.model_input_names:
+            options["token_type_ids"] = shaped_as(inputs["token_type_ids"], tokens)
         if cls_only:
-            first = self.distilbert(tokens, cls_only=True, **options)
-            return self.answer(first, labels=inputs["labels"], training=training)
-        states, attentions = self.distilbert(tokens, **options)
+            state = self.backbone(tokens, cls_only=True, **options)
+            return self.answer(state, labels=inputs["labels"], training=training)
+        states, attentions = self.backbone(tokens, **options)
         outputs = self.answer(states[-1], labels=inputs["labels"], training=training)
         if show_states:
             outputs["hidden_states"] = self._together(states)
@@ -204,53 +230,10 @@ class _DistilBert(TFPreTrainedModel):
             outputs["attentions"] = self._together(attentions)
         return outputs
 
-
-def _asked(by_call: bool | None, by_config: bool) -> bool:
-    return by_config if by_call is None else bool(by_call)
-
-
-@registered
-class TFDistilBertModel(_DistilBert):
-    """The bare encoder.
-
-    Args:
-        config: a `DistilBertConfig`.
-        **options: `name` and `dtype` of a Keras model.
-
-    Calling it takes a dict of tensors or `input_ids` int `[B,T]`, `attention_mask` `[B,T]`, … and
-    gives a `TFBaseModelOutput` with `last_hidden_state` `[B,T,D]`.
-
-    Example:
-
-        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
-        >>> outputs = TFDistilBertModel(config)(ops.array([[1, 2, 3]]), output_hidden_states=True)
-        >>> tuple(outputs.last_hidden_state.shape), len(outputs.hidden_states)
-        ((1, 3, 8), 2)
-    """
-
-    output_type = TFBaseModelOutput
-
     def answer(self, last_hidden_state, labels, training):
+        """What the task answers, from the last states: a dict of `output_type`'s fields."""
         return {"last_hidden_state": last_hidden_state}
 
 
-@registered
-class TFDistilBertForSequenceClassification(SequenceClassification, _DistilBert):
-    """The encoder with a classification head on token 0.
-
-    Args:
-        config: a `DistilBertConfig`; `num_labels` sets C.
-        **options: `name` and `dtype` of a Keras model.
-
-    Calling it takes what `TFDistilBertModel` takes, and `labels`; it gives a
-    `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
-    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
-
-    Example:
-
-        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
-        >>> model = TFDistilBertForSequenceClassification(config)
-        >>> outputs = model({"input_ids": ops.array([[1, 2, 3]])}, labels=ops.array([1]))
-        >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
-        ((1, 2), (1,))
-    """
+def _asked(by_call: bool | None, by_config: bool) -> bool:
+    return by_config if by_call is None else bool(by_call)

@@ -1,0 +1,218 @@
+"""Names of weights as a table, read forwards to load a checkpoint and backwards to save one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class Weights(Protocol):
+    """A reader of a file: PyTorch's names and layouts, each weight when it is asked for."""
+
+    def names(self) -> list[str]: ...
+
+    def shape(self, key: str) -> tuple[int, ...]: ...
+
+    def read(self, key: str) -> np.ndarray: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """One weight: its name in a Hugging Face checkpoint, and where it lies in Keras models.
+
+    Attributes:
+        theirs: the key in the checkpoint; of the backbone, without the family's prefix.
+        ours: the attribute path in a tfkit model, list indices included.
+        keras_nlp: the attribute path in the model of keras-nlp: a row of the backbone in its
+            backbone, a row of a head in its task model. Same values in the same order as ours (in
+            the same slice, where `part` is given), under another shape.
+        transposed: torch keeps a projection as [out, in], Keras as [in, out].
+        part: (k, n) when it is the k-th of n equal slices of our last axis; else None.
+    """
+
+    theirs: str
+    ours: str
+    keras_nlp: str
+    transposed: bool = False
+    part: tuple[int, int] | None = None
+
+    def piece_shape(self, ours: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of this slice of our variable, given the variable's shape."""
+        shape = tuple(ours)
+        return shape if self.part is None else (*shape[:-1], shape[-1] // self.part[1])
+
+    def piece(self, value: np.ndarray) -> np.ndarray:
+        """This slice of our variable's value."""
+        if self.part is None:
+            return value
+        k, n = self.part
+        return np.split(value, n, axis=-1)[k]
+
+    def their_shape(self, ours: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in the checkpoint, given the shape of our variable."""
+        shape = self.piece_shape(ours)
+        return shape[::-1] if self.transposed else shape
+
+    def to_ours(self, value: np.ndarray) -> np.ndarray:
+        return value.T if self.transposed else value
+
+    def from_ours(self, value: np.ndarray) -> np.ndarray:
+        value = self.piece(value)
+        return np.ascontiguousarray(value.T if self.transposed else value)
+
+
+def dense(theirs: str, ours: str, keras_nlp: str, part=None) -> list[Weight]:
+    """The rows of a projection."""
+    return [
+        Weight(f"{theirs}.weight", f"{ours}.kernel", f"{keras_nlp}.kernel", True, part),
+        Weight(f"{theirs}.bias", f"{ours}.bias", f"{keras_nlp}.bias", part=part),
+    ]
+
+
+def norm(theirs: str, ours: str, keras_nlp: str) -> list[Weight]:
+    """The rows of a LayerNorm."""
+    return [
+        Weight(f"{theirs}.weight", f"{ours}.gamma", f"{keras_nlp}.gamma"),
+        Weight(f"{theirs}.bias", f"{ours}.beta", f"{keras_nlp}.beta"),
+    ]
+
+
+def embedding(theirs: str, ours: str, keras_nlp: str) -> list[Weight]:
+    """The row of an embedding; keras-nlp's with the name of its variable."""
+    return [Weight(f"{theirs}.weight", f"{ours}.embeddings", keras_nlp)]
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightMap:
+    """The names of all weights of a family.
+
+    Attributes:
+        prefix: what stands before the backbone's keys, and is its attribute in a model.
+        backbone: rows outside the encoder's blocks.
+        blocks: where the list of blocks lies, in the columns of `Weight`.
+        block: rows of one block, from there.
+        heads: task -> the rows of its head, from the model.
+        others: first names of heads that tfkit does not have: a checkpoint may have them without
+            being meant for another architecture.
+    """
+
+    prefix: str
+    backbone: Sequence[Weight]
+    blocks: tuple[str, str, str]
+    block: Sequence[Weight]
+    heads: Mapping[str, Sequence[Weight]]
+    others: Sequence[str] = ()
+
+    def backbone_rows(self, num_hidden_layers: int) -> list[Weight]:
+        """Embeddings and encoder; `theirs` without prefix, `ours` from the model."""
+        columns = ("theirs", "ours", "keras_nlp")
+        rows = [*self.backbone]
+        for index, row in itertools.product(range(num_hidden_layers), self.block):
+            names = zip(columns, self.blocks)
+            paths = {name: f"{blocks}.{index}.{getattr(row, name)}" for name, blocks in names}
+            rows.append(dataclasses.replace(row, **paths))
+        return [dataclasses.replace(row, ours=f"{self.prefix}.{row.ours}") for row in rows]
+
+    def rows(self, num_hidden_layers: int, task_name: str | None) -> list[Weight]:
+        """The rows of a model: of its backbone, and of the head of its task."""
+        return [*self.backbone_rows(num_hidden_layers), *self.heads.get(task_name, ())]
+
+    def is_of_another_head(self, key: str) -> bool:
+        """Whether a key that no row names may stay unread: of a head, or a buffer that older
+        versions stored.
+        """
+        return key.split(".")[0] in self._head_names or key == "embeddings.position_ids"
+
+    def canonical(self, key: str) -> str:
+        """A checkpoint's key without the family's prefix and with today's LayerNorm names.
+
+        Example:
+
+            >>> WeightMap("bert", (), ("", "", ""), (), {}).canonical("bert.LayerNorm.gamma")
+            'LayerNorm.weight'
+        """
+        key = key.removeprefix(f"{self.prefix}.")
+        return re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", key))
+
+    def from_tensorflow(self, name: str) -> str:
+        """The key that a variable of Hugging Face's TensorFlow classes has under PyTorch.
+
+        Example:
+
+            >>> bert = WeightMap("bert", (), ("", "", ""), (), {}, others=["classifier"])
+            >>> bert.from_tensorflow("tf_model/bert/encoder/layer_._0/output/dense/kernel:0")
+            'encoder.layer.0.output.dense.weight'
+            >>> bert.from_tensorflow("bert/embeddings/position_embeddings/embeddings:0")
+            'embeddings.position_embeddings.weight'
+            >>> bert.from_tensorflow("tf_bert_for_sequence_classification/classifier/bias:0")
+            'classifier.bias'
+        """
+        # TensorFlow put the model's own name before it, and a scope for each part around it.
+        heads = "|".join(map(re.escape, self._head_names))
+        scope = rf".*(?:^|/)(?:{self.prefix}/|(?=(?:{heads})/))"
+        key = re.sub(scope, "", name, count=1).split(":")[0].replace("/", ".")
+        key = re.sub(r"\blayer_\._(\d+)", r"layer.\1", key)
+        return self.canonical(re.sub(r"\.(kernel|embeddings)$", ".weight", key))
+
+    @functools.cached_property
+    def _head_names(self) -> list[str]:
+        rows = itertools.chain(*self.heads.values())
+        return sorted({*self.others, *(row.theirs.split(".")[0] for row in rows)})
+
+
+def by_variable(rows: Iterable[Weight]) -> dict[str, list[Weight]]:
+    """The path of each variable of ours -> the rows that it is made of, in their order."""
+    ordered = sorted(rows, key=lambda row: (row.ours, row.part or (0, 1)))
+    groups = itertools.groupby(ordered, key=lambda row: row.ours)
+    return {path: list(parts) for path, parts in groups}
+
+
+class Match:
+    """A checkpoint's weights by the variables of a model.
+
+    Args:
+        weights: what the checkpoint holds.
+        weight_map: of the family.
+        rows: those of the model.
+
+    Attributes:
+        parts: the path of a variable -> the rows that it is made of, in their order.
+        unused: keys of the checkpoint, in today's spelling, that no row names.
+    """
+
+    def __init__(self, weights: Weights, weight_map: WeightMap, rows: Iterable[Weight]):
+        self._weights = weights
+        self._keys = {weight_map.canonical(key): key for key in weights.names()}
+        found = [row for row in rows if row in self]
+        self.parts = by_variable(found)
+        self.unused = sorted(set(self._keys) - {row.theirs for row in found})
+
+    def __contains__(self, row: Weight) -> bool:
+        return row.theirs in self._keys
+
+    def misshapen(self, path: str, shape: tuple[int, ...]) -> dict[str, str]:
+        """What is of another shape than a variable of this shape needs: its key, and both."""
+        wrong = {}
+        for row in self.parts[path]:
+            expected, found = row.their_shape(shape), self._weights.shape(self._keys[row.theirs])
+            if found != expected:
+                wrong[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
+        return wrong
+
+    def value(self, path: str, shape: tuple[int, ...], dtype) -> np.ndarray:
+        """The variable's value, of this shape."""
+        if len(self.parts[path]) == 1:
+            return self._read(*self.parts[path]).astype(dtype, copy=False)
+        value = np.empty(shape, dtype)
+        for row in self.parts[path]:
+            row.piece(value)[...] = self._read(row)
+        return value
+
+    def _read(self, row: Weight) -> np.ndarray:
+        return row.to_ours(self._weights.read(self._keys[row.theirs]))

@@ -1,0 +1,53 @@
+"""The models: each a task and a family."""
+
+from __future__ import annotations
+
+from tfkit.layers.base import registered
+from tfkit.models.distilbert.backbone import DistilBertModel
+from tfkit.tasks.sequence_classification import SequenceClassification
+
+
+@registered
+class TFDistilBertModel(DistilBertModel):
+    """The bare encoder.
+
+    Args:
+        config: a `DistilBertConfig`.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes a dict of tensors or `input_ids` int `[B,T]`, `attention_mask` `[B,T]`, … and
+    gives a `TFBaseModelOutput` with `last_hidden_state` `[B,T,D]`.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig
+        >>> from keras import ops
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> outputs = TFDistilBertModel(config)(ops.array([[1, 2, 3]]), output_hidden_states=True)
+        >>> tuple(outputs.last_hidden_state.shape), len(outputs.hidden_states)
+        ((1, 3, 8), 2)
+    """
+
+
+@registered
+class TFDistilBertForSequenceClassification(SequenceClassification, DistilBertModel):
+    """The encoder with a classification head on token 0.
+
+    Args:
+        config: a `DistilBertConfig`; `num_labels` sets C.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes what `TFDistilBertModel` takes, and `labels`; it gives a
+    `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
+    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig
+        >>> from keras import ops
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model = TFDistilBertForSequenceClassification(config)
+        >>> outputs = model({"input_ids": ops.array([[1, 2, 3]])}, labels=ops.array([1]))
+        >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
+        ((1, 2), (1,))
+    """

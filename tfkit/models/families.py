@@ -1,0 +1,57 @@
+"""The families of encoders, by the `model_type` of their config.json. TensorFlow is not needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tfkit.checkpoints.weight_map import WeightMap
+from tfkit.models.config import EncoderConfig, read_config
+from tfkit.models.distilbert.config import DistilBertConfig
+from tfkit.models.distilbert.weights import WEIGHTS as DISTILBERT_WEIGHTS
+
+
+class Family(NamedTuple):
+    """What of a family is data."""
+
+    config_class: type[EncoderConfig]
+    weight_map: WeightMap
+
+
+FAMILIES = {
+    "distilbert": Family(DistilBertConfig, DISTILBERT_WEIGHTS),
+}
+
+
+def family_of(model_type: str | None) -> Family:
+    """The family of that name.
+
+    Raises:
+        ValueError: there is none; the message lists them.
+    """
+    if model_type not in FAMILIES:
+        raise ValueError(
+            f"Expected a `model_type` that tfkit reads: {', '.join(FAMILIES)}. Received "
+            f"`model_type` {model_type!r}."
+        )
+    return FAMILIES[model_type]
+
+
+class AutoConfig:
+    """Hugging Face's entry point: `AutoConfig.from_pretrained(name)`."""
+
+    @staticmethod
+    def from_pretrained(
+        pretrained_model_name_or_path: str | os.PathLike, **overrides
+    ) -> EncoderConfig:
+        """The config of the family that config.json names.
+
+        Takes and raises what `DistilBertConfig.from_pretrained` does.
+        """
+        return read_config(_config_class, pretrained_model_name_or_path, overrides)
+
+
+def _config_class(values: Mapping[str, Any]) -> type[EncoderConfig]:
+    # Files from before the key was written are of the first family.
+    return family_of(values.get("model_type", next(iter(FAMILIES)))).config_class
