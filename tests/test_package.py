@@ -155,7 +155,7 @@ import importlib, tfkit, tfkit.models.config, tfkit.data
 names = ["tfkit.layers.heads", "tfkit.models.auto", "tfkit.text.graph.layer"]
 names += ["tfkit.inference.graph"]
 rooms = ["tfkit.evaluation", "tfkit.export", "tfkit.inference.pipelines"]
-rooms += ["tfkit.training.metrics"]
+rooms += ["tfkit.tasks.metrics"]
 for name in [*names, *rooms, *names]:
     try:
         importlib.import_module(name)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from tfkit.data.sources import FORMATS
 from tfkit.demo.shipped import small_model
-from tfkit.models.config import PROBLEM_TYPES
+from tfkit.tasks.sequence_classification import PROBLEM_TYPES
 from tfkit.utils.files import local_path
 
 # The options that are not called as the arguments of the library.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -127,7 +127,7 @@ def describe(examples: Examples, other: Examples | None = None) -> Description:
         if len(by_label) > 1:
             conflicts.append((examples.texts[rows[0]], dict(by_label)))
     lengths = np.array([len(text.split()) for text in examples.texts] or [0])
-    targets = examples.labels if examples.problem_type == "regression" else None
+    targets = None if examples.task.has_classes else examples.labels
     shared = None
     if other is not None:
         shared = sum(len(rows) for key, rows in same_texts(other).items() if key in groups)
@@ -151,21 +151,12 @@ def _labels(examples: Examples) -> list[str]:
     """The label of each row, in words."""
     if examples.labels is None:
         return [""] * len(examples)
-    if examples.problem_type == "regression":
-        return [f"{number:g}" for number in examples.labels]
-    if examples.problem_type == "single_label_classification":
-        return [examples.names[number] for number in examples.labels]
-    return ["|".join(examples.names[n] for n in sorted(row)) for row in examples.labels]
+    return [examples.task.label_text(label, examples.names) for label in examples.labels]
 
 
 def _classes(examples: Examples) -> dict[str, int]:
-    if examples.labels is None or examples.problem_type == "regression":
-        return {}
-    numbers = examples.labels
-    if examples.problem_type == "multi_label_classification":
-        numbers = (number for row in examples.labels for number in row)
-    counts = Counter(numbers)
-    named = {name: counts[number] for number, name in enumerate(examples.names)}
+    counts = examples.label_counts
+    named = {} if counts is None else dict(zip(examples.names, counts.tolist()))
     return dict(sorted(named.items(), key=lambda item: -item[1]))
 
 

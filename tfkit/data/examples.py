@@ -8,14 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tfkit.models.config import PROBLEM_TYPES
-from tfkit.utils.strings import listed
-
-_SHOWN = {
-    "single_label_classification": ", {} labels: {}",
-    "multi_label_classification": ", {} labels, any number a text: {}",
-    "regression": ", a number each: {1}",
-}
+from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -29,7 +23,7 @@ class Examples:
             class numbers; of a regression, a number; or None.
         names: the name of each class; `names[labels[i]]` is the label of row i as it was read. Of
             a regression, the name of what is predicted.
-        problem_type: one of `tfkit.models.config.PROBLEM_TYPES`.
+        problem_type: one of `tfkit.tasks.TASKS`.
         skipped: the rows that reading left out, as `BadRow`s; no part of what is compared.
 
     Example:
@@ -43,7 +37,7 @@ class Examples:
         ('awful',)
         >>> Examples(["a goal"], labels=[(0, 1)], names=["news", "sport"],
         ...          problem_type="multi_label_classification")
-        Examples(1 texts, 2 labels, any number a text: news, sport)
+        Examples(1 texts, 2 labels, any number per text: news, sport)
     """
 
     texts: tuple[str, ...]
@@ -65,17 +59,14 @@ class Examples:
                     f"Expected as many {column} as texts ({len(self.texts)}). "
                     f"Received: {len(values)}."
                 )
-        if self.problem_type not in PROBLEM_TYPES:
+        if self.problem_type not in TASKS:
             raise ValueError(
-                f"`problem_type` must be one of {', '.join(PROBLEM_TYPES)}; "
-                f"received {self.problem_type!r}."
+                f"`problem_type` must be one of {', '.join(TASKS)}; received {self.problem_type!r}."
             )
-        if self.labels is None or self.problem_type == "regression":
+        if self.labels is None:
             return
-        numbers = self.labels
-        if self.problem_type == "multi_label_classification":
-            object.__setattr__(self, "labels", tuple(tuple(row) for row in self.labels))
-            numbers = (number for row in self.labels for number in row)
+        object.__setattr__(self, "labels", self.task.as_labels(self.labels))
+        numbers = self.task.class_numbers(self.labels)
         outside = [number for number in numbers if not 0 <= number < len(self.names)]
         if outside:
             raise ValueError(
@@ -94,10 +85,14 @@ class Examples:
         return Examples(*columns, self.names, self.problem_type)
 
     def __repr__(self) -> str:
-        labels = _SHOWN[self.problem_type].format(len(self.names), listed(self.names))
-        labels = labels if self.labels is not None else ""
+        labels = f", {self.task.describe(self.names)}" if self.has_labels else ""
         pairs = " in pairs" if self.text_pairs is not None else ""
         return f"Examples({len(self):,} texts{pairs}{labels})"
+
+    @property
+    def task(self) -> Task:
+        """What the labels are."""
+        return TASKS[self.problem_type]
 
     @property
     def has_labels(self) -> bool:
@@ -117,11 +112,10 @@ class Examples:
     @property
     def label_counts(self) -> np.ndarray | None:
         """The rows of each class, int `[C]`; of a regression, and without labels, None."""
-        if not self.has_labels or self.problem_type == "regression":
+        if not self.has_labels or not self.task.has_classes:
             return None
-        if self.problem_type == "single_label_classification":
-            return np.bincount(self.targets(), minlength=len(self.names))
-        return self.targets().sum(axis=0, dtype=np.int64)
+        numbers = np.fromiter(self.task.class_numbers(self.labels), np.int64)
+        return np.bincount(numbers, minlength=len(self.names))
 
     @property
     def digest(self) -> str:
@@ -146,14 +140,7 @@ class Examples:
             ...          problem_type="multi_label_classification").targets().tolist()
             [[1, 1], [0, 0]]
         """
-        if self.problem_type == "regression":
-            return np.asarray(self.labels, np.float32)[:, None]
-        if self.problem_type == "single_label_classification":
-            return np.asarray(self.labels, np.int32)
-        targets = np.zeros((len(self), len(self.names)), np.uint8)
-        for row, numbers in enumerate(self.labels):
-            targets[row, list(numbers)] = 1
-        return targets
+        return self.task.targets(self.labels, len(self.names))
 
     @property
     def id2label(self) -> dict[int, str]:

@@ -305,12 +305,10 @@ class _StreamBatches(_Batches):
     ):
         super().__init__(stream, tokenizer, unpadded=unpadded, **options)
         self._buffer = shuffle_buffer if shuffle else 0
-        target = {
-            None: (),
-            "single_label_classification": (tf.TensorSpec([None], tf.int32),),
-            "multi_label_classification": (tf.TensorSpec([None, len(stream.names)], tf.float32),),
-            "regression": (tf.TensorSpec([None, 1], tf.float32),),
-        }[stream.problem_type]
+        target, task = (), stream.task
+        if task is not None:
+            shape = (None, *task.target_shape(len(stream.names)))
+            target = (tf.TensorSpec(shape, task.target_dtype),)
         self._signature = (*[tf.TensorSpec([None], tf.string)] * (1 + self._pairs), *target)
 
     def of_pass(self, seed) -> tf.data.Dataset:

@@ -11,6 +11,8 @@ from tfkit.data.examples import Examples
 from tfkit.data.sources import source_of
 from tfkit.data.table import SkippedRows, checked_rows
 from tfkit.models.config import check_problem_type
+from tfkit.tasks import TASKS
+from tfkit.tasks.sequence_classification import task_of_read
 
 
 def read(
@@ -100,14 +102,11 @@ def read(
         numbers.append(number)
         for argument, value in row.items():
             table[argument].append(value)
-    kind = problem_type or _kind_of(table.get("label", ()))
-    if label is None:
-        names = ()
-    elif kind == "regression":
-        names = (label,)
+    task = TASKS[problem_type] if problem_type else task_of_read(table.get("label", ()))
+    if label is None or not task.has_classes:
+        names = () if label is None else (label,)
     else:
-        several = kind == "multi_label_classification"
-        found = set(table["label"])
+        found, several = set(table["label"]), task.multi_label
         classes = Classes(found, several=several, names=names, own_names=source.names)
         known, names = {label: classes.number(label) for label in found}, classes.names
         table["label"] = [known[label] for label in table["label"]]
@@ -119,19 +118,13 @@ def read(
             table = {name: _where(kept, values) for name, values in table.items()}
     left_out = skipped.report(len(table["text"]))
     columns = (table["text"], table.get("text_pair"), table.get("label"))
-    return Examples(*columns, names, kind, left_out)
+    return Examples(*columns, names, task.name, left_out)
 
 
 def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str, str]:
     """Argument -> column, in the order of a row's parts, of those that there are."""
     columns = {"text": text, "text_pair": text_pair, "label": label}
     return {argument: column for argument, column in columns.items() if column is not None}
-
-
-def _kind_of(labels: Sequence[str | tuple[str, ...]]) -> str:
-    """What labels are of which nothing was said: lists are several labels a text."""
-    several = any(isinstance(label, tuple) for label in labels)
-    return "multi_label_classification" if several else "single_label_classification"
 
 
 def _where(kept: list[bool], values: list) -> list:

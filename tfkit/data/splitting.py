@@ -81,14 +81,9 @@ def text_key(text: str) -> str:
 
 def _strata(examples: Examples) -> Sequence[Hashable]:
     """What each row must be balanced by: its class; of several labels, the rarest."""
-    if examples.labels is None or examples.problem_type == "regression":
+    if examples.labels is None:
         return [0] * len(examples)
-    if examples.problem_type == "single_label_classification":
-        return examples.labels
-    counts = Counter(label for row in examples.labels for label in row)
-    return [
-        min(row, key=lambda label: (counts[label], label), default=-1) for row in examples.labels
-    ]
+    return examples.task.strata(examples.labels)
 
 
 def _quotas(rows: Counter, share: float, random: np.random.Generator) -> Counter:

@@ -16,6 +16,9 @@ from tfkit.data.readers import columns_of
 from tfkit.data.sources import Source, source_of
 from tfkit.data.table import BadRow, SkippedRows, checked_rows
 from tfkit.models.config import check_problem_type
+from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
+from tfkit.tasks.sequence_classification import SingleLabel
 from tfkit.utils.strings import counted
 
 _ROWS_AT_ONCE = 1024
@@ -67,6 +70,11 @@ class Stream:
         return {"id2label": self.id2label, "problem_type": self.problem_type}
 
     @property
+    def task(self) -> Task | None:
+        """What the labels are."""
+        return TASKS[self.problem_type] if self.has_labels else None
+
+    @property
     def has_labels(self) -> bool:
         """Whether there are labels."""
         return self.problem_type is not None
@@ -85,6 +93,10 @@ class Stream:
     def text_pairs(self) -> Iterator[str] | None:
         """The second texts, likewise, if there are any."""
         return (row[1] for row in self._checked()) if self.has_pairs else None
+
+    def targets(self) -> np.ndarray:
+        """The labels as a model is compared with them, as `Examples.targets`; reads the file."""
+        return np.concatenate([columns[-1] for columns in self.chunks()])
 
     def dataset(
         self,
@@ -127,7 +139,7 @@ class Stream:
     def batches(
         self, size: int, *, shuffle: int = 0, seed: int | str = 0
     ) -> Iterator[tuple[tuple, ...]]:
-        """Rows as columns, `size` at a time, the last ones fewer.
+        """Rows as columns, `size` at a time, the last ones fewer; labels as targets.
 
         Args:
             size: rows at a time.
@@ -142,7 +154,11 @@ class Stream:
             rows = _drawn(rows, shuffle, random.Random(seed))
         while batch := list(itertools.islice(rows, size)):
             count += len(batch)
-            yield tuple(zip(*batch))
+            columns = tuple(zip(*batch))
+            if self.has_labels:
+                targets = self.task.targets(columns[-1], len(self.names))
+                columns = (*columns[:-1], targets)
+            yield columns
         if count != len(self):
             raise ValueError(
                 f"{self._source.name} has changed: it had {counted(len(self), 'row')}, and has "
@@ -154,21 +170,11 @@ class Stream:
         for _, row in checked_rows(self._source, self._columns, self.problem_type):
             if isinstance(row, str):
                 continue  # the first pass has reported it
-            label = row.pop("label", None)
-            if label is None:
-                yield tuple(row.values())
-            elif (target := self._target(label)) is not None:
-                yield (*row.values(), target)
-
-    def _target(self, label):
-        if self.problem_type == "regression":
-            return [label]
-        found = self._classes.number(label)
-        if isinstance(found, str):
-            return None
-        if self.problem_type == "single_label_classification":
-            return found
-        return [float(number in found) for number in range(len(self.names))]
+            if self._classes is not None:
+                row["label"] = self._classes.number(row["label"])
+                if isinstance(row["label"], str):
+                    continue
+            yield tuple(row.values())
 
 
 def _drawn(rows: Iterator, count: int, generator: random.Random) -> Iterator:
@@ -205,7 +211,7 @@ def stream(
             A JSON array is held whole; JSON lines are not. A pipe or an open file is copied to a
             temporary file first.
         text, label, text_pair, format, names, encoding, delimiter, skip_bad_rows: as in `read`.
-        problem_type: as in `read`; None is one class a text.
+        problem_type: as in `read`; None is one class per text.
 
     Raises:
         TypeError: the source can be read once only.
@@ -228,24 +234,24 @@ def stream(
             "Expected a source that can be read more than once, such as a file. Received: "
             f"{type(source).__name__}. Write its rows to a file, or use `read`."
         )
-    kind = problem_type or "single_label_classification"
+    task = TASKS[problem_type or SingleLabel.name]
     columns = columns_of(text, text_pair, label)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     opened = source_of(source, columns, lenient=skip_bad_rows, **options)
     skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
     digest = hashlib.sha256(repr((names, columns)).encode())
     rows, places = 0, {}  # the first row of each label, or set of labels, and how many there are
-    for number, row in checked_rows(opened, columns, kind):
+    for number, row in checked_rows(opened, columns, task.name):
         if isinstance(row, str):
             skipped.add(number, row)
             continue
         rows += 1
         digest.update(repr(tuple(row.values())).encode())
-        if label is not None and kind != "regression":
+        if label is not None and task.has_classes:
             places.setdefault(row["label"], [number, 0])[1] += 1
     classes, class_names, counts = None, (label,) if label is not None else (), None
-    if label is not None and kind != "regression":
-        several = kind == "multi_label_classification"
+    if label is not None and task.has_classes:
+        several = task.multi_label
         classes = Classes(places, several=several, names=names, own_names=opened.names)
         class_names = classes.names
         counts = np.zeros(len(class_names), np.int64)
@@ -261,7 +267,7 @@ def stream(
         opened,
         columns,
         rows=rows,
-        problem_type=None if label is None else kind,
+        problem_type=None if label is None else task.name,
         names=class_names,
         classes=classes,
         skipped=skipped.report(rows),

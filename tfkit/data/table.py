@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tfkit.data.sources import Source
-from tfkit.tasks.labels import clean_label, clean_labels, clean_number, is_list, plain
+from tfkit.tasks import TASKS
+from tfkit.tasks.sequence_classification import read_any
 from tfkit.utils.strings import counted
 
 _SHOWN = 3
@@ -43,7 +44,7 @@ def checked_rows(
     Raises:
         ValueError: a column is missing from all rows.
     """
-    checks = {**_CHECKS, "label": _LABEL_CHECKS[problem_type]}
+    checks = {**_CHECKS, "label": TASKS[problem_type].read if problem_type else read_any}
     for number, row in source.rows():
         if isinstance(row, str):
             yield number, row
@@ -124,18 +125,7 @@ def _clean_text(value) -> str:
     return value
 
 
-def _clean_either(value) -> str | tuple[str, ...]:
-    value = plain(value)
-    return clean_labels(value) if is_list(value) else clean_label(value)
-
-
 _CHECKS = {"text": _clean_text, "text_pair": _clean_text}
-_LABEL_CHECKS = {
-    None: _clean_either,
-    "single_label_classification": clean_label,
-    "multi_label_classification": clean_labels,
-    "regression": clean_number,
-}
 _REMEDIES = {
     "text": "Name the column of the texts with `text`.",
     "text_pair": "Name the column of the second texts with `text_pair`.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
 from tfkit.distillation.augmentation import Augmentation
@@ -98,7 +97,7 @@ def distill(
     taught = TaughtExamples(
         texts.texts,
         texts.text_pairs,
-        labels=(*train.labels, *_answers(logits[len(train) :], train.problem_type)),
+        labels=(*train.labels, *train.task.labels_of(logits[len(train) :])),
         names=train.names,
         problem_type=train.problem_type,
         teacher_logits=logits,
@@ -137,15 +136,6 @@ def _further(
         new.pop(row, None)
     columns = list(zip(*rows[: len(train)], *new))
     return Examples(*columns, names=train.names, problem_type=train.problem_type)
-
-
-def _answers(logits: np.ndarray, kind: str) -> list:
-    """What the teacher would have written as labels."""
-    if kind == "single_label_classification":
-        return logits.argmax(axis=-1).tolist()
-    if kind == "regression":
-        return logits[:, 0].tolist()
-    return [tuple(np.flatnonzero(row > 0).tolist()) for row in logits]
 
 
 def _check_numbers(temperature: float, *weights: float) -> None:

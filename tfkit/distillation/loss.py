@@ -101,6 +101,11 @@ class Distiller(TrainableModel):
         return self.student.config
 
     @property
+    def task(self):
+        """The student's."""
+        return self.student.task
+
+    @property
     def identity(self) -> dict[str, float]:
         """What a training that is gone on with has in common with this one."""
         names = ("temperature", "hard_weight", "soft_weight", "hidden_weight")

@@ -71,11 +71,9 @@ class TrainableModel(ChangeableModel):
             each if each is None or isinstance(each, (list, tuple, dict)) else [each]
             for each in map(self._of_main, (metrics, weighted_metrics))
         )
-        loss, config = on_logits(loss), getattr(self, "config", None)
-        yes_or_no = (
-            isinstance(loss, keras.losses.BinaryCrossentropy)
-            or getattr(config, "problem_type", None) == "multi_label_classification"
-            or getattr(config, "num_labels", None) == 1
+        loss, task = on_logits(loss), getattr(self, "task", None)
+        yes_or_no = isinstance(loss, keras.losses.BinaryCrossentropy) or (
+            task is not None and (task.multi_label or self.config.num_labels == 1)
         )
         super().compile(
             optimizer,

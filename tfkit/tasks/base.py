@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from tfkit.tasks.figures import Predictions
 
 
 class Task:
@@ -17,24 +19,22 @@ class Task:
     Attributes:
         name: the `problem_type` of configs and examples.
         has_classes: whether labels are among named classes; else they are numbers.
-        exclusive: whether each text has exactly one class.
+        multi_label: whether a text may have any number of classes.
         function: what gives scores from logits, as `function_to_apply` of a pipeline names it.
         keras_losses: losses of Keras that show that a model is trained for it.
         monitors: the figures of a validation; the first chooses the best epoch.
         target_dtype: of a batch of targets.
         min_classes: with fewer classes there is nothing to learn.
-        in_words: of the labels of a set, to be filled with the number of classes and their names.
     """
 
     name: str
     has_classes = True
-    exclusive = True
+    multi_label = False
     function: str
     keras_losses: tuple[str, ...] = ()
     monitors: tuple[str, ...]
     target_dtype = "float32"
     min_classes = 1
-    in_words: str
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -45,9 +45,17 @@ class Task:
         """A cell of a table -> a label. Raises ValueError that says what is wrong with the cell."""
         raise NotImplementedError
 
-    def class_numbers(self, label) -> Sequence[int]:
-        """The classes of one row."""
+    def as_labels(self, labels: Iterable) -> tuple:
+        """The labels of examples, which do not change: class numbers, tuples of them, numbers."""
+        return tuple(labels)
+
+    def class_numbers(self, labels: Sequence) -> Iterable[int]:
+        """The classes of all rows in turn."""
         return ()
+
+    def strata(self, labels: Sequence) -> Sequence[Hashable]:
+        """What each row must be balanced by when rows are split."""
+        return [0] * len(labels)
 
     def targets(self, labels: Sequence, num_labels: int) -> np.ndarray:
         """Labels as a model is compared with them, `[B,…]`."""
@@ -55,10 +63,14 @@ class Task:
 
     def target_shape(self, num_labels: int) -> tuple[int, ...]:
         """Of the target of one text."""
-        raise NotImplementedError
+        return ()
 
     def label_text(self, label, names: Sequence[str]) -> str:
         """A label as a file would have it."""
+        raise NotImplementedError
+
+    def describe(self, names: Sequence[str]) -> str:
+        """The labels of a set of texts, in words."""
         raise NotImplementedError
 
     # === Training ===
@@ -111,6 +123,18 @@ class Task:
 
     def labels_of(self, logits: np.ndarray) -> list:
         """Labels, as those of examples, that the logits `[B,C]` choose."""
+        raise NotImplementedError
+
+    # === Evaluation ===
+
+    evaluation: type  # with the class method `of(targets, log_probabilities, names)`
+
+    def log_probabilities(self, outputs: np.ndarray, are_scores: bool = False) -> np.ndarray:
+        """Logits `[B,C]`, or scores, -> what figures are computed from, float64."""
+        raise NotImplementedError
+
+    def predictions(self, targets, log_probabilities, names: Sequence[str]) -> Predictions:
+        """The answers one by one, beside what was expected."""
         raise NotImplementedError
 
     # === Answers ===

@@ -40,7 +40,7 @@ def check_task(config, examples) -> None:
             "`names=model.config.id2label`, or build or load the model with "
             "`id2label=examples.id2label`."
         )
-    if kind != "regression" and not _same_classes(names, examples.names):
+    if examples.task.has_classes and not _same_classes(names, examples.names):
         raise ValueError(
             f"Expected examples of the model's classes, in its order: {listed(names)}. Received "
             f"{listed(examples.names)}. Read them with `names=model.config.id2label`, or build or "
@@ -48,7 +48,7 @@ def check_task(config, examples) -> None:
         )
 
 
-def task_of(config, examples) -> dict[str, Any]:
+def config_changes(config, examples) -> dict[str, Any]:
     """The keys of a config, with their values, that say what training on `examples` is for.
 
     Names that say nothing, as `LABEL_0` does, give way to those of the examples.

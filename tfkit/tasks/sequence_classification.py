@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
+import numpy as np
+
 from tfkit.tasks.base import Task
-from tfkit.tasks.outputs import TFSequenceClassifierOutput
+from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, Predictions, RegressionEvaluation
+from tfkit.tasks.labels import SEPARATOR, clean_label, clean_labels, clean_number, is_list, plain
+from tfkit.utils.strings import listed
 from tfkit.utils.values import outside
 
 # === The model class ===
@@ -17,7 +24,6 @@ class SequenceClassification:
     """
 
     task_name = "sequence_classification"
-    output_type = TFSequenceClassifierOutput
     reads_cls_only = True
 
     def __init__(self, config, **options):
@@ -30,6 +36,12 @@ class SequenceClassification:
         if name in ("pre_classifier", "classifier"):
             return getattr(self.head, name)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    @property
+    def output_type(self):
+        from tfkit.tasks.outputs import TFSequenceClassifierOutput  # it takes Keras' tree library
+
+        return TFSequenceClassifierOutput
 
     @property
     def task(self) -> Task:
@@ -89,7 +101,25 @@ class SingleLabel(Task):
     monitors = ("accuracy", "macro_f1", "loss")
     target_dtype = "int32"
     min_classes = 2
-    in_words = "{} labels: {}"
+    evaluation = Evaluation
+
+    def read(self, cell):
+        return clean_label(cell)
+
+    def class_numbers(self, labels):
+        return labels
+
+    def strata(self, labels):
+        return labels
+
+    def targets(self, labels, num_labels):
+        return np.asarray(labels, np.int32)
+
+    def label_text(self, label, names):
+        return names[label]
+
+    def describe(self, names):
+        return f"{len(names)} labels: {listed(names)}"
 
     def check_labels(self, labels, num_labels):
         strange = outside(labels, num_labels)
@@ -155,6 +185,55 @@ class SingleLabel(Task):
         )
         return temperature**2 * ops.sum(_divergence(theirs, ours), axis=-1)
 
+    def weighted_loss(self, num_labels, label_smoothing, weights):
+        from tfkit.utils.keras_backend import keras, ops
+
+        table = _weights(weights, num_labels)
+
+        def loss(labels, logits):
+            labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+            losses = keras.losses.categorical_crossentropy(
+                ops.one_hot(labels, num_labels),
+                logits,
+                from_logits=True,
+                label_smoothing=label_smoothing,
+            )
+            return losses if weights is None else losses * ops.take(ops.array(table), labels)
+
+        return loss
+
+    def balanced_weights(self, counts, texts):
+        return texts / (np.count_nonzero(counts) * np.maximum(counts, 1))
+
+    def metrics(self, num_labels):
+        from tfkit.tasks.metrics import F1
+        from tfkit.utils.keras_backend import keras
+
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy", dtype="float32")
+        return [accuracy, F1(num_labels=num_labels)]
+
+    def labels_of(self, logits):
+        return logits.argmax(axis=-1).tolist()
+
+    def log_probabilities(self, outputs, are_scores=False):
+        outputs = np.asarray(outputs)
+        if are_scores:
+            return np.log(np.maximum(outputs, _tiny(outputs)), dtype=np.float64)
+        shifted = outputs.astype(np.float64) - outputs.max(axis=-1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def predictions(self, targets, log_probabilities, names):
+        best = log_probabilities.argmax(axis=-1)
+        scores, wrong = np.exp(log_probabilities.max(axis=-1)), best != targets
+        return Predictions(
+            expected=[names[label] for label in targets],
+            predicted=[names[label] for label in best],
+            wrong=wrong,
+            severity=np.where(wrong, scores, 0.0),
+            scores=scores,
+            correct=~wrong,
+        )
+
     def scores(self, logits):
         import tensorflow as tf
 
@@ -165,11 +244,40 @@ class MultiLabel(Task):
     """Any number of classes per text: a yes or no to each."""
 
     name = "multi_label_classification"
-    exclusive = False
+    multi_label = True
     function = "sigmoid"
     keras_losses = ("binary_crossentropy", "binary_focal_crossentropy")
     monitors = ("micro_f1", "macro_f1", "accuracy", "loss")
-    in_words = "{} labels, any number per text: {}"
+    evaluation = MultiLabelEvaluation
+
+    def read(self, cell):
+        return clean_labels(cell)
+
+    def as_labels(self, labels):
+        return tuple(map(tuple, labels))
+
+    def class_numbers(self, labels):
+        return itertools.chain.from_iterable(labels)
+
+    def strata(self, labels):
+        """The rarest class of each row."""
+        counts = Counter(self.class_numbers(labels))
+        return [min(row, key=lambda n: (counts[n], n), default=-1) for row in labels]
+
+    def targets(self, labels, num_labels):
+        targets = np.zeros((len(labels), num_labels), np.uint8)
+        for row, numbers in zip(targets, labels):
+            row[list(numbers)] = 1
+        return targets
+
+    def target_shape(self, num_labels):
+        return (num_labels,)
+
+    def label_text(self, label, names):
+        return SEPARATOR.join(names[number] for number in sorted(label))
+
+    def describe(self, names):
+        return f"{len(names)} labels, any number per text: {listed(names)}"
 
     def loss(self, labels, logits):
         """Binary cross-entropy of zeros and ones float `[B,C]`, the mean over classes."""
@@ -187,6 +295,64 @@ class MultiLabel(Task):
         no = _divergence(ops.log_sigmoid(-theirs), ops.log_sigmoid(-ours))
         return temperature**2 * ops.mean(yes + no, axis=-1)
 
+    def weighted_loss(self, num_labels, label_smoothing, weights):
+        from tfkit.utils.keras_backend import ops
+
+        table = _weights(weights, num_labels)
+
+        def loss(labels, logits):
+            labels = ops.cast(labels, "float32")
+            weigh = 1.0 + labels * (ops.array(table) - 1.0)
+            targets = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
+            terms = ops.binary_crossentropy(targets, logits, from_logits=True)
+            return ops.mean(weigh * terms, axis=-1)
+
+        return loss
+
+    def balanced_weights(self, counts, texts):
+        counts = np.maximum(counts, 1)
+        return np.maximum(texts - counts, 1) / counts
+
+    def metrics(self, num_labels):
+        from tfkit.tasks.metrics import F1
+        from tfkit.utils.keras_backend import keras
+
+        return [
+            keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0, dtype="float32"),
+            F1(num_labels=num_labels, average="micro", multi_label=True),
+            F1(num_labels=num_labels, average="macro", multi_label=True),
+        ]
+
+    def labels_of(self, logits):
+        return [tuple(np.flatnonzero(row > 0).tolist()) for row in logits]
+
+    def log_probabilities(self, outputs, are_scores=False):
+        """Of no and yes, `[B,C,2]`."""
+        outputs = np.asarray(outputs)
+        if are_scores:
+            limits = (np.finfo(outputs.dtype).eps, _tiny(outputs))
+            both = np.stack([1 - outputs, outputs], axis=-1)
+            return np.log(np.maximum(both, limits), dtype=np.float64)
+        logits = outputs.astype(np.float64)  # log sigmoid is -log(1 + e^-x), safe for any x
+        return -np.logaddexp(0.0, np.stack([logits, -logits], axis=-1))
+
+    def predictions(self, targets, log_probabilities, names):
+        true, yes = np.asarray(targets) > 0, log_probabilities[..., 1] > log_probabilities[..., 0]
+        scores = np.exp(log_probabilities.max(axis=-1))  # of each decision, yes or no
+        missed = np.where(true == yes, 0.0, scores)
+
+        def listed_names(chosen):
+            return ", ".join(names[number] for number in np.flatnonzero(chosen)) or "none"
+
+        return Predictions(
+            expected=list(map(listed_names, true)),
+            predicted=list(map(listed_names, yes)),
+            wrong=missed.any(axis=1),
+            severity=missed.max(axis=1),
+            scores=scores.ravel(),
+            correct=(true == yes).ravel(),
+        )
+
     def scores(self, logits):
         import tensorflow as tf
 
@@ -197,7 +363,7 @@ class Regression(Task):
     """A number per text; of several outputs, as many."""
 
     name = "regression"
-    has_classes = exclusive = False
+    has_classes = False
     function = "none"
     keras_losses = (
         "mean_squared_error",
@@ -208,7 +374,22 @@ class Regression(Task):
         "log_cosh",
     )
     monitors = ("rmse", "mae", "loss")
-    in_words = "a number each: {1}"
+    evaluation = RegressionEvaluation
+
+    def read(self, cell):
+        return clean_number(cell)
+
+    def targets(self, labels, num_labels):
+        return np.asarray(labels, np.float32)[:, None]
+
+    def target_shape(self, num_labels):
+        return (1,)
+
+    def label_text(self, label, names):
+        return f"{label:g}"
+
+    def describe(self, names):
+        return f"a number each: {listed(names)}"
 
     def loss(self, labels, logits):
         """Squared error of targets float `[B]` or `[B,C]`, the mean over outputs."""
@@ -221,6 +402,31 @@ class Regression(Task):
         from tfkit.utils.keras_backend import ops
 
         return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
+
+    def metrics(self, num_labels):
+        from tfkit.utils.keras_backend import keras
+
+        return [
+            keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32"),
+            keras.metrics.MeanAbsoluteError(name="mae", dtype="float32"),
+        ]
+
+    def labels_of(self, logits):
+        return logits[:, 0].tolist()
+
+    def log_probabilities(self, outputs, are_scores=False):
+        """The numbers themselves."""
+        return np.asarray(outputs, np.float64)
+
+    def predictions(self, targets, log_probabilities, names):
+        targets, values = (np.asarray(x, np.float64).ravel() for x in (targets, log_probabilities))
+        distance = np.abs(values - targets)
+        return Predictions(
+            expected=[f"{target:.4g}" for target in targets],
+            predicted=[f"{value:.4g}" for value in values],
+            wrong=distance > 0,
+            severity=distance,
+        )
 
     def scores(self, logits):
         import tensorflow as tf
@@ -240,6 +446,15 @@ def _shaped_as(labels, logits):
     return ops.reshape(ops.cast(labels, "float32"), ops.shape(logits))
 
 
+def _weights(weights, num_labels: int) -> list[float]:
+    return [1.0 if weights is None else weights[number] for number in range(num_labels)]
+
+
+def _tiny(scores: np.ndarray) -> float:
+    """What stands for a score of 0 where its logarithm is taken."""
+    return np.finfo(scores.dtype).tiny
+
+
 def _divergence(theirs, ours):
     """Terms of the Kullback-Leibler divergence, of log-probabilities."""
     from tfkit.utils.keras_backend import ops
@@ -251,6 +466,18 @@ def _divergence(theirs, ours):
 
 TASKS = {task.name: task for task in (Regression(), SingleLabel(), MultiLabel())}
 PROBLEM_TYPES = tuple(TASKS)
+
+
+def read_any(cell):
+    """A label of which nothing was said: a list is several labels."""
+    cell = plain(cell)
+    return clean_labels(cell) if is_list(cell) else clean_label(cell)
+
+
+def task_of_read(labels) -> Task:
+    """The task of labels of which nothing was said, as `read_any` gives them."""
+    several = any(isinstance(label, tuple) for label in labels)
+    return TASKS[MultiLabel.name if several else SingleLabel.name]
 
 
 def task_of(config) -> Task:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from tfkit.evaluation.evaluate import evaluate, score
-from tfkit.evaluation.single_label import Evaluation
+from tfkit.evaluation import Evaluation, evaluate, score
+from tfkit.tasks.metrics import F1
 from tfkit.training._fine_tune import fine_tune
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.callbacks.logs import Log
 from tfkit.training.callbacks.progress import Progress
-from tfkit.training.class_weights import class_weights
-from tfkit.training.metrics import F1
+from tfkit.training.objectives import class_weights
 from tfkit.training.optimizers import AdamW, WarmupLinearDecay, adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
 from tfkit.training.strategies import is_chief, named_strategy

@@ -14,11 +14,10 @@ from tfkit.data.examples import Examples
 from tfkit.data.pipeline import Epochs
 from tfkit.data.streams import Stream
 from tfkit.models.inputs import token_limit
-from tfkit.tasks.compatibility import check_task, task_of
-from tfkit.training import objectives
+from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
-from tfkit.training.class_weights import class_weights
+from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.optimizers import adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
 from tfkit.training.trainer import History, Loop
@@ -89,11 +88,10 @@ def fine_tune(
             "weights in float32 and computes as fast.",
             stacklevel=2,
         )
-    kind = train.problem_type
     recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size)
-    monitor = objectives.monitored(kind, recipe.monitor)
-    loss = _loss(recipe, train)
-    model.set_task(**task_of(model.config, train))
+    monitor = monitored(train.task, recipe.monitor)
+    loss = training_loss(recipe, train)
+    model.set_task(**config_changes(model.config, train))
     if recipe.lora_rank is not None:
         model.enable_lora(recipe.lora_rank)
     freeze(model, recipe.frozen_layers)
@@ -132,7 +130,7 @@ def fine_tune(
             rates=None if recipe.layer_decay == 1 else layer_rates(model, recipe.layer_decay),
         )
         optimizer.build(model.trainable_variables)
-    metrics = objectives.figures(kind, model.config.num_labels)
+    metrics = train.task.metrics(model.config.num_labels)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
     loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
     if checks is not None:
@@ -165,15 +163,6 @@ def fine_tune(
     return history
 
 
-def _loss(recipe: Recipe, train: Examples | Stream):
-    weights = recipe.class_weights
-    labelled = train[: train.labelled] if hasattr(train, "labelled") else train  # by no teacher
-    return objectives.loss(
-        train.problem_type,
-        len(train.names),
-        label_smoothing=recipe.label_smoothing,
-        weights=None if weights is None else class_weights(labelled, weights),
-    )
 
 
 def _seed(model, seed: int) -> None:
@@ -233,8 +222,7 @@ def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
 
 def check_labels(model, examples: Examples | Stream) -> None:
     """Raises ValueError for labels that there is nothing to learn from, or not for the model."""
-    single = examples.has_labels and examples.problem_type == "single_label_classification"
-    if single and len(examples.names) < 2:
+    if examples.has_labels and len(examples.names) < examples.task.min_classes:
         raise ValueError(
             f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
         )

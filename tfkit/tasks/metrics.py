@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import keras
-from keras import ops
+from tfkit.utils.keras_backend import keras, ops
 
 
 @keras.saving.register_keras_serializable(package="tfkit")
@@ -28,9 +27,9 @@ class F1(keras.metrics.Metric):
     def __init__(self, *, num_labels: int, average: str = "macro", multi_label=False, name=None):
         super().__init__(name=name or f"{average}_f1", dtype="float32")
         self.num_labels, self.average, self.multi_label = num_labels, average, multi_label
-        self.hits, self.given, self.support = (
-            self.add_variable((num_labels,), initializer="zeros", dtype="float32", name=kind)
-            for kind in ("hits", "given", "support")
+        self.true_positives, self.predicted, self.support = (
+            self.add_variable((num_labels,), initializer="zeros", dtype="float32", name=name)
+            for name in ("true_positives", "predicted", "support")
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -38,27 +37,27 @@ class F1(keras.metrics.Metric):
         y_pred = ops.convert_to_tensor(y_pred)
         if self.multi_label:
             true = ops.cast(y_true, "float32")
-            said = ops.cast(y_pred > 0, "float32")
+            predicted = ops.cast(y_pred > 0, "float32")
         else:
             true = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), self.num_labels)
-            said = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_labels)
+            predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_labels)
         weight = 1.0
         if sample_weight is not None:
             weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
         for total, counted in (
-            (self.hits, true * said),
-            (self.given, said),
+            (self.true_positives, true * predicted),
+            (self.predicted, predicted),
             (self.support, true),
         ):
             total.assign_add(ops.sum(counted * weight, axis=0))
 
     def result(self):
         """A number from 0 to 1."""
-        hits, both = 2.0 * self.hits, self.given + self.support
+        right, both = 2.0 * self.true_positives, self.predicted + self.support
         if self.average == "micro":
-            return ops.sum(hits) / ops.maximum(ops.sum(both), 1e-7)
+            return ops.sum(right) / ops.maximum(ops.sum(both), 1e-7)
         has_text = ops.cast(self.support > 0, "float32")
-        scores = hits / ops.maximum(both, 1e-7)
+        scores = right / ops.maximum(both, 1e-7)
         return ops.sum(scores * has_text) / ops.maximum(ops.sum(has_text), 1.0)
 
     def get_config(self):

@@ -1,0 +1,493 @@
+"""How good answers are: figures of classes, of yes and no to each, and of numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tfkit.utils.strings import counted
+
+Figures = dict[str, float]
+
+# Lines of a table of many classes, by F1.
+_WORST, _BEST = 12, 6
+
+
+class Predictions(NamedTuple):
+    """What was answered to B texts.
+
+    Attributes:
+        expected: the label of each text, in words.
+        predicted: the answer, in words.
+        wrong: bool `[B]`.
+        severity: float `[B]`, by which the worst come first: the score of a wrong answer, or the
+            distance of a number from its target.
+        scores: float `[n]`, how sure each answer was: of several labels per text n is B·C
+            decisions. None for numbers.
+        correct: bool `[n]`, whether that answer is right.
+    """
+
+    expected: Sequence[str]
+    predicted: Sequence[str]
+    wrong: np.ndarray
+    severity: np.ndarray
+    scores: np.ndarray | None = None
+    correct: np.ndarray | None = None
+
+
+class Summary(NamedTuple):
+    """An evaluation in words, for a page: a headline, a sentence or two, and (title, figure,
+    explanation) of the most important figures.
+    """
+
+    headline: str
+    lead: str
+    cards: list[tuple[str, str, str]]
+
+
+# === Precision, recall and F1 ===
+
+
+def class_figures(
+    true_positives: np.ndarray, support: np.ndarray, predicted: np.ndarray, names: Sequence[str]
+) -> dict[str, Figures]:
+    """Precision, recall, F1, texts (`support`) and answers (`predicted`) of each class.
+
+    A fraction of nothing is 0.
+
+    Args:
+        true_positives, support, predicted: int `[C]`: right answers, texts and answers.
+        names: C names.
+    """
+    columns = zip(
+        names, *_figures(true_positives, support, predicted), support.tolist(), predicted.tolist()
+    )
+    keys = ("precision", "recall", "f1")
+    return {
+        name: {**dict(zip(keys, map(float, figures))), "support": texts, "predicted": answers}
+        for name, *figures, texts, answers in columns
+    }
+
+
+def averages(
+    true_positives: np.ndarray, support: np.ndarray, predicted: np.ndarray
+) -> dict[str, Figures]:
+    """Three means of precision, recall and F1.
+
+    "macro": every class alike; classes without a text are left out. "weighted": by texts.
+    "micro": from the sums over all classes, so every answer alike; where each text has exactly
+    one label and one answer all three are the accuracy.
+
+    Example:
+
+        >>> averages(np.array([1, 1]), np.array([1, 3]), np.array([3, 1]))["macro"]["recall"]
+        0.6666666666666666
+    """
+    counts = (true_positives, support, predicted)
+    each, total = _figures(*counts), _figures(*(np.array([n.sum()]) for n in counts))
+    some, weights = support > 0, support / max(support.sum(), 1)
+    named = ("precision", "recall", "f1")
+    return {
+        "macro": {k: float(v[some].mean()) if some.any() else 0.0 for k, v in zip(named, each)},
+        "micro": {k: float(v[0]) for k, v in zip(named, total)},
+        "weighted": {k: float(weights @ v) for k, v in zip(named, each)},
+    }
+
+
+def _figures(true_positives, support, predicted) -> tuple[np.ndarray, ...]:
+    return (
+        true_positives / np.maximum(predicted, 1),
+        true_positives / np.maximum(support, 1),
+        2 * true_positives / np.maximum(support + predicted, 1),
+    )
+
+
+def _class_table(classes: dict[str, Figures], means: dict[str, Figures]) -> list[str]:
+    """Lines of text: a class per line, then the means. Of many classes the worst and the best."""
+    worst, best = list(classes), []
+    if len(classes) > _WORST + _BEST:
+        some = [name for name, figures in classes.items() if figures["support"]]
+        ranked = sorted(some, key=lambda name: classes[name]["f1"])
+        worst, best = ranked[:_WORST], ranked[_WORST:][-_BEST:]
+    width = max(len(name) for name in ("weighted", *worst, *best))
+
+    def line(name, figures) -> str:
+        texts = f"{figures['support']:6d}" if "support" in figures else ""
+        return (
+            f"{name:{width}}  {figures['precision']:9.4f}  {figures['recall']:6.4f}"
+            f"  {figures['f1']:6.4f}  {texts}".rstrip()
+        )
+
+    rest = len(classes) - len(worst) - len(best)
+    left_out = f"… {rest} more classes; `tfkit evaluate --json` prints all, worst and best are here"
+    return [
+        f"{'':{width}}  precision  recall      F1   texts",
+        *(line(name, classes[name]) for name in worst),
+        *([left_out] if rest else []),
+        *(line(name, classes[name]) for name in best),
+        *(line(name, means[name]) for name in ("macro", "micro")),
+    ]
+
+
+# === Calibration ===
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Scores against what came true, in bins of equal width.
+
+    Attributes:
+        ece: expected calibration error: the mean distance between score and fraction of true
+            answers, each bin weighted by its answers. 0 is perfect.
+        gap: mean score less fraction of true answers: above 0 the model is too sure of itself.
+        counts: answers in each bin; bin i holds the scores in `(i / n, (i + 1) / n]`, the first
+            also 0.
+        mean_scores: mean score of each bin; 0 where it is empty.
+        true_shares: fraction of true answers of each bin; 0 where it is empty.
+
+    Source: Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2, equation 3.
+    """
+
+    ece: float
+    gap: float
+    counts: list[int]
+    mean_scores: list[float]
+    true_shares: list[float]
+
+
+def calibration(scores: np.ndarray, true: np.ndarray, bins: int = 15) -> Calibration:
+    """Args: scores: float `[n]` from 0 to 1; true: bool `[n]`, whether each came true.
+
+    Example:
+
+        >>> sure_and_half_right = calibration(np.array([0.9, 0.9]), np.array([True, False]))
+        >>> round(sure_and_half_right.ece, 6), round(sure_and_half_right.gap, 6)
+        (0.4, 0.4)
+    """
+    scores = np.asarray(scores, np.float64)
+    places = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    some = np.maximum(counts, 1)
+    mean_scores = np.bincount(places, scores, bins) / some
+    true_fractions = np.bincount(places, np.asarray(true, np.float64), bins) / some
+    weights = counts / max(len(scores), 1)
+    return Calibration(
+        ece=float(weights @ np.abs(mean_scores - true_fractions)),
+        gap=float(weights @ (mean_scores - true_fractions)),
+        counts=counts.tolist(),
+        mean_scores=mean_scores.tolist(),
+        true_shares=true_fractions.tolist(),
+    )
+
+
+# === Evaluations ===
+
+
+class _OfClasses:
+    """What evaluations of classes share."""
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of the classes' F1, every class alike; classes without a text are left out."""
+        return self.averages["macro"]["f1"]
+
+    def __str__(self) -> str:
+        last = f"{self._in_a_line()}, calibration error {self.calibration.ece:.4f}"
+        return "\n".join([*_class_table(self.classes, self.averages), last])
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation(_OfClasses):
+    """Figures of a classifier on labelled texts.
+
+    Attributes:
+        examples: how many texts.
+        accuracy: fraction of texts given their own label.
+        loss: mean cross-entropy, in nats.
+        averages: "macro", "micro" and "weighted" means of precision, recall and F1.
+        classes: for each class its precision, recall, F1, number of texts (`support`) and of
+            answers (`predicted`).
+        confusion: `[C][C]` counts; row: the true class, column: the predicted one.
+        calibration: of the score of each answer.
+    """
+
+    problem_type = "single_label_classification"
+
+    examples: int
+    accuracy: float
+    loss: float
+    averages: dict[str, Figures]
+    classes: dict[str, Figures]
+    confusion: list[list[int]]
+    calibration: Calibration
+
+    @classmethod
+    def of(cls, labels, log_probabilities, names: Sequence[str]) -> Evaluation:
+        """Figures from labels int `[B]` and log-probabilities `[B,C]`.
+
+        Example:
+
+            >>> answers = np.log([[0.9, 0.1], [0.8, 0.2]])
+            >>> figures = Evaluation.of(np.array([0, 1]), answers, ("no", "yes"))
+            >>> figures.accuracy, figures.confusion
+            (0.5, [[1, 0], [1, 0]])
+        """
+        predicted = log_probabilities.argmax(axis=-1)
+        confusion = np.zeros((len(names), len(names)), np.int64)
+        np.add.at(confusion, (labels, predicted), 1)
+        counts = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+        correct = predicted == labels
+        return cls(
+            examples=len(labels),
+            accuracy=float(correct.mean()),
+            loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+            averages=averages(*counts),
+            classes=class_figures(*counts, names),
+            confusion=confusion.tolist(),
+            calibration=calibration(np.exp(log_probabilities.max(axis=-1)), correct),
+        )
+
+    def _in_a_line(self) -> str:
+        return (
+            f"accuracy {self.accuracy:.4f} of {counted(self.examples, 'text')}, "
+            f"loss {self.loss:.4f}"
+        )
+
+    def summary(self, model: str, data: str) -> Summary:
+        """What a page says first; `model` and `data` are names."""
+        common = max(self.classes, key=lambda name: self.classes[name]["support"])
+        baseline = self.classes[common]["support"] / self.examples
+        low, high = interval(self.accuracy, self.examples)
+        return Summary(
+            f"{percent(self.accuracy)} of the answers are right",
+            f"Each of {self.examples:,} texts of {data} was given one of {len(self.classes)} "
+            f"labels by {model}. Always answering {quoted(common)}, the most common, would be "
+            f"right for {percent(baseline)}.",
+            [
+                (
+                    "Accuracy",
+                    percent(self.accuracy),
+                    f"of {self.examples:,} texts got their own label. With other texts of this "
+                    f"kind expect {percent(low)} to {percent(high)}.",
+                ),
+                (
+                    "Average over classes (macro F1)",
+                    percent(self.macro_f1),
+                    "every class counted alike, however rare. Far below the accuracy, it means "
+                    "that rare classes do badly.",
+                ),
+            ],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiLabelEvaluation(_OfClasses):
+    """Figures of a classifier whose texts have any number of labels; a score of 0.5 is a yes.
+
+    Attributes:
+        examples: how many texts.
+        accuracy: fraction of texts given exactly their own labels.
+        decisions: fraction of right decisions, one for each text and label (1 − Hamming loss).
+        loss: mean binary cross-entropy of the decisions, in nats.
+        averages: "macro", "micro" and "weighted" means of precision, recall and F1.
+        classes: for each label its precision, recall, F1, number of texts (`support`) and of
+            answers (`predicted`).
+        calibration: of the score of each decision, against how often the label was there.
+    """
+
+    problem_type = "multi_label_classification"
+
+    examples: int
+    accuracy: float
+    decisions: float
+    loss: float
+    averages: dict[str, Figures]
+    classes: dict[str, Figures]
+    calibration: Calibration
+
+    @classmethod
+    def of(cls, targets, log_probabilities, names: Sequence[str]) -> MultiLabelEvaluation:
+        """Figures from targets `[B,C]` of zeros and ones, and of no and yes the log-probabilities
+        `[B,C,2]`.
+
+        Example:
+
+            >>> yes = np.array([[0.9, 0.1], [0.1, 0.9]])
+            >>> answers, targets = np.log(np.stack([1 - yes, yes], -1)), np.array([[1, 1], [0, 1]])
+            >>> figures = MultiLabelEvaluation.of(targets, answers, ("news", "sport"))
+            >>> figures.accuracy, figures.decisions, figures.classes["sport"]["recall"]
+            (0.5, 0.75, 0.5)
+        """
+        true, (no, yes) = np.asarray(targets) > 0, np.moveaxis(log_probabilities, -1, 0)
+        counts = (true & (yes > no)).sum(axis=0), true.sum(axis=0), (yes > no).sum(axis=0)
+        correct = true == (yes > no)
+        return cls(
+            examples=len(true),
+            accuracy=float(correct.all(axis=1).mean()),
+            decisions=float(correct.mean()),
+            loss=float(-np.where(true, yes, no).mean()),
+            averages=averages(*counts),
+            classes=class_figures(*counts, names),
+            calibration=calibration(np.exp(yes).ravel(), true.ravel()),
+        )
+
+    def _in_a_line(self) -> str:
+        return (
+            f"all labels right {self.accuracy:.4f} of {counted(self.examples, 'text')}, single "
+            f"decisions {self.decisions:.4f}, loss {self.loss:.4f}"
+        )
+
+    def summary(self, model: str, data: str) -> Summary:
+        """As of `Evaluation`."""
+        micro = self.averages["micro"]
+        return Summary(
+            f"{percent(micro['precision'])} of the labels it gives are right, and it finds "
+            f"{percent(micro['recall'])} of those there are",
+            f"Each of {self.examples:,} texts of {data} was given any number of "
+            f"{len(self.classes)} labels by {model}. A score of more than 50% is a yes.",
+            [
+                (
+                    "All labels right",
+                    percent(self.accuracy),
+                    f"of {self.examples:,} texts got exactly their own labels, none missing and "
+                    "none too many.",
+                ),
+                (
+                    "Average over labels (macro F1)",
+                    percent(self.macro_f1),
+                    "every label counted alike, however rare.",
+                ),
+                (
+                    "Single decisions right",
+                    percent(self.decisions),
+                    f"of {self.examples * len(self.classes):,}: one yes or no for each text and "
+                    "label. Most are an easy no.",
+                ),
+            ],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RegressionEvaluation:
+    """Figures of a model that predicts a number for each text.
+
+    Attributes:
+        examples: how many texts.
+        loss: mean squared error.
+        rmse: its root, in the units of the target.
+        mae: mean absolute error, in the units of the target.
+        r2: fraction of the targets' variance that is explained; 0 for always answering their mean.
+            None where all targets are equal.
+        pearson: correlation of predictions and targets; None where either are all equal.
+        baseline_mae: the mean absolute error of always answering the median of the targets.
+    """
+
+    problem_type = "regression"
+
+    examples: int
+    loss: float
+    rmse: float
+    mae: float
+    r2: float | None
+    pearson: float | None
+    baseline_mae: float
+
+    @classmethod
+    def of(cls, targets, values, names: Sequence[str] = ()) -> RegressionEvaluation:
+        """Figures from targets float `[B]` or `[B,1]` and predictions of the same shape.
+
+        Example:
+
+            >>> found = RegressionEvaluation.of(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2, 4]))
+            >>> found.r2, round(found.mae, 4)
+            (0.5, 0.3333)
+        """
+        targets, values = (np.asarray(x, np.float64).reshape(len(x)) for x in (targets, values))
+        errors = values - targets
+        squared, spread = float((errors**2).mean()), float(targets.var())
+        varied = spread > 0 and values.var() > 0
+        return cls(
+            examples=len(targets),
+            loss=squared,
+            rmse=squared**0.5,
+            mae=float(np.abs(errors).mean()),
+            r2=1 - squared / spread if spread > 0 else None,
+            pearson=float(np.corrcoef(targets, values)[0, 1]) if varied else None,
+            baseline_mae=float(np.abs(targets - np.median(targets)).mean()),
+        )
+
+    def __str__(self) -> str:
+        r2, pearson = (
+            "undefined" if value is None else f"{value:.4f}" for value in (self.r2, self.pearson)
+        )
+        return (
+            f"mean absolute error {self.mae:.4f} of {counted(self.examples, 'text')} (always the "
+            f"median: {self.baseline_mae:.4f}), root mean squared error {self.rmse:.4f}\n"
+            f"R² {r2}, correlation {pearson}"
+        )
+
+    def summary(self, model: str, data: str) -> Summary:
+        """As of `Evaluation`."""
+        explained = "–" if self.r2 is None else percent(max(self.r2, 0.0))
+        return Summary(
+            f"Predictions are off by {self.mae:.3g} on average",
+            f"A number was predicted for each of {self.examples:,} texts of {data} by {model}. "
+            f"Always answering their middle value would be off by {self.baseline_mae:.3g}.",
+            [
+                ("Mean error", f"{self.mae:.3g}", "how far a prediction is off, on average."),
+                (
+                    "Root mean squared error",
+                    f"{self.rmse:.3g}",
+                    "the same with large errors weighing more.",
+                ),
+                (
+                    "Explained (R²)",
+                    explained,
+                    "of the differences between texts. 0% is no better than always the mean.",
+                ),
+            ],
+        )
+
+
+# === Figures in words ===
+
+
+def percent(fraction: float, digits: int = 1) -> str:
+    """A fraction as people write it; 100% only where nothing is missing.
+
+    Example:
+
+        >>> percent(0.93216), percent(0.99996), percent(1.0)
+        ('93.2%', '99.9%', '100%')
+    """
+    if fraction in (0.0, 1.0):
+        return f"{fraction:.0%}"
+    scale = 10**digits
+    shown = min(round(fraction * 100 * scale), 100 * scale - 1) / scale
+    return f"{max(shown, 1 / scale):.{digits}f}%"
+
+
+def quoted(name: str) -> str:
+    """A label in a sentence, whose direction it does not change (Unicode's isolates)."""
+    return f"“\u2068{name}\u2069”"
+
+
+def interval(fraction: float, count: int) -> tuple[float, float]:
+    """Where the fraction would lie, 19 times out of 20, with other texts of the kind.
+
+    Source: Wilson 1927, the score interval.
+
+    Example:
+
+        >>> [round(end, 3) for end in interval(0.9, 100)]
+        [0.826, 0.945]
+    """
+    z = 1.959964
+    middle = fraction + z * z / (2 * count)
+    reach = z * math.sqrt(fraction * (1 - fraction) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return (middle - reach) / scale, (middle + reach) / scale
