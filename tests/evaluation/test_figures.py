@@ -7,7 +7,7 @@ import pytest
 
 from tfkit.data import Examples
 from tfkit.evaluation import logits_of, score
-from tfkit.evaluation.calibration import calibration
+from tfkit.tasks.figures import calibration
 
 RANDOM = np.random.default_rng(7)
 
@@ -116,10 +116,28 @@ def test_numbers_that_are_all_equal_have_no_r2():
 def test_scores_of_0_and_1_give_finite_figures():
     examples = Examples(["", ""], labels=[0, 1], names=["no", "yes"])
     scores = np.array([[0.0, 1.0], [0.0, 1.0]], np.float32)
-    figures = score(examples, logits_of(examples.problem_type, scores))
+    figures = score(examples, scores=scores)
     assert figures.accuracy == 0.5 and np.isfinite(figures.loss)
+    assert score(examples, logits_of(examples.problem_type, scores)).loss == pytest.approx(
+        figures.loss
+    )
     sigmoids = logits_of("multi_label_classification", np.array([[0.0, 1.0, 0.5]], np.float32))
     assert np.isfinite(sigmoids).all() and sigmoids[0, 2] == 0
+
+
+@pytest.mark.parametrize("make", [single_label, multi_label])
+def test_figures_of_scores_are_those_of_their_logits(make):
+    examples, logits = make()
+    if make is single_label:
+        scores = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    else:
+        scores = 1 / (1 + np.exp(-logits))
+    one, other = score(examples, logits), score(examples, scores=scores)
+    assert (one.accuracy, one.classes) == (other.accuracy, other.classes)
+    assert one.loss == pytest.approx(other.loss)
+    assert one.calibration.ece == pytest.approx(other.calibration.ece)
+    with pytest.raises(ValueError, match="either logits or scores"):
+        score(examples, logits, scores=scores)
 
 
 def test_of_many_classes_the_worst_and_the_best_are_printed():

@@ -12,7 +12,6 @@ import pytest
 from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
 from tfkit.data import Examples
 from tfkit.evaluation import report, report_of
-from tfkit.evaluation.answers import answers_of, mistakes, thresholds
 from tfkit.inference.speed import latency
 
 pytest.importorskip("matplotlib")
@@ -117,9 +116,9 @@ def test_json_holds_the_figures(written):
 
 def test_texts_run_in_their_own_direction():
     examples, logits = EXAMPLES["single"]
-    from tfkit.evaluation.page import page
+    from tfkit.evaluation.html_page import as_html
 
-    tags = Tags(page(report_of(examples, logits))).tags
+    tags = Tags(as_html(report_of(examples, logits))).tags
     assert all(attributes["dir"] == "auto" for tag, attributes in tags if tag == "blockquote")
 
 
@@ -145,20 +144,19 @@ def test_without_the_libraries_the_error_names_the_extra(tmp_path, monkeypatch):
 def test_the_surest_mistakes_come_first():
     examples = Examples([*"abcd"], labels=[0, 0, 1, 1], names=["x", "y"])
     logits = np.array([[0.0, 1.0], [0.0, 3.0], [2.0, 0.0], [0.0, 9.0]])
-    answers = answers_of(examples, logits)
-    found = mistakes(examples, answers, 2)
-    assert [(m["text"], m["label"], m["answer"]) for m in found] == [
+    found = report_of(examples, logits)
+    assert [(m["text"], m["label"], m["answer"]) for m in found.mistakes[:2]] == [
         ("b", "x", "y"),
         ("c", "y", "x"),
     ]
-    assert found[0]["score"] == pytest.approx(1 / (1 + np.exp(-3)))
-    at_90 = next(row for row in thresholds(answers) if row["threshold"] == 0.9)
+    assert found.mistakes[0]["score"] == pytest.approx(1 / (1 + np.exp(-3)))
+    at_90 = next(row for row in found.thresholds if row["threshold"] == 0.9)
     assert at_90 == {"threshold": 0.9, "answered": 0.5, "accuracy": 0.5}
 
 
 def test_a_multi_label_mistake_is_as_sure_as_its_surest_decision():
     examples, logits = EXAMPLES["multi-label"]
-    first, second = mistakes(examples, answers_of(examples, logits), 5)
+    first, second = report_of(examples, logits).mistakes
     assert (first["text"], first["label"], first["answer"]) == (KOREAN, "none", "<i>x</i>")
     assert first["score"] == pytest.approx(1 / (1 + np.exp(-2)))
     assert (second["label"], second["answer"]) == ("<i>x</i>, y", "<i>x</i>")
@@ -166,7 +164,7 @@ def test_a_multi_label_mistake_is_as_sure_as_its_surest_decision():
 
 def test_the_largest_errors_come_first():
     examples, logits = EXAMPLES["regression"]
-    found = mistakes(examples, answers_of(examples, logits), 5)
+    found = report_of(examples, logits).mistakes
     assert [m["error"] for m in found] == [3.0, 0.5, 0.5]
 
 

@@ -56,16 +56,16 @@ def run(options) -> None:
     report = local_path(options.report) if options.report else None
     known, answer = (_tflite if options.tflite else _model)(options)
     examples = data.read(file, **known, **columns(options))
-    logits = []
+    outputs = []
     with progress(len(examples)) as answered:
         for start in range(0, len(examples), _AT_ONCE):
             part = [column[start : start + _AT_ONCE] for column in examples.columns]
-            logits.append(answer(part, examples.problem_type))
+            outputs.append(answer(part))
             answered(len(part[0]))
     found = evaluation.report_of(
         examples,
-        np.concatenate(logits),
-        answer=(lambda part: answer(part, examples.problem_type)) if options.report else None,
+        **{"scores" if options.tflite else "logits": np.concatenate(outputs)},
+        answer=answer if options.report else None,
         model_name=_name(options.tflite or options.model or small_model()),
         data_name=_name(file),
         batch_size=options.batch_size,
@@ -79,9 +79,9 @@ def run(options) -> None:
             print(f"Wrote {page} and report.json beside it")
 
 
-# How the labels of the file are to be read, and a function of columns of strings and their problem
-# type that gives logits `[B,C]`.
-_Classifier = tuple[dict, Callable[[list[Sequence[str]], str], object]]
+# How the labels of the file are to be read, and a function of columns of strings that gives logits
+# `[B,C]`, or of a `.tflite` file scores.
+_Classifier = tuple[dict, Callable[[list[Sequence[str]]], object]]
 
 
 def _model(options) -> _Classifier:
@@ -93,14 +93,14 @@ def _model(options) -> _Classifier:
     computed = {"precision": options.precision, "runtime": options.runtime}
     asked = TextModel(model, tokenizer, options.max_length, **computed)
 
-    def logits(columns, problem_type):
+    def logits(columns):
         return asked.logits(rows_of(columns), batch_size=options.batch_size)
 
     return {"names": model.config.id2label, "problem_type": model.config.problem_type}, logits
 
 
 def _tflite(options) -> _Classifier:
-    from tfkit import AutoTokenizer, evaluation, export
+    from tfkit import AutoTokenizer, export
 
     for name in ("precision", "runtime", "max_length", "text_pair_column"):
         if getattr(options, name):
@@ -122,10 +122,10 @@ def _tflite(options) -> _Classifier:
             "Pass --problem-type, or export it anew."
         )
 
-    def logits(columns, problem_type):
-        return evaluation.logits_of(problem_type, classify.scores(columns[0]))
+    def scores(columns):
+        return classify.scores(columns[0])
 
-    return {"names": classify.labels, "problem_type": kind}, logits
+    return {"names": classify.labels, "problem_type": kind}, scores
 
 
 def _name(path: str | Path) -> str:

@@ -15,7 +15,6 @@ from tfkit.commands.shared import (
     model_and_tokenizer,
 )
 from tfkit.utils.files import local_path
-from tfkit.utils.strings import listed
 
 HELP = "fine-tune a classifier on a file of labelled texts"
 
@@ -240,10 +239,7 @@ def _examples(options):
 
 
 def _summary(examples) -> str:
-    names = listed(examples.names)
-    if examples.problem_type == "regression":
-        return f"{len(examples):,} texts with a number each: {names}"
-    return f"{len(examples):,} texts of {len(examples.names)} classes: {names}"
+    return f"{len(examples):,} texts, {examples.task.describe(examples.names)}"
 
 
 def _logs(options) -> list:

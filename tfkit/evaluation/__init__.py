@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from tfkit.evaluation.evaluate import answer_of, evaluate, logits_of, predict_logits, score
-from tfkit.evaluation.multi_label import MultiLabelEvaluation
-from tfkit.evaluation.regression import RegressionEvaluation
-from tfkit.evaluation.report import Report, report, report_of
-from tfkit.evaluation.single_label import Evaluation
+from tfkit.evaluation._evaluate import answer_of, evaluate, logits_of, predict_logits, score
+from tfkit.evaluation._report import Report, report, report_of
+from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
 
 __all__ = [
     "Evaluation",

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
-from tfkit.evaluation.calibration import Calibration
+from tfkit.tasks.figures import Calibration
 from tfkit.utils.html import data_uri
 
 INK, MUTED, LINE = "#1c2230", "#5d6678", "#d9dde5"
@@ -45,14 +45,14 @@ def reliability(figures: Calibration, ideal: str, observed: str) -> str:
     """How often answers of each score came true, beside the diagonal of a perfect model."""
     count = len(figures.counts)
     some = np.asarray(figures.counts) > 0
-    scores, shares = np.asarray(figures.mean_scores)[some], np.asarray(figures.true_shares)[some]
+    scores, fractions = np.asarray(figures.mean_scores)[some], np.asarray(figures.true_shares)[some]
     sizes = np.sqrt(np.asarray(figures.counts)[some] / max(figures.counts))
 
     def draw(axes):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=ideal)
-        axes.vlines(scores, scores, shares, color=RED, linewidth=2, alpha=0.45)
-        axes.plot(scores, shares, color=BLUE, linewidth=1.5)
-        axes.scatter(scores, shares, 16 + 90 * sizes, color=BLUE, zorder=3, label=observed)
+        axes.vlines(scores, scores, fractions, color=RED, linewidth=2, alpha=0.45)
+        axes.plot(scores, fractions, color=BLUE, linewidth=1.5)
+        axes.scatter(scores, fractions, 16 + 90 * sizes, color=BLUE, zorder=3, label=observed)
         axes.set(xlim=(0, 1.02), ylim=(0, 1.04))
         axes.set(xlabel="the model's score", ylabel="share that came true")
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0))

@@ -10,7 +10,6 @@ import tensorflow as tf
 from tfkit.explanation.result import Explanation, Word
 from tfkit.inference.batching import finite, rows_of
 from tfkit.inference.text_model import TextModel
-from tfkit.models.scores import scores
 from tfkit.utils.strings import listed
 from tfkit.utils.values import is_whole, plain
 
@@ -66,7 +65,7 @@ def _score_and_gradients(model, embeds: tf.Tensor, target: int) -> tuple[tf.Tens
     with tf.GradientTape() as tape:
         tape.watch(embeds)
         logits = model(inputs, padding_free=False, training=False).logits
-        score = scores(model.config, logits)[:, target]
+        score = model.task.scores(logits)[:, target]
     return score, tf.cast(tape.gradient(score, embeds), tf.float32)
 
 
@@ -140,7 +139,7 @@ def explain(
         gap=found.gap,
         steps=found.steps,
         cut=len(encoded["input_ids"]) > 1,
-        is_number=model.config.problem_type == "regression",
+        is_number=not model.task.has_classes,
     )
 
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 from tfkit.export.report import Agreement, ExportError
 from tfkit.inference.batching import rows_of
 from tfkit.inference.text_model import TextModel
-from tfkit.models.scores import scores
 
 # How far a score may be from the Keras model's, by the dtype that either computes in: another order
 # of the same sums is another rounding.
@@ -40,7 +39,7 @@ class KerasAnswers(TextModel):
     def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Scores `[B,C]`."""
         logits = self.logits(rows_of([texts] if pairs is None else [texts, pairs]))
-        return scores(self.model.config, logits).numpy()
+        return self.model.task.scores(logits).numpy()
 
 
 def batches(texts: Sequence[str]) -> list[list[str]]:

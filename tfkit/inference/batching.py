@@ -165,15 +165,3 @@ def finite(scores: np.ndarray, texts: Sequence, error: Callable = ValueError) ->
             "float32."
         )
     return scores
-
-
-def best(row: np.ndarray, names, top_k: int | None) -> list[dict]:
-    """The labels with the highest scores; None gives all, a negative `top_k` so many.
-
-    Example:
-
-        >>> best(np.array([0.25, 0.75]), {0: "bad", 1: "good"}, 1)
-        [{'label': 'good', 'score': 0.75}]
-    """
-    order = np.argsort(-row, kind="stable")[: abs(top_k) if top_k else None]
-    return [{"label": names[int(index)], "score": float(row[index])} for index in order]

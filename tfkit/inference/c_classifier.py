@@ -21,9 +21,10 @@ from tfkit.checkpoints.formats import open_weights
 from tfkit.checkpoints.weight_map import Match, Weight
 from tfkit.hub import HubOptions
 from tfkit.inference import c_library
-from tfkit.inference.batching import MAX_TOKENS, Tokens, answer, best, finite
+from tfkit.inference.batching import MAX_TOKENS, Tokens, answer, finite
 from tfkit.inference.cache import GRAPHS, MOST, graph_folder, read
 from tfkit.models.families import AutoConfig, family_of
+from tfkit.tasks.base import Task
 from tfkit.utils.console import quiet_libraries
 from tfkit.utils.files import forget, forget_oldest, sealed, staged
 from tfkit.utils.processes import check_threads, start_threads
@@ -50,7 +51,7 @@ class CClassifier:
         """As `TextModel.answers`: a list of labels and scores for each text."""
         options = {"batch_size": batch_size, "width": len(self._labels)}
         scores = finite(answer(texts, self._tokenize, self, **options), texts)
-        return [best(row, self._labels, top_k) for row in scores]
+        return Task().answers(scores, self._labels, top_k)
 
     def _tokenize(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         texts = {f"text{i}": (c_library.STRING, (len(c),), c) for i, c in enumerate(columns)}
@@ -156,7 +157,6 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
     from tfkit.checkpoints.variables import resolve
     from tfkit.inference.graph import TokenizerGraph, logits_of
     from tfkit.models.inputs import token_limit
-    from tfkit.models.scores import scores
     from tfkit.utils.keras_backend import keras
 
     rows = model.weight_map.rows(model.config.num_hidden_layers, model.task_name)
@@ -168,7 +168,7 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
         values = zip(variables, (weights[name] for name in specs))
         with keras.StatelessScope(state_mapping=list(values)):
             logits = logits_of(model, ids, lengths)
-        return {"scores": scores(model.config, logits)}
+        return {"scores": model.task.scores(logits)}
 
     def tokens(tokenize, *texts):
         return dict(zip(("ids", "lengths"), tokenize.function(*texts)))

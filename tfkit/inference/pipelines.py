@@ -10,18 +10,15 @@ import numpy as np
 from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.classes import TFDistilBertForSequenceClassification
+from tfkit.tasks import sequence_classification
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 
 TASKS = ("text-classification", "sentiment-analysis")
 # What Hugging Face's pipeline of this name runs when none is given.
 DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
-# What `function_to_apply` may be -> the `problem_type` whose scores it gives.
-FUNCTIONS = {
-    "softmax": "single_label_classification",
-    "sigmoid": "multi_label_classification",
-    "none": "regression",
-}
+# What `function_to_apply` may be -> the task whose scores it gives.
+FUNCTIONS = {task.function: task for task in sequence_classification.TASKS.values()}
 _CALLS = ("batch_size", "top_k", "max_length", "function_to_apply", "return_all_scores")
 
 
@@ -172,16 +169,14 @@ class TextClassificationPipeline(TextModel):
             TypeError: something is not a string.
             ValueError: an option is none that it may be, or a score is not finite.
         """
-        config = self._config(function_to_apply or self.function_to_apply)
+        task = self._task(function_to_apply or self.function_to_apply)
         batch_size = self.batch_size if batch_size is None else batch_size
-        return super().scores(texts, config=config, batch_size=batch_size, **options)
+        return super().scores(texts, task=task, batch_size=batch_size, **options)
 
-    def _config(self, function: str | None):
-        if function is None:
-            return self.model.config
-        if function not in FUNCTIONS:
+    def _task(self, function: str | None):
+        if function is not None and function not in FUNCTIONS:
             raise ValueError(
                 f"Expected `function_to_apply` to be None or one of {', '.join(FUNCTIONS)}. "
                 f"Received: {function!r}."
             )
-        return self.model.config.replace(problem_type=FUNCTIONS[function])
+        return self.model.task if function is None else FUNCTIONS[function]

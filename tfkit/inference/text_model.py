@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.inference.batching import Tokens, answer, best, finite, tokenized
+from tfkit.inference.batching import Tokens, answer, finite, tokenized
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, logits_of
 from tfkit.inference.litert import LiteRTModel
 from tfkit.models.dtypes import in_dtype
 from tfkit.models.inputs import token_limit
-from tfkit.models.scores import scores
+from tfkit.tasks.base import Task
 from tfkit.utils.keras_backend import keras
 
 # What a classifier answers in -> the dtype that the Keras model is wanted in.
@@ -116,24 +116,26 @@ class TextModel:
         options = {"batch_size": batch_size, "width": classes, "progress": progress}
         return answer(texts, self._tokenize(max_length), run, **options)
 
-    def scores(self, texts: Sequence[str | dict], *, config=None, **options) -> np.ndarray:
+    def scores(
+        self, texts: Sequence[str | dict], *, task: Task | None = None, **options
+    ) -> np.ndarray:
         """Scores of every class, float32 `[B,C]`: probabilities, or a regression's values.
 
         Args:
             texts: as of `logits`.
-            config: says how logits become scores, in place of the model's.
+            task: by which logits become scores, in place of the model's.
             **options: those of `logits`.
 
         Raises:
             ValueError: a score is not finite, or as `logits`.
         """
         logits = self.logits(texts, **options)
-        return finite(scores(config or self.model.config, logits).numpy(), texts)
+        return finite((task or self.model.task).scores(logits).numpy(), texts)
 
     def answers(self, texts: Sequence[str | dict], *, top_k: int | None = 1, **options) -> list:
         """Labels with their scores, best first: of each text a list of `top_k`, or of all."""
-        names = self.model.config.id2label
-        return [best(row, names, top_k) for row in self.scores(texts, **options)]
+        scores = self.scores(texts, **options)
+        return self.model.task.answers(scores, self.model.config.id2label, top_k)
 
     def embeddings(self, texts: Sequence[str | dict], *, batch_size: int | None = None):
         """The mean of each text's last hidden states, float32 `[B,D]`."""

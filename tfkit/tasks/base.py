@@ -133,6 +133,10 @@ class Task:
         """Logits `[B,C]`, or scores, -> what figures are computed from, float64."""
         raise NotImplementedError
 
+    def logits(self, scores: np.ndarray) -> np.ndarray:
+        """Logits, up to a constant per row, that give these scores."""
+        return self.log_probabilities(scores, are_scores=True)
+
     def predictions(self, targets, log_probabilities, names: Sequence[str]) -> Predictions:
         """The answers one by one, beside what was expected."""
         raise NotImplementedError

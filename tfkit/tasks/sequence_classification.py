@@ -336,6 +336,10 @@ class MultiLabel(Task):
         logits = outputs.astype(np.float64)  # log sigmoid is -log(1 + e^-x), safe for any x
         return -np.logaddexp(0.0, np.stack([logits, -logits], axis=-1))
 
+    def logits(self, scores):
+        no, yes = np.moveaxis(self.log_probabilities(scores, are_scores=True), -1, 0)
+        return yes - no
+
     def predictions(self, targets, log_probabilities, names):
         true, yes = np.asarray(targets) > 0, log_probabilities[..., 1] > log_probabilities[..., 0]
         scores = np.exp(log_probabilities.max(axis=-1))  # of each decision, yes or no

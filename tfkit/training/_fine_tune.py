@@ -163,8 +163,6 @@ def fine_tune(
     return history
 
 
-
-
 def _seed(model, seed: int) -> None:
     """Dropout begins anew from `seed`, however the model was made."""
     keras.utils.set_random_seed(seed)

@@ -13,6 +13,8 @@ from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of,
 from tfkit.export.mobile.mediapipe.metadata import INPUTS
 from tfkit.inference.batching import finite
 from tfkit.inference.litert import interpreter_module
+from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
 from tfkit.utils.files import local_path
 from tfkit.utils.strings import utf8
 
@@ -77,6 +79,7 @@ class Classifier:
                 f"that holds {sorted(files) or 'none'}."
             )
         self.labels, self.problem_type = files[LABELS], problem_type_of(files)
+        self._task = TASKS[self.problem_type] if self.problem_type else Task()
         self.max_length = None
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
         # T -> what runs T tokens, the shortest first; 0 stands for any T.
@@ -117,11 +120,7 @@ class Classifier:
     def __call__(self, texts: str | Sequence[str]) -> list[dict]:
         """The best label of each text, with its score."""
         scores = self.scores([texts] if isinstance(texts, str) else texts)
-        best = scores.argmax(-1) if len(scores) else []
-        return [
-            {"label": self.labels[label], "score": float(row[label])}
-            for label, row in zip(best, scores)
-        ]
+        return [best for (best,) in self._task.answers(scores, self.labels)]
 
 
 def _width(run) -> int:

@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 
-from tfkit.models.scores import kind_of
+from tfkit.tasks.sequence_classification import task_of
 
 VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "tokenizer_config.json"
 _TASK = "config.json"
@@ -45,7 +45,7 @@ def files_in(content: bytes) -> dict[str, list[str]]:
 def task_files(config) -> dict[str, list[str]]:
     """The classes of a model's config, and what its scores are."""
     names = [*config.id2label.values()]
-    return {LABELS: names, _TASK: [json.dumps({"problem_type": kind_of(config)})]}
+    return {LABELS: names, _TASK: [json.dumps({"problem_type": task_of(config).name})]}
 
 
 def problem_type_of(files: dict[str, list[str]]) -> str | None:

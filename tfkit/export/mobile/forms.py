@@ -17,7 +17,6 @@ from tfkit.export.mobile.file_contents import (
 from tfkit.export.mobile.mediapipe.metadata import INPUTS, with_metadata
 from tfkit.export.mobile.mediapipe.token_ids import TokenIdConverter
 from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
-from tfkit.models.scores import scores
 
 # tensorflow-text's kernels; a runtime has to register them.
 CUSTOM_OPS = {
@@ -84,7 +83,7 @@ class Form:
     def _classify(self, ids, mask) -> dict[str, tf.Tensor]:
         batch = {"input_ids": ids, "attention_mask": mask}
         outputs = self._model(batch, padding_free=False, training=False)
-        return {"scores": scores(self._model.config, outputs.logits)}
+        return {"scores": self._model.task.scores(outputs.logits)}
 
     def _ids(self, length: int):
         shape = [None, None] if self._dynamic else [1, length]

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from tfkit.export.serving.batching import Batching, batched
 from tfkit.export.serving.parts import in_parts
-from tfkit.models.scores import scores
 
 # Signature -> its inputs, in the order of the arguments of the method of the same name.
 INPUTS = {
@@ -74,7 +73,7 @@ class Signatures:
         real = attention_mask != 0
         input_ids, real = _checked((input_ids, real), self._token_checks(input_ids, real))
         logits = _finite(self._of_tokens(*self._even(input_ids, tf.cast(real, tf.int32))))
-        return {"logits": logits, "scores": scores(self._model.config, logits)}
+        return {"logits": logits, "scores": self._model.task.scores(logits)}
 
     def classify(self, inputs):
         """Serialised tf.Examples `[B]` with a feature `text` -> classes string `[B,C]`, scores
@@ -84,7 +83,7 @@ class Signatures:
         texts = tf.io.parse_example(tf.ensure_shape(inputs, [None]), features)["text"]
         logits = _finite(self._of_text(texts))
         classes = tf.broadcast_to(tf.constant([self._names]), tf.shape(logits))
-        return {"classes": classes, "scores": scores(self._model.config, logits)}
+        return {"classes": classes, "scores": self._model.task.scores(logits)}
 
     def embed(self, text):
         """Strings `[B]` -> embedding `[B,D]`: the mean of the last hidden states of a text's
@@ -154,12 +153,7 @@ class Signatures:
         ]
 
     def _labelled(self, logits) -> dict[str, tf.Tensor]:
-        all_scores = scores(self._model.config, _finite(logits))
-        return {
-            "label": tf.gather(tf.constant(self._names), tf.argmax(all_scores, axis=-1)),
-            "score": tf.reduce_max(all_scores, axis=-1),
-            "scores": all_scores,
-        }
+        return self._model.task.served(_finite(logits), self._names)
 
     def concrete(self, names) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Name -> the traced function."""

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.streams import Stream
-from tfkit.evaluation.multi_label import MultiLabelEvaluation, score_multi_label
-from tfkit.evaluation.regression import RegressionEvaluation, score_regression
-from tfkit.evaluation.single_label import Evaluation, score_single_label
 from tfkit.inference.batching import finite, rows_of
 from tfkit.inference.speed import Answer
 from tfkit.inference.text_model import TextModel, progress_bar
+from tfkit.tasks import TASKS
 from tfkit.tasks.compatibility import check_task
+from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
 from tfkit.utils.strings import listed
 
 # Which of the three it is follows from the labels, which no type checker reads.
 AnyEvaluation = Any if TYPE_CHECKING else Evaluation | MultiLabelEvaluation | RegressionEvaluation
-
-_SCORES: dict[str, Callable[..., AnyEvaluation]] = {
-    "single_label_classification": score_single_label,
-    "multi_label_classification": score_multi_label,
-    "regression": score_regression,
-}
 
 
 def evaluate(
@@ -58,15 +51,18 @@ def evaluate(
         return score(examples, predict_logits(model, tokenizer, examples, **options))
     check_task(model.config, examples)
     blocks = [
-        (finite(logits, columns[0]), np.asarray(columns[-1]))
+        (finite(logits, columns[0]), columns[-1])
         for columns, logits in _blocks(model, tokenizer, examples, **options)
     ]
     logits, targets = map(np.concatenate, zip(*blocks))
-    return _SCORES[examples.problem_type](targets, logits, examples.names)
+    task = examples.task
+    return task.evaluation.of(targets, task.log_probabilities(logits), examples.names)
 
 
-def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
-    """Figures from labelled texts and their logits `[B,C]`.
+def score(
+    examples: Examples, logits: np.ndarray | None = None, *, scores: np.ndarray | None = None
+) -> AnyEvaluation:
+    """Figures from labelled texts and their logits `[B,C]`, or scores `[B,C]`.
 
     Example:
 
@@ -77,16 +73,25 @@ def score(examples: Examples, logits: np.ndarray) -> AnyEvaluation:
     Raises:
         ValueError: there are no labels, other classes, or a logit is not finite.
     """
+    compared = log_probabilities(examples, logits, scores)
+    return examples.task.evaluation.of(examples.targets(), compared, examples.names)
+
+
+def log_probabilities(examples: Examples, logits, scores) -> np.ndarray:
+    """What a task computes its figures from, checked; raises as `score`."""
     if examples.labels is None:
         raise ValueError("Expected examples with labels to compare with. Received texts alone.")
-    if logits.shape[-1] != len(examples.names):
+    if (logits is None) == (scores is None):
+        raise ValueError("Expected either logits or scores. Received both or neither.")
+    outputs = scores if logits is None else logits
+    if outputs.shape[-1] != len(examples.names):
         raise ValueError(
-            f"Expected examples of {logits.shape[-1]} classes, as the model has. Received "
+            f"Expected examples of {outputs.shape[-1]} classes, as the model has. Received "
             f"{len(examples.names)}: {listed(examples.names)}. Read them with "
             "`names=model.config.id2label`."
         )
-    finite(logits, examples.texts)
-    return _SCORES[examples.problem_type](examples.targets(), logits, examples.names)
+    finite(outputs, examples.texts)
+    return examples.task.log_probabilities(outputs, are_scores=logits is None)
 
 
 def predict_logits(
@@ -127,17 +132,12 @@ def answer_of(model, tokenizer, max_length: int | None, pairs: bool) -> Answer:
 
 
 def logits_of(problem_type: str, scores: np.ndarray) -> np.ndarray:
-    """The logits, up to a constant a row, that give these scores, as `tfkit.models.scores` does.
+    """The logits, up to a constant per row, that give these scores; `score(examples, scores=…)`
+    needs none.
 
     Example:
 
         >>> logits_of("multi_label_classification", np.array([[0.5]])).tolist()
         [[0.0]]
     """
-    if problem_type == "regression":
-        return scores
-    limits = np.finfo(scores.dtype)
-    logs = np.log(np.maximum(scores, limits.tiny))  # a score may be 0, or 1
-    if problem_type == "single_label_classification":
-        return logs
-    return logs - np.log(np.maximum(1 - scores, limits.eps))
+    return TASKS[problem_type].logits(scores)

@@ -6,19 +6,27 @@ import dataclasses
 import datetime
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 import tfkit
 from tfkit.data.examples import Examples
-from tfkit.evaluation import answers as reading
-from tfkit.evaluation.evaluate import AnyEvaluation, answer_of, predict_logits, score
+from tfkit.evaluation._evaluate import (
+    AnyEvaluation,
+    answer_of,
+    log_probabilities,
+    predict_logits,
+)
 from tfkit.inference import speed
+from tfkit.tasks.figures import Predictions
 from tfkit.utils.files import local_path, staged
 
 _MISTAKES = 25
 _CONFUSIONS = 50
+_BINS = 20
+_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Report:
         evaluation: the figures.
         score_histogram: "edges" of bins of the answers' scores; "right" and "wrong" answers in
             each. None for numbers.
-        thresholds: for some least scores the share of texts that reach them ("answered") and the
+        thresholds: for some least scores the fraction of texts that reach them ("answered") and the
             "accuracy" there. None unless each text has one label.
         confusions: which class was taken for which, most often first: "label", "answer", "texts"
             and their "share" of the class. None unless each text has one label.
@@ -74,10 +82,10 @@ class Report:
         Raises:
             ImportError: what the page is drawn with, in the extra `plots`, is not installed.
         """
-        from tfkit.evaluation.page import page
+        from tfkit.evaluation.html_page import as_html
 
         with staged(directory) as stage:
-            html = page(self)
+            html = as_html(self)
             (stage / "report.html").write_text(html, encoding="utf-8")
             content = json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
             (stage / "report.json").write_text(content + "\n", encoding="utf-8")
@@ -140,35 +148,98 @@ def report(
 
 def report_of(
     examples: Examples,
-    logits: np.ndarray,
+    logits: np.ndarray | None = None,
     *,
+    scores: np.ndarray | None = None,
     answer: speed.Answer | None = None,
     model_name: str = "the model",
     data_name: str = "the texts",
     batch_size: int = 32,
 ) -> Report:
-    """A report from logits `[B,C]`; `answer`, a function of strings, is what is timed."""
-    evaluation, answers = score(examples, logits), reading.answers_of(examples, logits)
-    kind = evaluation.problem_type
-    single, number = kind == "single_label_classification", kind == "regression"
+    """A report from logits `[B,C]` or scores `[B,C]`; `answer`, a function of columns of strings,
+    is what is timed.
+    """
+    compared, targets = log_probabilities(examples, logits, scores), examples.targets()
+    evaluation = examples.task.evaluation.of(targets, compared, examples.names)
+    found = examples.task.predictions(targets, compared, examples.names)
+    confusion = getattr(evaluation, "confusion", None)
     return Report(
         model=model_name,
         data=data_name,
         created=datetime.date.today().isoformat(),
         evaluation=evaluation,
-        score_histogram=reading.score_histogram(answers),
-        thresholds=reading.thresholds(answers) if single else None,
-        confusions=(
-            reading.confusions(evaluation.confusion, examples.names)[:_CONFUSIONS]
-            if single
-            else None
-        ),
-        mistakes=reading.mistakes(examples, answers, _MISTAKES),
-        values=_values(examples, logits) if number else None,
+        score_histogram=_score_histogram(found),
+        thresholds=None if confusion is None else _thresholds(found),
+        confusions=None if confusion is None else _confusions(confusion, examples.names),
+        mistakes=_mistakes(examples, found),
+        values=_values(examples, compared) if found.scores is None else None,
         latency=None if answer is None else speed.latency(answer, examples.columns, batch_size),
     )
 
 
-def _values(examples: Examples, logits: np.ndarray, most: int = 2000) -> list[tuple[float, float]]:
+def _mistakes(examples: Examples, found: Predictions) -> list[dict]:
+    """The worst wrong answers, worst first."""
+    worst = np.argsort(-found.severity, kind="stable")[:_MISTAKES]
+    severity = "error" if found.scores is None else "score"
+    return [
+        {
+            "row": int(row),
+            "text": examples.texts[row],
+            "text_pair": examples.text_pairs[row] if examples.text_pairs else None,
+            "label": found.expected[row],
+            "answer": found.predicted[row],
+            severity: float(found.severity[row]),
+        }
+        for row in worst
+        if found.wrong[row]
+    ]
+
+
+def _score_histogram(found: Predictions) -> dict[str, list] | None:
+    """Right and wrong answers by their score, in bins of equal width from 0 to 1."""
+    if found.scores is None:
+        return None
+    edges = np.linspace(0, 1, _BINS + 1)
+    right, wrong = (
+        np.histogram(found.scores[chosen], edges)[0].tolist()
+        for chosen in (found.correct, ~found.correct)
+    )
+    return {"edges": edges.round(6).tolist(), "right": right, "wrong": wrong}
+
+
+def _thresholds(found: Predictions) -> list[dict[str, float]]:
+    """What is gained by answering only where the score reaches a threshold."""
+    rows = []
+    for threshold in _THRESHOLDS:
+        sure = found.scores >= threshold
+        accuracy = float(found.correct[sure].mean()) if sure.any() else None
+        rows.append({"threshold": threshold, "answered": float(sure.mean()), "accuracy": accuracy})
+    return rows
+
+
+def _confusions(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[dict]:
+    """Pairs of classes by how often the first was taken for the second, most often first.
+
+    Example:
+
+        >>> _confusions([[5, 2], [1, 4]], ["cat", "dog"])[0]
+        {'label': 'cat', 'answer': 'dog', 'texts': 2, 'share': 0.2857142857142857}
+    """
+    counts = np.asarray(matrix)
+    mistaken = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    order = np.argsort(-mistaken, axis=None, kind="stable")[:_CONFUSIONS]
+    return [
+        {
+            "label": names[true],
+            "answer": names[predicted],
+            "texts": int(counts[true, predicted]),
+            "share": float(counts[true, predicted] / counts[true].sum()),
+        }
+        for true, predicted in zip(*np.unravel_index(order, counts.shape))
+        if mistaken[true, predicted]
+    ]
+
+
+def _values(examples: Examples, values: np.ndarray, most: int = 2000) -> list[tuple[float, float]]:
     rows = np.unique(np.linspace(0, len(examples) - 1, most).astype(int))
-    return [(float(examples.labels[row]), float(logits[row].squeeze())) for row in rows]
+    return [(float(examples.labels[row]), float(values[row].squeeze())) for row in rows]
