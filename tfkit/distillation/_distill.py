@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
 from tfkit.distillation.augmentation import Augmentation
