@@ -20,12 +20,7 @@ def add_arguments(parser) -> None:
         help="folder or Hub name of a classifier, or a .npy file of logits [rows,C]; of several "
         "the mean is learned",
     )
-    add(
-        "--student-layers",
-        type=int,
-        metavar="N",
-        help="begin with N of the teacher's layers, in place of --model",
-    )
+    add("--student-layers", type=int, metavar="N", help="begin with N of the teacher's layers")
     add("--temperature", type=float, default=2.0, help="(%(default)s)")
     add("--hard-weight", type=float, default=0.5, help="of the labels (%(default)s)")
     add("--soft-weight", type=float, default=0.5, help="of the teacher's answers (%(default)s)")
@@ -35,7 +30,7 @@ def add_arguments(parser) -> None:
         "--augment",
         type=int,
         metavar="N",
-        help="make N further texts of each, by masking words, replacing them, and keeping a few",
+        help="make N further texts of each, by masking and replacing words",
     )
     train.add_arguments(parser)
 

@@ -33,7 +33,7 @@ def add_arguments(parser) -> None:
     add(
         "--dtype",
         choices=["float32", "mixed_bfloat16", "bfloat16"],
-        help="what the served model computes in (as the model does)",
+        help="of the served model (the model's)",
     )
     add(
         "--batching",
@@ -54,29 +54,17 @@ def add_arguments(parser) -> None:
     add(
         "--form",
         choices=["mediapipe", "text", "ids"],
-        help="for MediaPipe's TextClassifier (the default), strings, or token ids",
+        help="for MediaPipe (the default), strings, or ids",
     )
     add(
         "--quantization",
         choices=["float16", "dynamic_int8", "dynamic_int8_per_tensor"],
         help="of the weights (none); the last is for runtimes before TensorFlow 2.17",
     )
+    add("--dynamic", action="store_const", const=True, help="any number of texts of any length")
+    add("--vocabulary", action="store_const", const=True, help="keep it with --form ids too")
     add(
-        "--dynamic",
-        action="store_const",
-        const=True,
-        help="any number of texts, any length up to --max-length (--form text, ids)",
-    )
-    add(
-        "--vocabulary",
-        action="store_const",
-        const=True,
-        help="keep it in the file of --form ids too, which then runs without the tokenizer",
-    )
-    add(
-        "--texts",
-        metavar="FILE",
-        help="your own texts, one a line, to compare with the model on (a built-in sample)",
+        "--texts", metavar="FILE", help="texts, one a line, to compare with the model on (a sample)"
     )
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser) -> None:
         "texts",
         nargs="*",
         metavar="TEXT",
-        help="none, or -, for the lines of stdin; after --, also such that begin with -",
+        help="none or - for stdin; after -- also such as begin with -",
     )
     add("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
     add(

@@ -28,23 +28,19 @@ _ARGUMENT = re.compile(r"`(\w+)`|`?\b(\w+)=(True|'[^']*')`?")
 
 def add_model(parser) -> None:
     parser.add_argument(
-        "--model",
-        metavar="NAME",
-        help="a folder or a Hugging Face Hub name (the small model that comes with tfkit)",
+        "--model", metavar="NAME", help="folder or Hub name (the small model that comes with tfkit)"
     )
 
 
 def add_runtime(parser) -> None:
     """`--precision` and `--runtime`, as `pipeline` takes them."""
     parser.add_argument(
-        "--precision",
-        choices=["float32", "bfloat16", "int8"],
-        help="what to answer in (as the model is); int8 needs the extra `mobile`",
+        "--precision", choices=["float32", "bfloat16", "int8"], help="int8 needs the extra `mobile`"
     )
     parser.add_argument(
         "--runtime",
         choices=["tensorflow", "litert"],
-        help="what computes (tensorflow, for int8 litert); litert needs the extra `mobile`",
+        help="litert, also of int8, needs the extra `mobile`",
     )
 
 
@@ -107,9 +103,7 @@ def model_and_tokenizer(name_or_path: str | None, **overrides):
 
 def add_smaller(parser) -> None:
     parser.add_argument(
-        "--prune-vocabulary",
-        metavar="FILE",
-        help="leave out the pieces that these texts, one a line, do not use",
+        "--prune-vocabulary", metavar="FILE", help="leave out pieces that these lines do not use"
     )
     parser.add_argument(
         "--keep-layers", type=integers, metavar="0,2,4", help="leave out the other layers"

@@ -75,7 +75,18 @@ def distill(
         >>> sorted(history.history)
         ['accuracy', 'loss', 'macro_f1']
     """
-    _check_numbers(temperature, hard_weight, soft_weight, hidden_weight)
+    if not temperature > 0:
+        raise ValueError(f"`temperature` must be above 0; received {temperature}.")
+    weights = {
+        "hard_weight": hard_weight,
+        "soft_weight": soft_weight,
+        "hidden_weight": hidden_weight,
+    }
+    if min(weights.values()) < 0 or not any(weights.values()):
+        raise ValueError(
+            "`hard_weight`, `soft_weight` and `hidden_weight` must be at least 0, and one of them "
+            f"above; received {', '.join(map(str, weights.values()))}."
+        )
     check_examples(train)
     check_labels(student, train)  # before the teacher is asked
     if validation is not None:
@@ -106,12 +117,7 @@ def distill(
     )
     with scope():
         distiller = Distiller(
-            student,
-            temperature=temperature,
-            hard_weight=hard_weight,
-            soft_weight=soft_weight,
-            hidden_weight=hidden_weight,
-            teacher=teacher if hidden_weight else None,
+            student, temperature=temperature, teacher=teacher if hidden_weight else None, **weights
         )
     return fine_tune(distiller, tokenizer, taught, validation, **recipe)
 
@@ -137,16 +143,6 @@ def _further(
         new.pop(row, None)
     columns = list(zip(*rows[: len(train)], *new))
     return Examples(*columns, names=train.names, problem_type=train.problem_type)
-
-
-def _check_numbers(temperature: float, *weights: float) -> None:
-    if not temperature > 0:
-        raise ValueError(f"`temperature` must be above 0; received {temperature}.")
-    if min(weights) < 0 or not any(weights):
-        raise ValueError(
-            "`hard_weight`, `soft_weight` and `hidden_weight` must be at least 0, and one of them "
-            f"above; received {', '.join(map(str, weights))}."
-        )
 
 
 def _check_states(teacher, student) -> None:

@@ -1,4 +1,4 @@
-"""What a teacher says of texts: logits, once a text, whatever kind of model it is."""
+"""The logits of a teacher, once per text, whatever kind of model it is."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def teacher_logits(
         ]
         return np.mean(answers, axis=0, dtype=np.float32)
     teacher, tokenizer = load_teacher(teacher, tokenizer)
-    columns = _as_read(examples, mask_token, getattr(tokenizer, "mask_token", None))
+    theirs = getattr(tokenizer, "mask_token", None) or mask_token
+    columns = [[text.replace(mask_token, theirs) for text in texts] for texts in examples.columns]
     if isinstance(teacher, np.ndarray):
         logits = teacher
     elif isinstance(teacher, keras.Model) or _is_torch(teacher):
@@ -94,14 +95,8 @@ def teacher_logits(
 
 
 def load_teacher(teacher, tokenizer=None, *, dtype=None) -> tuple:
-    """A model and its tokenizer; a name is loaded, anything else is checked and given back.
-
-    Args:
-        teacher: as of `teacher_logits`, but one.
-        tokenizer: likewise.
-        dtype: Keras dtype or policy of a model of tfkit that is loaded.
-
-    Raises: as `teacher_logits`.
+    """A model and its tokenizer: a name is loaded, in the Keras `dtype` or policy if it is a model
+    of tfkit; anything else is checked, with the errors of `teacher_logits`, and given back.
     """
     if isinstance(teacher, (str, os.PathLike)):
         return _load(teacher, dtype)
@@ -157,10 +152,8 @@ def _limit(model, tokenizer, max_length: int | None) -> int:
 
 
 def _keras_logits(model, tokenizer, columns, *, batch_size, max_length, verbose) -> np.ndarray:
-    asked, progress = (
-        TextModel(model, tokenizer, max_length),
-        progress_bar(len(columns[0]), verbose),
-    )
+    progress = progress_bar(len(columns[0]), verbose)
+    asked = TextModel(model, tokenizer, max_length)
     return asked.logits(rows_of(columns), batch_size=batch_size, progress=progress)
 
 
@@ -180,14 +173,6 @@ def _torch_logits(model, tokenizer, columns, *, batch_size, max_length, verbose)
     finally:
         model.train(was_training)
     return np.concatenate(parts)
-
-
-def _as_read(examples: Examples, mask_token: str, theirs: str | None) -> list[list[str]]:
-    """Columns of texts, with the mask token of their reader."""
-    return [
-        [text.replace(mask_token, theirs or mask_token) for text in column]
-        for column in examples.columns
-    ]
 
 
 def _in_order(logits: np.ndarray, teacher, examples: Examples) -> np.ndarray:
