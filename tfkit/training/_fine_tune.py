@@ -36,9 +36,8 @@ def fine_tune(
     verbose: str | int = "auto",
     **changes,
 ) -> History:
-    """Trains a classifier on raw texts; with `validation`, ends with a good epoch's weights.
-
-    It is the best one or, of a figure such as accuracy, the last that is as good, see `KeepBest`.
+    """Trains a classifier on raw texts; with `validation`, ends with the weights of the best epoch,
+    or of the last that is as good; see `KeepBest`.
 
     Args:
         model: a `TFDistilBertForSequenceClassification` with one label for each of `train.names`.
@@ -189,7 +188,7 @@ def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     return recipe.to_dict() | getattr(model, "identity", {}) | replicas | digests
 
 
-def _check_strategy(model, strategy: tf.distribute.Strategy, recipe: Recipe) -> None:
+def _check_strategy(model, strategy, recipe: Recipe) -> None:
     if model.distribute_strategy is not strategy:
         raise ValueError(
             f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "

@@ -40,8 +40,8 @@ class Loop:
     Callbacks are called as `fit` calls them, with a batch at a time.
 
     Args:
-        model: a compiled, built `keras.Model`; under a strategy, made in its scope, and so its
-            optimizer. Its metrics are made outside.
+        model: a compiled, built `keras.Model`; under a strategy, it and its optimizer are made in
+            its scope, its metrics outside.
         strategy: of `tf.distribute`; None is one replica.
         accumulate: batches whose gradients make one update; a pass ends with one in any case.
 
@@ -88,7 +88,7 @@ class Loop:
             first_step: batches that were trained on before, by an earlier run.
             change: of `Epochs.dataset`.
             callbacks: Keras callbacks.
-            verbose: 0 says nothing, 2 a line an epoch, 1 and "auto" also a bar on a terminal.
+            verbose: 0 says nothing, 2 a line per epoch, 1 and "auto" also a bar on a terminal.
 
         Returns: figures by epoch; those of a validation begin with "val_".
 

@@ -1,7 +1,7 @@
 """Files appear whole or not at all: they are written beside their place, then renamed into it.
 
-Several processes and threads may write to one place: the folder has what one of them wrote. What
-a killed process was writing is removed by the next that writes there.
+Of several processes and threads that write to one place, the folder has what one of them wrote;
+what a killed one was writing is removed by the next.
 """
 
 from __future__ import annotations
@@ -109,8 +109,7 @@ def staged(
         needs: bytes that will be written, for the message of a full disk.
 
     Raises:
-        NotADirectoryError: `folder` is a file.
-        ValueError: `folder` is an address.
+        NotADirectoryError, ValueError: `folder` is a file, or an address.
         OSError: the disk is full.
 
     Example:
@@ -177,8 +176,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     Where the file system has no locks, those who would wait go on without.
 
     Raises:
-        BlockingIOError: another process or thread holds it, and `wait` is False.
-        OSError: the file system has no locks, and `wait` is False.
+        BlockingIOError, OSError: without `wait`, another holds it, or there are no locks.
     """
     handle = acquire(path, wait=wait)
     try:

@@ -19,11 +19,8 @@ def available_cpus() -> int:
 
 
 def ending(status: int, words: bytes) -> str:
-    """What is to be said of a process that ended as it should not.
-
-    Args:
-        status: its exit status; a negative one is the signal that killed it.
-        words: what it wrote to standard error.
+    """What is to be said of a process that ended as it should not, by its exit status, of which a
+    negative one is the signal that killed it, and what it wrote to standard error.
 
     Example:
 
@@ -47,11 +44,7 @@ _started = False
 
 
 def check_threads() -> None:
-    """Where TensorFlow is about to run.
-
-    Raises:
-        RuntimeError: its threads are not in this process.
-    """
+    """A RuntimeError where TensorFlow is about to run and its threads are not in this process."""
     if _lost:
         raise RuntimeError(
             "TensorFlow cannot run here: this process was forked from one in which it had already "

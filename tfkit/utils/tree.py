@@ -1,9 +1,5 @@
-"""Makes dict subclasses transparent to `keras.tree`, as they already are to `tf.nest`.
-
-Keras flattens plain dicts but takes a subclass for a leaf, so a `BatchEncoding` given to
-`Model.predict`, or a `ModelOutput` inside a functional model, would not be looked into.
-Keras 3 keeps its node types in optree's registry under the namespace "keras"
-(`keras/src/tree/optree_impl.py`); registering there is what Keras does for its own containers.
+"""Makes dict subclasses, such as `BatchEncoding`, transparent to `keras.tree`, which takes them for
+leaves. Keras keeps its node types in optree's registry (`keras/src/tree/optree_impl.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +8,7 @@ import optree
 
 
 def transparent(cls: type[dict]) -> type[dict]:
-    """Class decorator: `keras.tree` flattens instances of `cls` as it does plain dicts.
-
-    `cls` must be constructible from an iterable of `(key, value)` pairs.
+    """Class decorator: `keras.tree` flattens instances of `cls`, which takes pairs, as plain dicts.
 
     Example:
 

@@ -24,8 +24,8 @@ class Checkpoints(keras.callbacks.Callback):
     """Writes all that a training is, every so many batches, and takes it back.
 
     A file holds weights, optimizer, dropout's generators, the figures so far, the best epoch's
-    weights, and the place in the data. It appears whole or not at all; if the disk is full,
-    training goes on and the files before it stay.
+    weights, and the place in the data. If the disk is full, training goes on, and earlier files
+    stay.
 
     `fine_tune(…, checkpoints=Checkpoints(…, resume=True))` goes on with the very batch, to the
     weights that the uninterrupted run would have had. With Keras' own `fit`, which begins with
@@ -33,11 +33,11 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         directory: for the files, `step-….safetensors`; on a cluster one that all workers see.
-        every: batches between two files; None writes after epochs alone. None is written within
-            an update of several batches.
-        keep: how many files stay.
-        resume: begin with the newest file, if there is one. Without it the first file that is
-            written takes the place of those of an earlier training.
+        every: batches between two files, or somewhat more where several make an update; None
+            writes after epochs alone.
+        keep: number of files that stay.
+        resume: begin with the newest file, if there is one. Without it the first new file takes
+            the place of those of an earlier training.
         writes: whether this process writes, which one of a cluster does.
 
     Raises:
@@ -83,10 +83,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     @property
     def identity(self) -> dict:
-        """What the training to go on with was given: its recipe and more; empty if there is none.
-
-        `track` says what of it must be equal.
-        """
+        """The recipe and more of the training to go on with; empty if there is none."""
         return self._state.get("identity", {})
 
     def files(self) -> list[Path]:
@@ -94,11 +91,8 @@ class Checkpoints(keras.callbacks.Callback):
         return sorted(self.directory.glob(f"step-{'[0-9]' * 9}.safetensors"))
 
     def claim(self) -> bool:
-        """Keeps other processes from training into the directory, until `release`.
-
-        Training does it as it begins; one of the same process may take over.
-
-        Returns: whether this process had not claimed it before.
+        """Keeps other processes from training into the directory, until `release`; training does it
+        as it begins. Whether it is new: this process may have claimed it before.
 
         Raises:
             BlockingIOError: another process trains into it.
@@ -148,7 +142,7 @@ class Checkpoints(keras.callbacks.Callback):
         Args:
             variables: Keras variables, by the name of their group.
             parts: callbacks with `get_state() -> (JSON values, arrays)` and `set_state`.
-            identity: JSON values that a training to go on with has in common with the file.
+            identity: JSON values that must be equal to go on.
             aligned: batches of an update.
         """
         self._variables, self._parts = variables, parts

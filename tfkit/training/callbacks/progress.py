@@ -15,11 +15,10 @@ _MEMORY = 3600.0  # seconds whose mean pace is the pace
 
 
 class Progress(keras.callbacks.Callback):
-    """A line an epoch with its figures, and the time left of the whole training.
+    """A line per epoch with its figures, and the time left of the whole training, validations too.
 
-    On a terminal a bar stands below these lines while the training runs. Elsewhere, a line a
-    minute says how far a long epoch is. Unlike Keras' own bar, which knows an epoch, it counts to
-    the end of the last one; its pace has the validations between batches in it.
+    On a terminal a bar stands below these lines while the training runs. Elsewhere, a line per
+    minute says how far a long epoch is.
 
     Args:
         steps: batches of an epoch.
