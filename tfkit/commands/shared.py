@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
-from tfkit.data.sources import FORMATS
+from tfkit.data.tables import FORMATS
 from tfkit.demo.shipped import small_model
 from tfkit.tasks.sequence_classification import PROBLEM_TYPES
 from tfkit.utils.files import local_path

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from tfkit.data.description import Description, describe
 from tfkit.data.examples import Examples
-from tfkit.data.readers import read
+from tfkit.data.readers import BadRow, read
 from tfkit.data.splitting import split
 from tfkit.data.streams import Stream, stream
-from tfkit.data.table import BadRow
 
 if TYPE_CHECKING:
     from tfkit.data.pipeline import dataset

@@ -12,8 +12,35 @@ from tfkit.tasks import TASKS
 from tfkit.tasks.base import Task
 
 
+class LabelledTexts:
+    """What `Examples` and a `Stream` say of their labels, by `names` and `problem_type`."""
+
+    names: tuple[str, ...]
+    problem_type: str | None
+
+    @property
+    def task(self) -> Task | None:
+        """What the labels are; None where a stream has none."""
+        return TASKS.get(self.problem_type)
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Class number -> name, as `DistilBertConfig` takes it."""
+        return dict(enumerate(self.names))
+
+    @property
+    def label2id(self) -> dict[str, int]:
+        """Name -> class number, as `DistilBertConfig` takes it."""
+        return {name: number for number, name in enumerate(self.names)}
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What a config says of such labels: `DistilBertConfig(**examples.model_options)`."""
+        return {"id2label": self.id2label, "problem_type": self.problem_type}
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
-class Examples:
+class Examples(LabelledTexts):
     """An immutable table with one row per example.
 
     Args:
@@ -90,11 +117,6 @@ class Examples:
         return f"Examples({len(self):,} texts{pairs}{labels})"
 
     @property
-    def task(self) -> Task:
-        """What the labels are."""
-        return TASKS[self.problem_type]
-
-    @property
     def has_labels(self) -> bool:
         """Whether there are labels."""
         return self.labels is not None
@@ -123,11 +145,6 @@ class Examples:
         content = (self.texts, self.text_pairs, self.labels, self.names, self.problem_type)
         return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
-    @property
-    def model_options(self) -> dict[str, Any]:
-        """What a config says of such labels: `DistilBertConfig(**examples.model_options)`."""
-        return {"id2label": self.id2label, "problem_type": self.problem_type}
-
     def targets(self) -> np.ndarray:
         """The labels as a model is compared with them.
 
@@ -141,16 +158,6 @@ class Examples:
             [[1, 1], [0, 0]]
         """
         return self.task.targets(self.labels, len(self.names))
-
-    @property
-    def id2label(self) -> dict[int, str]:
-        """Class number -> name, as `DistilBertConfig` takes it."""
-        return dict(enumerate(self.names))
-
-    @property
-    def label2id(self) -> dict[str, int]:
-        """Name -> class number, as `DistilBertConfig` takes it."""
-        return {name: number for number, name in enumerate(self.names)}
 
 
 def check_examples(examples) -> None:

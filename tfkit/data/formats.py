@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from tfkit.data.files import DataFile, numbered_lines, problem_of, read_text
 
-Row = tuple[int, "dict | str"]
+Rows = Iterator[tuple[int, "dict | str"]]
 
 _ROWS_AT_ONCE = 4096
 # What Excel writes in place of commas, where those are decimal points, and what others do.
@@ -26,7 +26,7 @@ _UNCLOSED = (
 
 def csv_rows(
     file: DataFile, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
-) -> Iterator[Row]:
+) -> Rows:
     """Comma-separated values with quotes as in RFC 4180.
 
     A bad record of several lines is bad in its first: its quote may be a stray one. So a lenient
@@ -101,7 +101,7 @@ def _record(lines: Iterator[str], delimiter: str) -> list[str] | str:
         place += 1
 
 
-def tsv_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
+def tsv_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Rows:
     """Tab-separated values without quoting, as in GLUE: a quote is a character like any other."""
     header = None
     for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):
@@ -114,14 +114,14 @@ def tsv_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) 
         _header(file, 0, None)
 
 
-def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Iterator[Row]:
+def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Rows:
     """JSON lines: one object per line."""
     for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):
         if line.strip():
             yield number, problem_of(line) or _json_object(line)
 
 
-def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Iterator[Row]:
+def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Rows:
     """One JSON array of objects, numbered from 0. It is held whole while its rows are read."""
     text = read_text(file, encoding)
     try:
@@ -137,7 +137,7 @@ def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Iterator[Row]:
         yield number, row if isinstance(row, dict) else _no_object(repr(row))
 
 
-def parquet_rows(file: DataFile, *, columns: list[str]) -> Iterator[Row]:
+def parquet_rows(file: DataFile, *, columns: list[str]) -> Rows:
     """Rows of a Parquet file, numbered from 0 as its readers do.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.data.batch_plan import fit_widths, plan_batches, shuffled_pass
-from tfkit.data.examples import Examples, check_examples
+from tfkit.data.examples import Examples, LabelledTexts, check_examples
 from tfkit.utils.processes import available_cpus
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Epochs:
 
 
 def _batches(examples, tokenizer, **options) -> _Batches:
-    if hasattr(examples, "batches"):
+    if isinstance(examples, LabelledTexts) and not isinstance(examples, Examples):
         return _StreamBatches(examples, tokenizer, **options)
     check_examples(examples)
     return _ExampleBatches(examples, tokenizer, **options)

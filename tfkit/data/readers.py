@@ -1,18 +1,22 @@
-"""Files, folders, datasets and Python lists -> `Examples`."""
+"""Files, folders, datasets and Python lists -> `Examples`, and what is said of bad rows."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tfkit.data.classes import Classes
 from tfkit.data.examples import Examples
-from tfkit.data.sources import source_of
-from tfkit.data.table import SkippedRows, checked_rows
+from tfkit.data.tables import Table, table_of
 from tfkit.models.config import check_problem_type
 from tfkit.tasks import TASKS
-from tfkit.tasks.sequence_classification import task_of_read
+from tfkit.tasks.sequence_classification import read_any, task_of_read
+from tfkit.utils.strings import counted
+
+_SHOWN = 3
 
 
 def read(
@@ -85,14 +89,8 @@ def read(
     """
     check_problem_type(problem_type)
     columns = columns_of(text, text_pair, label)
-    source = source_of(
-        source,
-        columns,
-        format=format,
-        encoding=encoding,
-        delimiter=delimiter,
-        lenient=skip_bad_rows,
-    )
+    options = {"format": format, "encoding": encoding, "delimiter": delimiter}
+    source = table_of(source, columns, lenient=skip_bad_rows, **options)
     skipped = SkippedRows(source, lenient=skip_bad_rows)
     numbers, table = array("q"), {argument: [] for argument in columns}
     for number, row in checked_rows(source, columns, problem_type):
@@ -121,10 +119,127 @@ def read(
     return Examples(*columns, names, task.name, left_out)
 
 
+class BadRow(NamedTuple):
+    """A row that was left out.
+
+    Attributes:
+        line: of the file, from 1; of a list, a dataset or a Parquet file the row, from 0.
+        place: the same in words, with the file's name.
+        reason: what is wrong with it.
+    """
+
+    line: int
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}."
+
+
 def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str, str]:
     """Argument -> column, in the order of a row's parts, of those that there are."""
     columns = {"text": text, "text_pair": text_pair, "label": label}
     return {argument: column for argument, column in columns.items() if column is not None}
+
+
+def checked_rows(
+    table: Table, columns: Mapping[str, str], problem_type: str | None = None
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The wanted columns of each row by argument; a string in their place says what is wrong.
+
+    Args:
+        table: rows.
+        columns: argument ("text", "text_pair", "label") -> column.
+        problem_type: what a label is; None takes lists for several labels per text.
+
+    Raises:
+        ValueError: a column is missing from all rows.
+    """
+    checks = {**_CHECKS, "label": TASKS[problem_type].read if problem_type else read_any}
+    for number, row in table.rows():
+        if isinstance(row, str):
+            yield number, row
+            continue
+        missing = [argument for argument, column in columns.items() if column not in row]
+        if missing:
+            reason = (
+                f"no column '{columns[missing[0]]}'. Its columns: {', '.join(map(str, row))}. "
+                f"{_REMEDIES[missing[0]]}"
+            )
+            if table.same_columns:
+                raise ValueError(f"{table.name} has {reason}")
+            yield number, f"it has {reason}".rstrip(".")
+            continue
+        try:
+            yield number, {name: checks[name](row[column]) for name, column in columns.items()}
+        except ValueError as error:
+            yield number, str(error)
+
+
+class SkippedRows:
+    """The bad rows of a reading: an error each, or, of a lenient one, a list and a warning.
+
+    Args:
+        table: what is read.
+        lenient: leave them out.
+        most: how many are listed; None lists all. All are counted.
+    """
+
+    def __init__(self, table: Table, *, lenient: bool, most: int | None = None):
+        self._table, self._lenient, self._most = table, lenient, most
+        self._rows: list[BadRow] = []
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._count)
+
+    def add(self, number: int, reason: str, rows: int = 1) -> None:
+        """A bad row, which may stand for several; unless lenient, raises ValueError."""
+        bad = BadRow(number, self._table.place(number), reason)
+        if not self._lenient:
+            raise ValueError(f"{bad} skip_bad_rows=True leaves such rows out.")
+        self._count += rows
+        if self._most is None or len(self._rows) < self._most:
+            self._rows.append(bad)
+
+    def report(self, rows: int) -> tuple[BadRow, ...]:
+        """Gives the list and warns of it; raises ValueError if no row is left.
+
+        Args:
+            rows: how many are left.
+        """
+        bad, count = sorted(self._rows), self._count
+        if not rows:
+            because = f": {count:,} were bad, the first: {bad[0]}" if bad else "."
+            raise ValueError(f"{self._table.name} has no rows{because} Expected at least one text.")
+        if count:
+            first = " ".join(map(str, bad[:_SHOWN]))
+            more = f" And {count - _SHOWN:,} more." if count > _SHOWN else ""
+            warnings.warn(
+                f"left out {count:,} of {counted(rows + count, 'row')}. {first}{more}", stacklevel=3
+            )
+        return tuple(bad)
+
+
+def _clean_text(value) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text. Received: {value!r:.60}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the text holds {value[error.start]!r} at position {error.start}, half of a "
+            "surrogate pair and so no character. Remove or replace it"
+        ) from None
+    return value
+
+
+_CHECKS = {"text": _clean_text, "text_pair": _clean_text}
+_REMEDIES = {
+    "text": "Name the column of the texts with `text`.",
+    "text_pair": "Name the column of the second texts with `text_pair`.",
+    "label": "Name the column of the labels with `label`; label=None reads texts without labels.",
+}
 
 
 def _where(kept: list[bool], values: list) -> list:

@@ -7,17 +7,15 @@ import itertools
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from tfkit.data.classes import Classes
-from tfkit.data.readers import columns_of
-from tfkit.data.sources import Source, source_of
-from tfkit.data.table import BadRow, SkippedRows, checked_rows
+from tfkit.data.examples import LabelledTexts
+from tfkit.data.readers import BadRow, SkippedRows, checked_rows, columns_of
+from tfkit.data.tables import Table, table_of
 from tfkit.models.config import check_problem_type
 from tfkit.tasks import TASKS
-from tfkit.tasks.base import Task
 from tfkit.tasks.sequence_classification import SingleLabel
 from tfkit.utils.strings import counted
 
@@ -25,7 +23,7 @@ _ROWS_AT_ONCE = 1024
 _MOST_LISTED = 1000
 
 
-class Stream:
+class Stream(LabelledTexts):
     """Texts that stay in their file; `stream` makes it.
 
     Attributes:
@@ -38,7 +36,7 @@ class Stream:
 
     def __init__(
         self,
-        source: Source,
+        table: Table,
         columns: Mapping[str, str],
         *,
         rows: int,
@@ -51,28 +49,13 @@ class Stream:
     ):
         self.names, self.problem_type, self.skipped = names, problem_type, skipped
         self.label_counts, self.digest = label_counts, digest
-        self._source, self._columns, self._rows, self._classes = source, columns, rows, classes
+        self._table, self._columns, self._rows, self._classes = table, columns, rows, classes
 
     def __len__(self) -> int:
         return self._rows
 
     def __repr__(self) -> str:
-        return f"Stream({counted(len(self), 'row')} of {self._source.name})"
-
-    @property
-    def id2label(self) -> dict[int, str]:
-        """Class number -> name, as `DistilBertConfig` takes it."""
-        return dict(enumerate(self.names))
-
-    @property
-    def model_options(self) -> dict[str, Any]:
-        """What a config says of such labels, as `Examples.model_options`."""
-        return {"id2label": self.id2label, "problem_type": self.problem_type}
-
-    @property
-    def task(self) -> Task | None:
-        """What the labels are."""
-        return TASKS[self.problem_type] if self.has_labels else None
+        return f"Stream({counted(len(self), 'row')} of {self._table.name})"
 
     @property
     def has_labels(self) -> bool:
@@ -107,18 +90,14 @@ class Stream:
         shuffle: int = 0,
         seed: int | None = None,
     ):
-        """Batches for `fit`, `evaluate` and `predict`; every row comes exactly once per pass.
+        """As `tfkit.data.dataset` of this stream.
 
         Args:
-            tokenizer: a `DistilBertTokenizer`.
-            batch_size: B; the last batch may be smaller.
-            max_length: tokens after which a text is cut; None for `tokenizer.model_max_length`.
+            tokenizer, batch_size, max_length: as there.
             shuffle: how many rows to draw from at a time, which are in memory; 0 keeps the order.
                 Rows of one class that lie together are mixed with no others when there are more
                 of them: shuffle such a file once before.
             seed: makes the order of every pass repeatable.
-
-        Returns: a `tf.data.Dataset` of known cardinality, its elements as those of `dataset`.
         """
         from tfkit.data.pipeline import dataset
 
@@ -161,13 +140,13 @@ class Stream:
             yield columns
         if count != len(self):
             raise ValueError(
-                f"{self._source.name} has changed: it had {counted(len(self), 'row')}, and has "
+                f"{self._table.name} has changed: it had {counted(len(self), 'row')}, and has "
                 f"{count:,}. "
                 "Leave it as it is while it is read, and begin anew."
             )
 
     def _checked(self) -> Iterator[tuple]:
-        for _, row in checked_rows(self._source, self._columns, self.problem_type):
+        for _, row in checked_rows(self._table, self._columns, self.problem_type):
             if isinstance(row, str):
                 continue  # the first pass has reported it
             if self._classes is not None:
@@ -237,7 +216,7 @@ def stream(
     task = TASKS[problem_type or SingleLabel.name]
     columns = columns_of(text, text_pair, label)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
-    opened = source_of(source, columns, lenient=skip_bad_rows, **options)
+    opened = table_of(source, columns, lenient=skip_bad_rows, **options)
     skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
     digest = hashlib.sha256(repr((names, columns)).encode())
     rows, places = 0, {}  # the first row of each label, or set of labels, and how many there are

@@ -1,15 +1,15 @@
-"""Whatever holds texts -> a `Source`: rows that can be read more than once, and where each lies."""
+"""Whatever holds texts -> a `Table`: rows that can be read more than once, and where each lies."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tfkit.data.examples import Examples
 from tfkit.data.files import DataFile, data_file, json_kind, read_text
-from tfkit.data.formats import Row, csv_rows, json_rows, jsonl_rows, parquet_rows, tsv_rows
+from tfkit.data.formats import Rows, csv_rows, json_rows, jsonl_rows, parquet_rows, tsv_rows
 from tfkit.tasks.labels import is_missing, plain
 from tfkit.utils.files import local_path
 
@@ -32,7 +32,7 @@ _SUFFIXES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class Table:
     """Rows by number, with what a message says of them.
 
     Attributes:
@@ -45,13 +45,13 @@ class Source:
     """
 
     name: str
-    rows: Callable[[], Iterator[Row]]
+    rows: Callable[[], Rows]
     place: Callable[[int], str]
     same_columns: bool = False
     names: tuple[str, ...] | None = None
 
 
-def source_of(
+def table_of(
     source,
     columns: Mapping[str, str],
     *,
@@ -59,7 +59,7 @@ def source_of(
     encoding: str,
     delimiter: str | None,
     lenient: bool,
-) -> Source:
+) -> Table:
     """The rows of a file, a folder, a table, a dataset of Hugging Face's, or a list.
 
     Args:
@@ -86,7 +86,7 @@ def source_of(
             f"{type(source).__name__}."
         )
     place = "row {} of the list".format
-    return Source("The list", lambda: _rows_of(source, list(columns.values())), place)
+    return Table("The list", lambda: _rows_of(source, list(columns.values())), place)
 
 
 # === Files ===
@@ -99,7 +99,7 @@ def _file(
     encoding: str,
     delimiter: str | None,
     lenient: bool,
-) -> Source:
+) -> Table:
     # What a file holds counts more than what its name says.
     content = "parquet" if file.start.startswith(b"PAR1") else json_kind(file, encoding)
     found = format or content or _SUFFIXES.get(file.suffix)
@@ -125,7 +125,7 @@ def _file(
         "parquet": {"columns": list(columns.values())},
     }.get(found, {"encoding": encoding, "lenient": lenient})
     rows = _READERS[found]
-    return Source(
+    return Table(
         name=str(file),
         rows=lambda: rows(file, **options),
         place=f"{'row' if found in ('json', 'parquet') else 'line'} {{}} of {file}".format,
@@ -133,7 +133,7 @@ def _file(
     )
 
 
-def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Source:
+def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Table:
     """`path/class/*.txt`, or without labels `path/*.txt`; one text per file."""
     labelled = "label" in columns
     files = sorted(path.glob("*/*.txt" if labelled else "*.txt"))
@@ -145,7 +145,7 @@ def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Source:
             f"Expected in the folder '{path}' {inside}, one text per file. Found none."
         )
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Rows:
         for number, file in enumerate(files):
             try:
                 row = {columns["text"]: read_text(DataFile(file), encoding)}
@@ -156,13 +156,13 @@ def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Source:
                 row[columns["label"]] = file.parent.name
             yield number, row
 
-    return Source(f"The folder '{path}'", rows, lambda number: str(files[number]), True)
+    return Table(f"The folder '{path}'", rows, lambda number: str(files[number]), True)
 
 
 # === What Python holds ===
 
 
-def _columns(table: Mapping, name: str = "The list", *, missing: bool = False) -> Source:
+def _columns(table: Mapping, name: str = "The list", *, missing: bool = False) -> Table:
     """A dict of columns.
 
     Args:
@@ -190,14 +190,14 @@ def _columns(table: Mapping, name: str = "The list", *, missing: bool = False) -
     if len(set(lengths.values())) > 1:
         raise ValueError(f"Expected columns of one length. Received: {lengths}.")
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Rows:
         for number, values in enumerate(zip(*table.values())):
             values = map(plain, values)
             if missing:
                 values = ("" if is_missing(value) else value for value in values)
             yield number, dict(zip(table, values))
 
-    return Source(name, rows, f"row {{}} of {name.lower()}".format, same_columns=True)
+    return Table(name, rows, f"row {{}} of {name.lower()}".format, same_columns=True)
 
 
 def _column_names(source) -> list | None:
@@ -240,13 +240,13 @@ def _class_names(source, label: str | None) -> tuple[str, ...] | None:
     return tuple(names) if names else None
 
 
-def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None) -> Source:
+def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None) -> Table:
     """A `datasets.Dataset` or `IterableDataset`, known by its `features`."""
     known = getattr(dataset, "column_names", None) or ()
     wanted = [column for column in dict.fromkeys(columns.values()) if column in known]
     if len(wanted) == len(set(columns.values())) and hasattr(dataset, "select_columns"):
         dataset = dataset.select_columns(wanted)  # images and long columns are not decoded
-    return Source(
+    return Table(
         name="The dataset",
         rows=lambda: enumerate(dataset),
         place="row {} of the dataset".format,
@@ -255,7 +255,7 @@ def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None)
     )
 
 
-def _rows_of(source: Iterable, columns: list[str]) -> Iterator[Row]:
+def _rows_of(source: Iterable, columns: list[str]) -> Rows:
     """Rows of an iterable, numbered from 0 as Python does."""
     for number, row in enumerate(source):
         row = plain(row)
