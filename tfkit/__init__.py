@@ -55,9 +55,9 @@ _MODULES = {
     "tfkit.models.families": ["AutoConfig"],
     "tfkit.models.distilbert.config": ["DistilBertConfig"],
     "tfkit.text.auto": ["AutoTokenizer"],
-    "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast"],
+    # A layer's saved configuration names the class of its tokenizer: both are known, or neither.
+    "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast", "TokenizerLayer"],
     "tfkit.text.call.batch_encoding": ["BatchEncoding"],
-    "tfkit.text.graph.layer": ["TokenizerLayer"],
     "tfkit.explanation._explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
     "tfkit.models.classes": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],

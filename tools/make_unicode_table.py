@@ -4,7 +4,7 @@
     python tools/make_unicode_table.py --models   # the models only, from the table in the repo
     python tools/make_unicode_table.py --check    # exits 1 if the table in the repo differs
 
-The models (`normalizers.npz`) are what `tfkit.text.normalization.normalizer_model` compiles from
+The models (`normalizers.npz`) are what `tfkit.text.normalization.normalizer` compiles from
 the table.
 
 The facts are read off the reference, the Rust library `tokenizers` (`BertNormalizer`,
@@ -33,7 +33,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tfkit.text.normalization import normalizer_model  # noqa: E402
+from tfkit.text.normalization import normalizer  # noqa: E402
+from tfkit.text.normalization.unicode import ranges_of  # noqa: E402
 
 TABLE = ROOT / "tfkit" / "text" / "normalization" / "unicode.json"
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
@@ -42,13 +43,7 @@ HANGUL = range(0xAC00, 0xAC00 + 11172)
 
 def ranges(code_points) -> list[str]:
     """Sorted "first-last" ranges in hexadecimal."""
-    runs: list[list[int]] = []
-    for point in sorted(code_points):
-        if runs and runs[-1][1] == point - 1:
-            runs[-1][1] = point
-        else:
-            runs.append([point, point])
-    return [f"{a:X}" if a == b else f"{a:X}-{b:X}" for a, b in runs]
+    return [f"{a:X}" if a == b else f"{a:X}-{b:X}" for a, b in ranges_of(code_points)]
 
 
 def mapping(changed: dict[int, str]) -> dict[str, str]:
@@ -148,11 +143,11 @@ def build() -> dict:
 
 def write_models() -> None:
     tables = {}
-    for name, options in normalizer_model.SHIPPED.items():
-        pool, trie = normalizer_model.compile_tables(options, normalizer_model.SHIPPED_MARKERS)
+    for name, options in normalizer.SHIPPED.items():
+        pool, trie = normalizer.compile_tables(options, normalizer.SHIPPED_MARKERS)
         tables |= {f"{name}: pool": pool, f"{name}: trie": trie}
-    np.savez_compressed(normalizer_model.FILE, **tables)
-    report(normalizer_model.FILE)
+    np.savez_compressed(normalizer.FILE, **tables)
+    report(normalizer.FILE)
 
 
 def report(path: Path) -> None:

@@ -37,7 +37,7 @@ from tfkit import (
 )
 from tfkit.data import Examples
 from tfkit.evaluation import score
-from tfkit.text.learn import learn_vocabulary
+from tfkit.text.corpus_vocabulary import learn_vocabulary
 from tfkit.training import adamw, distill, teacher_logits
 from tfkit.training._fine_tune import token_dropout
 

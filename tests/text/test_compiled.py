@@ -7,26 +7,24 @@ import pytest
 import tensorflow as tf
 import tensorflow_text
 
-from tfkit.text.normalization import normalizer_model
+from tfkit.text.normalization import normalizer
 from tfkit.text.normalization.normalizer import MARKER_FIRST, NormalizerOptions
 
 
-@pytest.mark.parametrize("name", normalizer_model.SHIPPED)
+@pytest.mark.parametrize("name", normalizer.SHIPPED)
 def test_a_shipped_model_is_what_is_compiled_anew(name):
     """If not: `python tools/make_unicode_table.py --models`."""
-    compiled = normalizer_model.compile_tables(
-        normalizer_model.SHIPPED[name], normalizer_model.SHIPPED_MARKERS
-    )
-    with np.load(normalizer_model.FILE) as file:
+    compiled = normalizer.compile_tables(normalizer.SHIPPED[name], normalizer.SHIPPED_MARKERS)
+    with np.load(normalizer.FILE) as file:
         for part, expected in zip(("pool", "trie"), compiled):
             np.testing.assert_array_equal(file[f"{name}: {part}"], expected)
 
 
-@pytest.mark.parametrize("markers", [0, 5, normalizer_model.SHIPPED_MARKERS])
+@pytest.mark.parametrize("markers", [0, 5, normalizer.SHIPPED_MARKERS])
 def test_a_shipped_model_knows_as_many_markers_as_are_asked_for(markers):
     text = "".join(chr(MARKER_FIRST + number) for number in range(32))
     for options in (NormalizerOptions(), NormalizerOptions(lowercase=False)):  # shipped, not
-        model = normalizer_model.normalizer_model(options, markers)
+        model = normalizer.normalizer_model(options, markers)
         kernel = tensorflow_text.FastBertNormalizer(model_buffer=tf.constant(model))
         words = kernel.normalize(tf.constant([f"a{text}b"])).numpy()[0].decode().split()
         assert words == (["a", *text[:markers], "b"] if markers else ["ab"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfkit import DistilBertTokenizer
-from tfkit.text.learn import learn_vocabulary
+from tfkit.text.corpus_vocabulary import learn_vocabulary
 
 TEXTS = {
     "Korean": ["택배가 언제 도착하나요?", "환불을 받고 싶어요", "직원이 정말 친절해요"],

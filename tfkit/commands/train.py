@@ -293,7 +293,7 @@ def _fraction_unknown(tokenizer, texts) -> float:
 
 def _new(options, examples):
     from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
-    from tfkit.text.learn import learn_vocabulary
+    from tfkit.text.corpus_vocabulary import learn_vocabulary
 
     print(f"Learning a vocabulary of at most {options.vocab_size} pieces", flush=True)
     longest = options.max_length or 128

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfkit.text.prune import prune_tokenizer
+from tfkit.text.corpus_vocabulary import prune_tokenizer
 
 
 def prune_vocabulary(model, tokenizer, texts: Sequence[str]):

@@ -10,20 +10,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfkit.hub import HubOptions, find_file, read_json
-from tfkit.text.added_tokens import AddedToken
+from tfkit.text.added_tokens import SPECIAL_TOKENS, AddedToken
 from tfkit.text.options import OPTIONS
-from tfkit.text.special_tokens import SPECIAL_NAMES
-from tfkit.text.vocabulary import Vocabulary
+from tfkit.text.vocabulary import Vocabulary, vocabulary_lines
 from tfkit.utils.files import local_path, staged
 
-if TYPE_CHECKING:
-    from tfkit.text.tokenizer import DistilBertTokenizer
-
-# Of `tokenizer.json` alone; the rest is in `tokenizer_config.json`, under the attributes' names.
-_OF_MODEL = ("max_input_chars_per_word", "continuing_subword_prefix")
+# The first are of `tokenizer.json` alone; the rest is in `tokenizer_config.json`, too.
+_OF_MODEL = {"max_input_chars_per_word": 100, "continuing_subword_prefix": "##"}
 _OPTIONS = [name for name in OPTIONS if name not in _OF_MODEL]
 
 
@@ -34,7 +30,7 @@ def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict
         return {"vocab": Vocabulary.from_file(path)}
 
     whole = _json(name_or_path, "tokenizer.json", hub)
-    settings = _from_whole(whole) if whole else {}
+    settings = _from_tokenizer_json(whole) if whole else {}
     if not whole:
         vocabulary = find_file(name_or_path, "vocab.txt", hub)
         if vocabulary is None:
@@ -54,7 +50,7 @@ def _json(name_or_path, file: str, hub: HubOptions | None) -> dict | None:
     return None if path is None else read_json(path)
 
 
-def _from_whole(content: dict) -> dict[str, Any]:
+def _from_tokenizer_json(content: dict) -> dict[str, Any]:
     """Reads a `tokenizer.json`."""
     model = content.get("model") or {}
     if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
@@ -64,8 +60,7 @@ def _from_whole(content: dict) -> dict[str, Any]:
         )
     settings: dict[str, Any] = {
         "vocab": Vocabulary(model["vocab"]),
-        "max_input_chars_per_word": model.get("max_input_chars_per_word", 100),
-        "continuing_subword_prefix": model.get("continuing_subword_prefix", "##"),
+        **{name: model.get(name, default) for name, default in _OF_MODEL.items()},
         "unk_token": model.get("unk_token", "[UNK]"),
         "added_tokens": [AddedToken.from_dict(entry) for entry in content.get("added_tokens", [])],
     }
@@ -97,7 +92,7 @@ def _merge(settings: dict[str, Any], content: dict) -> None:
         known[int(index)] = AddedToken.from_dict({**entry, "id": int(index)})
     if known:
         settings["added_tokens"] = [known[index] for index in sorted(known)]
-    for name in SPECIAL_NAMES:
+    for name in SPECIAL_TOKENS:
         value = content.get(name)
         if isinstance(value, dict):
             value = AddedToken.from_dict({"special": True, "normalized": False, **value})
@@ -125,56 +120,47 @@ def _add_old_form(settings: dict[str, Any], added: dict[str, int]) -> None:
         ]
 
 
-def write(tokenizer: DistilBertTokenizer, folder: Path) -> tuple[str, ...]:
+def write(tokenizer, folder: Path) -> tuple[str, ...]:
     """Writes all four files into a folder; see `DistilBertTokenizer.save_pretrained`."""
-    table = tokenizer._table
-    added = table.ordered()
+    table = tokenizer.core.table
     special = dict(table.special)
     if table.extra:
         # Transformers 4 takes a list under this name alone, 5 under this one too.
         special["additional_special_tokens"] = table.extra
+    # The family's class in Transformers takes the model's defaults alone.
+    usual = all(getattr(tokenizer, name) == value for name, value in _OF_MODEL.items())
     config = {
         "added_tokens_decoder": {
             str(token.id): {k: v for k, v in token.to_dict().items() if k != "id"}
-            for token in added
+            for token in table.ordered()
         },
-        "tokenizer_class": _class(tokenizer),
-        **options_of(tokenizer),
+        "tokenizer_class": tokenizer.transformers_class if usual else "PreTrainedTokenizerFast",
+        **{name: getattr(tokenizer, name) for name in _OPTIONS},
         **special,
     }
     files = {
-        "tokenizer_config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
-        "special_tokens_map.json": json.dumps(special, indent=2, ensure_ascii=False) + "\n",
-        "tokenizer.json": json.dumps(_whole(tokenizer), indent=2, ensure_ascii=False) + "\n",
+        "tokenizer_config.json": config,
+        "special_tokens_map.json": special,
+        "tokenizer.json": _tokenizer_json(tokenizer),
     }
     with staged(folder) as stage:
         for name, content in files.items():
-            (stage / name).write_text(content, encoding="utf-8", newline="\n")
+            text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+            (stage / name).write_text(text, encoding="utf-8", newline="\n")
         write_vocabulary(tokenizer, stage / "vocab.txt")
     return tuple(str(folder / name) for name in (*files, "vocab.txt"))
 
 
-def _class(tokenizer: DistilBertTokenizer) -> str:
-    """The class for Transformers: its own for DistilBERT takes the model's defaults alone."""
-    model = tokenizer.max_input_chars_per_word, tokenizer.continuing_subword_prefix
-    return "DistilBertTokenizer" if model == (100, "##") else "PreTrainedTokenizerFast"
-
-
-def write_vocabulary(tokenizer: DistilBertTokenizer, path: Path) -> None:
+def write_vocabulary(tokenizer, path: Path) -> None:
     """Writes the base vocabulary, a token a line."""
-    lines = tokenizer._table.vocabulary.lines()
+    lines = vocabulary_lines(tokenizer.core.table.vocabulary.ids)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 
-def options_of(tokenizer: DistilBertTokenizer) -> dict[str, Any]:
-    """The tokenizer's options that `tokenizer_config.json` holds."""
-    return {name: getattr(tokenizer, name) for name in _OPTIONS}
-
-
-def _whole(tokenizer: DistilBertTokenizer) -> dict[str, Any]:
-    """The content of `tokenizer.json`."""
-    table = tokenizer._table
+def _tokenizer_json(tokenizer) -> dict[str, Any]:
+    table = tokenizer.core.table
     cls, sep = tokenizer.cls_token, tokenizer.sep_token
+    model = {name: getattr(tokenizer, name) for name in _OF_MODEL}
     first = [_special(cls, 0), _sequence("A", 0), _special(sep, 0)]
     return {
         "version": "1.0",
@@ -206,8 +192,7 @@ def _whole(tokenizer: DistilBertTokenizer) -> dict[str, Any]:
         "model": {
             "type": "WordPiece",
             "unk_token": tokenizer.unk_token,
-            "continuing_subword_prefix": tokenizer.continuing_subword_prefix,
-            "max_input_chars_per_word": tokenizer.max_input_chars_per_word,
+            **model,
             "vocab": table.vocabulary.ids,
         },
     }

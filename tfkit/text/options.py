@@ -5,72 +5,61 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from tfkit.utils.values import is_whole, plain
 
 _LONGEST_WORD = 2**29 - 1  # its bytes, up to four a character, are counted in 32 bits
-_NO_LIMIT = int(1e30)  # what Hugging Face writes for "no `model_max_length`"
-_WHOLE = (int, np.integer)
+NO_LIMIT = int(1e30)  # what Hugging Face writes for "no `model_max_length`"
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not (isinstance(value, (*_WHOLE, np.bool_)) and value in (0, 1)):
-        raise ValueError(f"`{name}` must be True or False. Received: {value!r}.")
-    return bool(value)
+def _length(value: Any) -> bool:
+    return type(value) in (int, float) and value >= 1 and value % 1 == 0
 
 
-def _flag_or_none(name: str, value: Any) -> bool | None:
-    return None if value is None else _flag(name, value)
+def _flag(value: Any) -> bool:
+    return isinstance(value, int) and value in (0, 1)
 
 
-def _side(name: str, value: Any) -> str:
-    if value not in ("right", "left"):
-        raise ValueError(f"`{name}` must be 'right' or 'left'. Received: {value!r}.")
-    return str(value)
-
-
-def _length(name: str, value: Any) -> int:
-    if value is None:
-        return _NO_LIMIT
-    number = isinstance(value, (*_WHOLE, float, np.floating)) and not isinstance(value, bool)
-    if not (number and value >= 1 and value % 1 == 0):
-        raise ValueError(f"`{name}` must be a positive integer. Received: {value!r}.")
-    return int(value)
-
-
-def _names(name: str, value: Any) -> list[str]:
-    if not (isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)):
-        raise ValueError(f"`{name}` must be a list of strings. Received: {value!r}.")
-    return list(value)
-
-
-def _word_limit(name: str, value: Any) -> int:
-    whole = isinstance(value, _WHOLE) and not isinstance(value, bool)
-    if not (whole and 1 <= value <= _LONGEST_WORD):  # the kernel ends the process at 0
-        raise ValueError(
-            f"`{name}` must be an integer from 1 to {_LONGEST_WORD:,}. Received: {value!r}."
-        )
-    return int(value)
-
-
-def _prefix(name: str, value: Any) -> str:
-    if not (isinstance(value, str) and value):
-        raise ValueError(f"`{name}` must be a string that is not empty. Received: {value!r}.")
-    return value
-
-
-# Of the ids that the graph of a tokenizer gives.
-IN_GRAPH: dict[str, Callable[[str, Any], Any]] = {
-    "do_lower_case": _flag,
-    "strip_accents": _flag_or_none,
-    "tokenize_chinese_chars": _flag,
-    "max_input_chars_per_word": _word_limit,
-    "continuing_subword_prefix": _prefix,
+# Name -> whether it may be this value, what it must be, and its Python type.
+_FLAG = _flag, "True or False", bool
+_SIDE = lambda value: value in ("right", "left"), "'right' or 'left'", str
+_OPTIONS: dict[str, tuple[Callable[[Any], bool], str, type]] = {
+    "do_lower_case": _FLAG,
+    "strip_accents": _FLAG,
+    "tokenize_chinese_chars": _FLAG,
+    "max_input_chars_per_word": (
+        lambda value: is_whole(value, 1) and value <= _LONGEST_WORD,  # the kernel dies of 0
+        f"an integer from 1 to {_LONGEST_WORD:,}",
+        int,
+    ),
+    "continuing_subword_prefix": (
+        lambda value: isinstance(value, str) and value != "",
+        "a string that is not empty",
+        str,
+    ),
+    "model_max_length": (_length, "a positive integer", int),
+    "padding_side": _SIDE,
+    "truncation_side": _SIDE,
+    "model_input_names": (
+        lambda value: type(value) in (list, tuple) and all(isinstance(x, str) for x in value),
+        "a list of strings",
+        list,
+    ),
+    "clean_up_tokenization_spaces": _FLAG,
 }
-OPTIONS: dict[str, Callable[[str, Any], Any]] = {
-    **IN_GRAPH,
-    "model_max_length": _length,
-    "padding_side": _side,
-    "truncation_side": _side,
-    "model_input_names": _names,
-    "clean_up_tokenization_spaces": _flag,
-}
+OPTIONS = tuple(_OPTIONS)
+IN_GRAPH = OPTIONS[:5]  # of the ids that the graph of a tokenizer gives
+_IF_NONE = {"strip_accents": None, "model_max_length": NO_LIMIT}
+
+
+def checked(name: str, value: Any) -> Any:
+    """An option's value as the tokenizer keeps it.
+
+    Raises:
+        ValueError: it cannot be this.
+    """
+    if value is None and name in _IF_NONE:
+        return _IF_NONE[name]
+    allows, wanted, kind = _OPTIONS[name]
+    if not allows(plain(value)):
+        raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}.")
+    return kind(plain(value))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from tfkit.utils.values import is_whole
 
 
 class Vocabulary:
@@ -24,32 +27,24 @@ class Vocabulary:
     """
 
     def __init__(self, tokens: Iterable[str] | Mapping[str, int]):
-        if isinstance(tokens, Mapping):
-            pairs = tokens.items()
-        elif isinstance(tokens, (str, bytes)):
+        if isinstance(tokens, (str, bytes)) or not isinstance(tokens, Iterable):
             raise TypeError(
-                "Expected a list of tokens or a dict from token to id. Received a string. "
-                "Use `Vocabulary.from_file` to read a file."
+                f"Expected a list of tokens or a dict from token to id. Received: {tokens!r:.60}. "
+                "`Vocabulary.from_file` reads a file."
             )
-        elif not isinstance(tokens, Iterable):
-            raise TypeError(
-                f"Expected a list of tokens or a dict from token to id. Received: {tokens!r}."
-            )
-        else:
-            pairs = ((token, index) for index, token in enumerate(tokens))
+        mapping = isinstance(tokens, Mapping)
         ids: dict[str, int] = {}
-        for token, index in pairs:
+        for token, index in tokens.items() if mapping else zip(tokens, itertools.count()):
             if not isinstance(token, str):
                 raise TypeError(f"Expected tokens that are strings. Received: {token!r}.")
-            if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+            if not is_whole(index):
                 raise ValueError(
                     f"Expected ids that are integers from 0 on. Received {index!r} for {token!r}."
                 )
             ids[token] = index
         if not ids:
             raise ValueError("The vocabulary is empty. Expected one token a line or list entry.")
-        in_order = list(ids.values()) == list(range(len(ids)))
-        self.ids = ids if in_order else dict(sorted(ids.items(), key=lambda item: item[1]))
+        self.ids = dict(sorted(ids.items(), key=lambda item: item[1]))
         self._tokens = {index: token for token, index in self.ids.items()}
         if len(self._tokens) < len(self.ids):
             shared = sorted(set(self.ids) - set(self._tokens.values()))[:3]
@@ -94,6 +89,16 @@ class Vocabulary:
         """The token of an id, or None."""
         return self._tokens.get(index)
 
-    def lines(self) -> list[str]:
-        """The tokens in the order of their ids; an id without a token gets a name of its own."""
-        return [self._tokens.get(i, f"[no token {i}]") for i in range(self.top)]
+
+def vocabulary_lines(ids: Mapping[str, int]) -> list[str]:
+    """Tokens in the order of their ids; an id without a token gets a name of its own.
+
+    Example:
+
+        >>> vocabulary_lines({"a": 0, "b": 2})
+        ['a', '[no token 1]', 'b']
+    """
+    lines = [f"[no token {index}]" for index in range(max(ids.values()) + 1)]
+    for token, index in ids.items():
+        lines[index] = token
+    return lines

@@ -1,19 +1,28 @@
-"""Reads what a tokenizer is called with: one text or many, pairs, words."""
+"""What a tokenizer is called with: texts (one or many, pairs, words), and options."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfkit.text.call.batch_encoding import check_tensor_type
+from tfkit.text.options import checked
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.strings import replace_surrogates
+from tfkit.utils.values import is_whole, plain
 
 _FORMS = {
     False: "a string, a list of strings or a list of pairs of strings",
     True: "a list of words or a list of lists of words (is_split_into_words=True)",
 }
+_NO_LIMIT = 10**20  # Hugging Face writes 1e30 for "no `model_max_length`"
+_PADDING = {True: "longest", False: None, "longest": "longest", "max_length": "max_length"}
+_PADDING["do_not_pad"] = None
+_TRUNCATION = {True: "longest_first", False: None, None: None, "do_not_truncate": None}
+_TRUNCATION |= {name: name for name in ("longest_first", "only_first", "only_second")}
 
 
 class Texts(NamedTuple):
@@ -32,13 +41,13 @@ class Texts(NamedTuple):
     words: bool
 
 
-def read(text: Any, text_pair: Any, words: bool) -> Texts:
+def read_texts(text: Any, text_pair: Any, words: bool) -> Texts:
     """Reads the arguments of a call.
 
     Raises:
         ValueError: they are not text, or not of one form.
     """
-    text, text_pair = _plain(text), _plain(text_pair)
+    text, text_pair = _as_lists(text), _as_lists(text_pair)
     if text is None:
         raise ValueError(f"Expected text to be {_FORMS[words]}. Received: None.")
     if words:
@@ -77,7 +86,7 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _plain(value: Any) -> Any:
+def _as_lists(value: Any) -> Any:
     """Tensors, arrays and columns of tables as lists."""
     if isinstance(value, (str, bytes, list, tuple)):
         return value
@@ -119,3 +128,90 @@ def _word_list(value: Any, index: int, name: str) -> list[str]:
 def _short(value: Any) -> str:
     text = repr(value)
     return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
+
+
+@dataclasses.dataclass(kw_only=True)
+class CallOptions:
+    """The options of `DistilBertTokenizer.__call__`."""
+
+    add_special_tokens: bool = True
+    padding: bool | str | None = False
+    truncation: bool | str | None = None
+    max_length: int | None = None
+    stride: int = 0
+    pad_to_multiple_of: int | None = None
+    padding_side: str = "right"
+    truncation_side: str = "right"
+    model_max_length: int = _NO_LIMIT
+    return_tensors: str | None = None
+    return_token_type_ids: bool = False
+    return_attention_mask: bool = True
+    return_overflowing_tokens: bool = False
+    return_special_tokens_mask: bool = False
+    return_offsets_mapping: bool = False
+    return_length: bool = False
+
+    def resolve(self, specials: int) -> None:
+        """Checks the options and fills in what they leave open.
+
+        Afterwards `padding` is "longest", "max_length" or None, and `truncation` a strategy or
+        None. `specials` is the number of special tokens per row.
+        """
+        if self.max_length is not None and self.padding is False and self.truncation is None:
+            self.truncation = True
+        self.padding = _choice("padding", self.padding, _PADDING)
+        self.truncation = _choice("truncation", self.truncation, _TRUNCATION)
+        checked("padding_side", self.padding_side)
+        self.return_tensors = getattr(self.return_tensors, "value", self.return_tensors)
+        check_tensor_type("return_tensors", self.return_tensors)
+        for name, least in (("max_length", 0), ("stride", 0), ("pad_to_multiple_of", 1)):
+            value = plain(getattr(self, name))
+            if value is not None and not is_whole(value, least):
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. Received: {value!r}."
+                )
+            setattr(self, name, value)
+        if self.max_length is None and (self.truncation or self.padding == "max_length"):
+            if self.model_max_length >= _NO_LIMIT:
+                self.truncation = None
+                self.padding = None if self.padding == "max_length" else self.padding
+            else:
+                self.max_length = self.model_max_length
+        if not self.truncation:
+            return
+        if self.max_length < specials:
+            raise ValueError(
+                f"`max_length` must be at least {specials}, the number of special tokens. "
+                f"Received: {self.max_length}. Pass a larger one, or `add_special_tokens=False`."
+            )
+        if self.stride and self.stride >= self.max_length - specials:
+            raise ValueError(
+                f"`stride` must be less than the {self.max_length - specials} tokens of text that "
+                f"`max_length={self.max_length}` leaves. Received: {self.stride}."
+            )
+        if self.padding and self.pad_to_multiple_of and self.max_length % self.pad_to_multiple_of:
+            raise ValueError(
+                f"With padding and truncation, `max_length` ({self.max_length}) must be a multiple "
+                f"of `pad_to_multiple_of` ({self.pad_to_multiple_of})."
+            )
+
+    @property
+    def in_graph(self) -> bool:
+        """Whether `PostProcessor` can make the batch in the graph."""
+        fixed = self.padding == "longest" or (self.padding == "max_length" and self.truncation)
+        more = (
+            self.return_overflowing_tokens
+            or self.return_special_tokens_mask
+            or self.return_offsets_mapping
+            or self.return_length
+            or not self.add_special_tokens
+        )
+        return bool(self.return_tensors and fixed and not more)
+
+
+def _choice(name: str, value: Any, choices: dict) -> Any:
+    try:
+        return choices[getattr(value, "value", value)]  # Transformers has enums, too
+    except (KeyError, TypeError):
+        named = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {named}. Received: {value!r}.") from None

@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tfkit.text.call.tensors import as_tensor, check_kind
+import numpy as np
+import tensorflow as tf
+
 from tfkit.utils.tree import transparent
 
 
@@ -202,10 +204,35 @@ class BatchEncoding(dict):
     def convert_to_tensors(self, tensor_type: str | None = None) -> BatchEncoding:
         """Makes tensors ("tf") or arrays ("np") of the values, in place."""
         if tensor_type is not None:
-            check_kind("tensor_type", tensor_type)
+            check_tensor_type("tensor_type", tensor_type)
             self.update({name: as_tensor(name, v, tensor_type) for name, v in self.items()})
         return self
 
     def _row(self, first: int, second: int | None) -> tuple[Encoding, int]:
         row, index = (0, first) if second is None else (first, second)
         return self.encodings[row], index
+
+
+def check_tensor_type(name: str, value: str | None) -> None:
+    """Raises ValueError for a value that `as_tensor` does not know."""
+    if value not in (None, "tf", "np"):
+        raise ValueError(f"`{name}` must be 'tf', 'np' or None. Received: {value!r}.")
+
+
+def as_tensor(name: str, values: list, tensor_type: str):
+    """Rows as a tensor ("tf"), or as an array ("np": of arrays, if their lengths differ)."""
+    lengths = sorted({len(row) for row in values if isinstance(row, list)})
+    if len(lengths) <= 1:
+        array = np.array(values)
+        whole = array.size == 0 or array.dtype.kind == "i"
+        if tensor_type == "np":
+            return array.astype(np.int64) if whole else array
+        return tf.constant(array, tf.int32 if whole else None)
+    if tensor_type == "np":
+        array = np.empty(len(values), object)
+        array[:] = [np.array(row, np.int64) for row in values]
+        return array
+    raise ValueError(
+        f"`return_tensors` needs rows of one length. Received `{name}` of {lengths[0]} to "
+        f"{lengths[-1]} tokens. Pass `padding=True` (and `truncation=True`)."
+    )

@@ -1,191 +1,297 @@
-"""A tokenizer call: from texts and options to a `BatchEncoding`."""
+"""Tokenizer calls: from texts, or ids, and options to a `BatchEncoding`."""
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tfkit.text.call.arguments import Texts
-from tfkit.text.call.batch_encoding import BatchEncoding, Encoding
-from tfkit.text.call.options import CallOptions
-from tfkit.text.call.source import Source
-from tfkit.text.call.tensors import as_tensor
+from tfkit.text.call.arguments import CallOptions, Texts
+from tfkit.text.call.batch_encoding import BatchEncoding, Encoding, as_tensor
 from tfkit.text.call.truncation import Row, rows_of
-from tfkit.text.graph.post_processor import Frame, assemble
-
-if TYPE_CHECKING:
-    from tfkit.text.tokenizer import DistilBertTokenizer
+from tfkit.text.core import TokenizerCore
+from tfkit.text.graph.kernels import RaggedTokens
+from tfkit.text.graph.post_processor import PostProcessor
 
 _log = logging.getLogger(__name__)
-_IN_GRAPH = ("longest_first", None)  # of pairs, where a text too short to give way is no error
+_IN_GRAPH = ("longest_first", None)  # of pairs, where a text too short to be cut is no error
+_NONE, _ZEROS, _ONES, _NO_SPANS = (None,) * 3, (0,) * 3, (1,) * 3, ((0, 0),) * 3
+_TYPES = 0, 0, 1  # of the special tokens
 
 
-def encode(tokenizer: DistilBertTokenizer, texts: Texts, options: CallOptions) -> BatchEncoding:
+def encode(core: TokenizerCore, texts: Texts, options: CallOptions) -> BatchEncoding:
     """Tokenises, truncates, pads and packs a batch."""
     pair = texts.second is not None
-    specials = tokenizer.num_special_tokens_to_add(pair) if options.add_special_tokens else 0
-    options.settle(tokenizer.model_max_length, specials)
-    source = Source(tokenizer, texts)
-    if options.plain and not texts.words and (not pair or options.truncation in _IN_GRAPH):
-        return _in_graph(tokenizer, texts, options, source)
+    options.resolve(specials=(3 if pair else 2) * options.add_special_tokens)
+    tokens = _Tokens(core, texts)
+    if options.in_graph and not texts.words and (not pair or options.truncation in _IN_GRAPH):
+        return _in_graph(core, options, tokens)
     if options.return_offsets_mapping:
-        source.locate()
-    rows = _rows(tokenizer, texts, options, source, specials)
-    lay = _layout(tokenizer, options, rows, source)
-    data: dict[str, list] = {
-        "input_ids": lay(source.ids, tokenizer.special_ids, tokenizer.pad_token_id)
-    }
+        tokens.locate()
+    layout = _Layout(core, options, tokens)
+    data: dict[str, list] = {"input_ids": layout(tokens.ids, core.special_ids, core.pad_id)}
     if options.return_token_type_ids:
-        data["token_type_ids"] = lay(source.type_ids, (0, 0, 1), tokenizer.pad_token_type_id)
+        data["token_type_ids"] = layout(tokens.type_ids, _TYPES, 0)
     if options.return_attention_mask:
-        data["attention_mask"] = lay(source.ones, (1, 1, 1), 0)
+        data["attention_mask"] = layout(tokens.ones, _ONES, 0)
     if options.return_special_tokens_mask:
-        data["special_tokens_mask"] = lay(source.zeros, (1, 1, 1), 1)
+        data["special_tokens_mask"] = layout(tokens.zeros, _ONES, 1)
     if options.return_offsets_mapping:
-        data["offset_mapping"] = lay(source.offsets, ((0, 0),) * 3, (0, 0))
+        data["offset_mapping"] = layout(tokens.offsets, _NO_SPANS, (0, 0))
     if options.return_length:
         data["length"] = [len(row) for row in data["input_ids"]]
     if options.return_overflowing_tokens:
-        data["overflow_to_sample_mapping"] = [row.sample for row in rows]
-    if options.max_length is None and any(
-        len(row) > tokenizer.model_max_length for row in data["input_ids"]
-    ):
-        _log.warning(
-            "A row is longer than the model's %d tokens. Pass `truncation=True`.",
-            tokenizer.model_max_length,
-        )
+        data["overflow_to_sample_mapping"] = [row.sample for row in layout.rows]
+    longest = options.model_max_length
+    if options.max_length is None and any(len(row) > longest for row in data["input_ids"]):
+        _log.warning("A row is longer than the model's %d tokens. Pass `truncation=True`.", longest)
+    single = texts.single and not options.return_overflowing_tokens
+    encodings = functools.partial(_encodings, core, options, tokens)
+    return BatchEncoding(_packed(data, options, single=single), encodings)
 
-    encodings = _Encodings(tokenizer, rows, lay, source, options)
+
+def _packed(data: dict[str, list], options: CallOptions, *, single: bool) -> dict[str, Any]:
+    """Rows as tensors where these are asked for; of a single text, without the batch."""
     if options.return_tensors:
-        data = {
-            name: as_tensor(name, values, options.return_tensors) for name, values in data.items()
-        }
-    elif texts.single and not options.return_overflowing_tokens:
-        data = {
-            name: values[0] if isinstance(values[0], list) else values
-            for name, values in data.items()
-        }
-    return BatchEncoding(data, encodings)
+        return {name: as_tensor(name, v, options.return_tensors) for name, v in data.items()}
+    if single:
+        return {name: v[0] if isinstance(v[0], list) else v for name, v in data.items()}
+    return data
 
 
-def _in_graph(
-    tokenizer: DistilBertTokenizer, texts: Texts, options: CallOptions, source: Source
-) -> BatchEncoding:
-    """The common call: a padded batch as tensors, laid out as the layer does."""
-    frame = Frame(
-        cls_id=tokenizer.cls_token_id,
-        sep_id=tokenizer.sep_token_id,
-        pad_id=tokenizer.pad_token_id,
+def _in_graph(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> BatchEncoding:
+    """The common call: a padded batch as tensors, made as the layer does."""
+    cls_id, sep_id, _ = core.special_ids
+    process = PostProcessor(
+        cls_id=cls_id,
+        sep_id=sep_id,
+        pad_id=core.pad_id,
         max_length=options.max_length if options.truncation else 2**30,
         width=options.max_length if options.padding == "max_length" else None,
         multiple=options.pad_to_multiple_of or 1,
-        truncation_side=tokenizer.truncation_side,
+        truncation_side=options.truncation_side,
         padding_side=options.padding_side,
+        token_type_ids=options.return_token_type_ids,
     )
-    batch = assemble(frame, *source.parts)
+    batch = process(*tokens.parts)
     if not options.return_attention_mask:
         del batch["attention_mask"]
     if options.return_tensors == "np":
         batch = {name: value.numpy().astype(np.int64) for name, value in batch.items()}
-
-    def encodings() -> list[Encoding]:
-        specials = tokenizer.num_special_tokens_to_add(texts.second is not None)
-        rows = _rows(tokenizer, texts, options, source, specials)
-        lay = _layout(tokenizer, options, rows, source)
-        return _Encodings(tokenizer, rows, lay, source, options)()
-
-    return BatchEncoding(batch, encodings)
+    return BatchEncoding(batch, functools.partial(_encodings, core, options, tokens))
 
 
-def _rows(
-    tokenizer: DistilBertTokenizer,
-    texts: Texts,
-    options: CallOptions,
-    source: Source,
-    specials: int,
-) -> list[Row]:
-    lengths = np.diff(source.splits).tolist()
-    count = len(texts.first)
-    rows = []
-    for sample in range(count):
-        found = rows_of(
-            sample,
-            lengths[sample],
-            None if texts.second is None else lengths[count + sample],
-            room=options.max_length - specials if options.truncation else None,
-            strategy=options.truncation,
-            stride=options.stride,
-            side=tokenizer.truncation_side,
-        )
-        rows += found if options.return_overflowing_tokens else found[:1]
-    return rows
+class _Tokens:
+    """The tokens of a batch, and their values as lists; second texts follow the first ones."""
+
+    def __init__(self, core: TokenizerCore, texts: Texts):
+        self._core, self.count = core, len(texts.first)
+        entries = texts.first + (texts.second or [])
+        self._sizes = [len(entry) for entry in entries] if texts.words else None
+        self._strings = [word for entry in entries for word in entry] if texts.words else entries
+        sizes = [1] * len(entries) if self._sizes is None else self._sizes
+        self._edges = np.cumsum([0, *sizes])
+
+    @functools.cached_property
+    def _without_offsets(self) -> RaggedTokens:
+        return self._core.run(self._strings)
+
+    @functools.cached_property
+    def _located(self) -> RaggedTokens:
+        return self._core.run(self._strings, offsets=True)
+
+    def locate(self) -> None:
+        """Finds offsets too, so that there is one run."""
+        self._without_offsets = self._located
+
+    @property
+    def parts(self) -> list[RaggedTokens]:
+        """First texts, second texts."""
+        ids, splits = self._without_offsets[:2]
+        if self.count == len(self._edges) - 1:
+            return [RaggedTokens(ids, splits)]
+        middle = splits[self.count]
+        return [
+            RaggedTokens(ids[:middle], splits[: self.count + 1]),
+            RaggedTokens(ids[middle:], splits[self.count :] - middle),
+        ]
+
+    @functools.cached_property
+    def splits(self) -> list[int]:
+        return self._without_offsets.splits.numpy()[self._edges].tolist()
+
+    @functools.cached_property
+    def ids(self) -> list[int]:
+        return self._without_offsets.ids.numpy().tolist()
+
+    @functools.cached_property
+    def ones(self) -> list[int]:
+        return [1] * self.splits[-1]
+
+    @functools.cached_property
+    def zeros(self) -> list[int]:
+        return [0] * self.splits[-1]
+
+    @functools.cached_property
+    def type_ids(self) -> list[int]:
+        first = self.splits[self.count]
+        return [0] * first + [1] * (self.splits[-1] - first)
+
+    @functools.cached_property
+    def offsets(self) -> list[tuple[int, int]]:
+        return list(zip(self._located.starts.numpy().tolist(), self._located.ends.numpy().tolist()))
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens; those that take in white space, with it."""
+        text_of = np.repeat(np.arange(len(self._strings)), np.diff(self._located.splits.numpy()))
+        return self._core.tokens_of(self.ids, lambda at: self._strings[text_of[at]], self.offsets)
+
+    @property
+    def word_ids(self) -> list[int]:
+        if self._sizes is None:
+            return self._located.word_ids.numpy().tolist()
+        index = [number for size in self._sizes for number in range(size)]
+        return np.repeat(np.array(index, int), np.diff(self._located.splits.numpy())).tolist()
 
 
-def _layout(
-    tokenizer: DistilBertTokenizer, options: CallOptions, rows: list[Row], source: Source
-) -> Callable[[list, tuple, Any], list[list]]:
-    """Gives `lay(values, special values, padding value)`: a value for each token of each row."""
-    splits = source.splits
-    count = source.count
-    padded = 0
-    if options.padding:
-        padded = options.max_length
+class _Layout:
+    """Lays out values of tokens in rows, truncated and padded.
+
+    Attributes:
+        rows: which tokens stand in each row.
+    """
+
+    def __init__(self, core: TokenizerCore, options: CallOptions, tokens: _Tokens):
+        self._options, self._tokens = options, tokens
+        lengths, count = np.diff(tokens.splits).tolist(), tokens.count
+        pair = len(lengths) > count
+        room = None
+        if options.truncation:
+            room = options.max_length - (3 if pair else 2) * options.add_special_tokens
+        self.rows: list[Row] = []
+        for sample in range(count):
+            found = rows_of(
+                sample,
+                lengths[sample],
+                lengths[count + sample] if pair else None,
+                room=room,
+                strategy=options.truncation,
+                stride=options.stride,
+                side=options.truncation_side,
+            )
+            self.rows += found if options.return_overflowing_tokens else found[:1]
+        self._width = 0
         if options.padding == "longest":
-            padded = max((row.size(options.add_special_tokens) for row in rows), default=0)
-        multiple = options.pad_to_multiple_of or 1
-        padded = -(-padded // multiple) * multiple
-    left = options.padding_side == "left"
+            specials = options.add_special_tokens
+            self._width = max((row.size(specials) for row in self.rows), default=0)
+        elif options.padding:
+            self._width = options.max_length
+        self._width = _rounded_up(self._width, options)
 
-    def lay(values: list, special: tuple, padding: Any) -> list[list]:
-        of = special.__getitem__ if options.add_special_tokens else None
+    def __call__(self, values: list, special: tuple, padding: Any) -> list[list]:
+        """Rows of a value for each token, of special ones (in their order), and of padding."""
+        splits, count = self._tokens.splits, self._tokens.count
+        of = special.__getitem__ if self._options.add_special_tokens else None
         laid = []
-        for row in rows:
+        for row in self.rows:
             one = values[splits[row.sample] : splits[row.sample + 1]]
             two = None
             if row.second is not None:
                 at = count + row.sample
                 two = values[splits[at] : splits[at + 1]]
-            line = row.lay(one, two, of)
-            if len(line) < padded:
-                fill = [padding] * (padded - len(line))
-                line = fill + line if left else line + fill
-            laid.append(line)
+            laid.append(_padded(row.lay(one, two, of), self._width, padding, self._options))
         return laid
 
-    return lay
+
+def _rounded_up(width: int, options: CallOptions) -> int:
+    multiple = options.pad_to_multiple_of or 1
+    return -(-width // multiple) * multiple
 
 
-class _Encodings:
-    """Makes the `Encoding`s of a batch when they are first asked for."""
+def _padded(row: list, width: int, padding: Any, options: CallOptions) -> list:
+    if len(row) >= width:
+        return row
+    fill = [padding] * (width - len(row))
+    return fill + row if options.padding_side == "left" else row + fill
 
-    def __init__(self, tokenizer, rows, lay, source, options):
-        self._tokenizer, self._rows, self._lay = tokenizer, rows, lay
-        self._source, self._options = source, options
 
-    def __call__(self) -> list[Encoding]:
-        tokenizer, lay, source = self._tokenizer, self._lay, self._source
-        source.locate()
-        ids = lay(source.ids, tokenizer.special_ids, tokenizer.pad_token_id)
-        nothing = (None, None, None)
-        special_tokens = tokenizer.cls_token, tokenizer.sep_token, tokenizer.sep_token
-        columns = zip(
-            ids,
-            lay(source.type_ids, (0, 0, 1), 0),
-            lay(source.tokens, special_tokens, tokenizer.pad_token),
-            lay(source.offsets, ((0, 0),) * 3, (0, 0)),
-            lay(source.word_ids, nothing, None),
-            lay(source.type_ids, nothing, None),
-            lay(source.ones, (1, 1, 1), 0),
-            lay(source.zeros, (1, 1, 1), 1),
+def _encodings(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> list[Encoding]:
+    """The `Encoding`s of a batch, made when they are first asked for."""
+    layout = _Layout(core, options, tokens)
+    cls, sep = core.table.special["cls_token"], core.table.special["sep_token"]
+    columns = zip(
+        layout(tokens.ids, core.special_ids, core.pad_id),
+        layout(tokens.type_ids, _TYPES, 0),
+        layout(tokens.tokens, (cls, sep, sep), core.table.special["pad_token"]),
+        layout(tokens.offsets, _NO_SPANS, (0, 0)),
+        layout(tokens.word_ids, _NONE, None),
+        layout(tokens.type_ids, _NONE, None),
+        layout(tokens.ones, _ONES, 0),
+        layout(tokens.zeros, _ONES, 1),
+    )
+    made = [Encoding(*values) for values in columns]
+    if options.return_overflowing_tokens:
+        samples: dict[int, list[Encoding]] = {}
+        for row, encoding in zip(layout.rows, made):
+            samples.setdefault(row.sample, []).append(encoding)
+        for first, *others in samples.values():
+            first.overflowing.extend(others)
+    return made
+
+
+def pad(
+    core: TokenizerCore,
+    rows: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    options: CallOptions,
+) -> BatchEncoding:
+    """Pads one row, a batch, or a list of rows; see `DistilBertTokenizer.pad`."""
+    if not isinstance(rows, Mapping):
+        rows = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    if "input_ids" not in rows:
+        raise ValueError(
+            "Expected encoded texts with `input_ids`, as calling the tokenizer gives them. "
+            f"Received the keys {list(rows)}."
         )
-        made = [Encoding(*values) for values in columns]
-        if self._options.return_overflowing_tokens:
-            samples: dict[int, list[Encoding]] = {}
-            for row, encoding in zip(self._rows, made):
-                samples.setdefault(row.sample, []).append(encoding)
-            for first, *others in samples.values():
-                first.overflowing.extend(others)
-        return made
+    options.resolve(specials=0)
+    data = {name: _as_lists(values) for name, values in rows.items()}
+    single = not (data["input_ids"] and isinstance(data["input_ids"][0], list))
+    if single:
+        data = {name: [values] for name, values in data.items()}
+    ids = data["input_ids"]
+    sizes = {name: len(values) for name, values in data.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"Expected as many rows of every key. Received: {sizes}.")
+    if options.return_attention_mask and "attention_mask" not in data:
+        data["attention_mask"] = [[1] * len(row) for row in ids]
+    fill = {
+        "input_ids": core.pad_id,
+        "attention_mask": 0,
+        "token_type_ids": 0,
+        "special_tokens_mask": 1,
+    }
+    if options.padding:
+        width = max(map(len, ids)) if options.padding == "longest" else options.max_length
+        width = _rounded_up(width, options)
+        missing = [max(width - len(row), 0) for row in ids]
+        for name in fill.keys() & data.keys():
+            data[name] = [
+                _padded(row, len(row) + n, fill[name], options)
+                for row, n in zip(data[name], missing)
+            ]
+    if single:
+        data = {name: values[0] for name, values in data.items()}
+    if options.return_tensors:
+        data = {name: as_tensor(name, v, options.return_tensors) for name, v in data.items()}
+    return BatchEncoding(data)
+
+
+def _as_lists(values: Any) -> Any:
+    if hasattr(values, "numpy"):
+        values = values.numpy()
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return [_as_lists(value) for value in values] if isinstance(values, (list, tuple)) else values

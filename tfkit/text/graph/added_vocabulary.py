@@ -1,17 +1,22 @@
-"""What the kernels cannot do and few texts need, with `tf.strings` ops.
+"""Added tokens and combining marks: what the kernels cannot do, with `tf.strings` ops.
 
 * **Added tokens** written in the text ("[MASK]", "[SEP]", tokens of the user) are exchanged for
   markers, private code points that are set apart and that the vocabulary knows. Those of
   normalised text are looked for behind the first kernel, whose spaces are then the reference's
   (`searched` in `tfkit.text.normalization.normalizer`); what it leaves together is set apart
   after the search.
+* **White space** beside an added token may belong to it (`lstrip`, `rstrip`). It gives no tokens,
+  so that this is about offsets only, and it counts as `tokenizers` does (`added_vocabulary.rs`):
+  what one token took, the next one does not get, and tokens found in the text as it is written
+  come first. In normalised text, Chinese characters are between spaces that have their offsets: a
+  token that takes such a space shares the character's.
 * **Order of combining marks**: see `tfkit.text.normalization.canonical_order`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -27,21 +32,29 @@ from tfkit.text.normalization.normalizer import (
 from tfkit.text.normalization.unicode import one_of, unicode_table
 
 _OPEN, _CLOSE = "\U0010fffc", "\U0010fffd"  # around a match, until it is named
-_NOTHING = "\ufffd"  # cleaning drops it
+_DROPPED = "\ufffd"  # by cleaning
 _LONGER = (0x80, 0x800, 0x10000)  # from here on a character has one byte more
 _WORD_BEFORE, _WORD_AFTER = "\U0010fff9", "\U0010fffa"  # a word character beside a match
 _APART = "\n"  # what sets apart after the search; not in normalised text
-_OURS = f"[\\x{{{MARKER_FIRST:X}}}-\\x{{10FFFD}}]"
+_PRIVATE = f"[\\x{{{MARKER_FIRST:X}}}-\\x{{10FFFD}}]"
 # `\w` of the reference's regular expressions: letters, marks, digits, connectors, joiners.
 _WORD = r"\pL\pM\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F189}"
+# `\s` of them (Unicode's White_Space).
+_SPACE = [(0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680)]
+_SPACE += [(0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)]
 
 
-class RareCases:
-    """See the module. `present` says whether a batch needs the others.
+class AddedVocabulary:
+    """See the module.
 
     Args:
         added: the added tokens; number `n` has marker `markers[n]`.
         options: the normaliser's.
+
+    Attributes:
+        markers: private code points, one per added token.
+        in_normalized: whether some token is looked for in normalised text, and `needed` cannot
+            tell.
     """
 
     def __init__(self, added: Sequence[AddedToken], options: NormalizerOptions):
@@ -49,82 +62,91 @@ class RareCases:
             raise ValueError(
                 f"At most {MARKERS_MAX} added tokens can be told apart. Received {len(added)}."
             )
+        self._added, self._options = added, options
         self.markers = [chr(MARKER_FIRST + number) for number in range(len(added))]
-        self._as_written: list[tuple[str, str, AddedToken]] = []
-        self._normalized: list[tuple[str, str, AddedToken]] = []
+        self._of_text: list[tuple[str, str, AddedToken]] = []
+        self._of_normalized: list[tuple[str, str, AddedToken]] = []
         for token, marker in zip(added, self.markers):
             content = _for_kernel(token.content, options) if token.normalized else token.content
-            stage = self._normalized if token.normalized else self._as_written
             if content:
+                stage = self._of_normalized if token.normalized else self._of_text
                 stage.append((content, marker, token))
-        self._chinese_apart = options.chinese_chars
-        self._sorts = options.strip_accents
-        signs = [_quote(content) for content, _, _ in self._as_written]
-        if self._sorts:
+        self.in_normalized = bool(self._of_normalized)
+        signs = [_quote(content) for content, _, _ in self._of_text]
+        if options.strip_accents:
             signs.append(may_matter())
         if self.markers:
-            signs.append(_OURS)
+            signs.append(_PRIVATE)
         self._sign = f"\\C*(?:{'|'.join(signs)})\\C*" if signs else None
 
-    @property
-    def always(self) -> bool:
-        """Whether every batch needs the rare cases: the signs are in the normalised text."""
-        return bool(self._normalized)
-
-    def present(self, text: tf.Tensor) -> tf.Tensor:
-        """Whether any text `[B]` may need them."""
+    def needed(self, text: tf.Tensor) -> tf.Tensor:
+        """Whether any text `[B]` may hold added tokens or marks whose order matters."""
         if self._sign is None:
             return tf.constant(False)
         return tf.reduce_any(tf.strings.regex_full_match(text, self._sign))
 
-    def before(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """What to normalise instead of `text`; and for each of its characters, `undo_before`'s."""
+    def mark_text(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What to normalise in place of `text`, and the place in `text` of its characters."""
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        text = tf.strings.regex_replace(text, _OURS, _NOTHING)
-        text = _mark(text, self._as_written)
-        return in_order(text) if self._sorts else (text, places(text))
+        text = tf.strings.regex_replace(text, _PRIVATE, _DROPPED)
+        text = _mark(text, self._of_text)
+        return in_order(text) if self._options.strip_accents else (text, places(text))
 
-    def after(self, normal: tf.Tensor) -> tf.Tensor:
-        """What to split into words instead of the normalised text."""
-        if not self._normalized:
+    def mark_normalized(self, normal: tf.Tensor) -> tf.Tensor:
+        """What to split into words in place of the normalised text."""
+        if not self._of_normalized:
             return normal
-        table, names = unicode_table(), substitutes(self._chinese_apart)
-        letters = [] if self._chinese_apart else [ord(names[point]) for point in table.chinese]
-        text = _mark(normal, self._normalized, letters=one_of(letters))
+        table, chinese = unicode_table(), self._options.chinese_chars
+        names = substitutes(chinese)
+        letters = [] if chinese else [ord(names[point]) for point in table.chinese]
+        text = _mark(normal, self._of_normalized, letters=one_of(letters))
         own = [ord(name) for point, name in names.items() if point in table.punctuation]
         own = one_of([*own, *map(ord, self.markers)])
         return tf.strings.regex_replace(text, f"({own})", rf"{_APART}\1{_APART}")
 
     # === Offsets: from the text with markers back to the text without ===
 
-    def undo_before(self, number, row, first, last):
-        """First and last character of each token `[n]` in the text that `before` was given."""
-        if not self._as_written:
-            return first, last
-        grown = [0] * (len(self.markers) + 1)
-        for content, marker, _ in self._as_written:
-            grown[ord(marker) - MARKER_FIRST] = len(content) - 1
-        grow = tf.gather(tf.constant(grown), tf.where(number < 0, len(self.markers), number))
-        total = tf.cumsum(grow, exclusive=True)
-        shift = total - tf.gather(total, tf.searchsorted(row, row, side="left"))
-        return first + shift, last + shift + grow
-
-    def undo_after(self, text: tf.Tensor, row: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-        """First and last byte `[2, n]` of each token, in the text that `after` was given.
+    def offsets_in_text(self, text, number, row, first, last) -> tuple[tf.Tensor, tf.Tensor]:
+        """First and last character of each token `[N]`, white space that belongs to it included.
 
         Args:
-            text: what `after` returned, `[B]`.
-            row: the text of each token, `[n]`.
-            at: first and last byte of each token in `text`, `[2, n]`.
+            text: strings `[B]`, as they are written.
+            number: of the added token, negative for all others.
+            row: the text of the token.
+            first, last: characters of what `mark_text` made.
         """
-        if not self._normalized:
+        if self._of_text:
+            grown = [0] * (len(self.markers) + 1)
+            for content, marker, _ in self._of_text:
+                grown[ord(marker) - MARKER_FIRST] = len(content) - 1
+            grow = tf.gather(tf.constant(grown), self._number(number))
+            total = tf.cumsum(grow, exclusive=True)
+            shift = total - tf.gather(total, tf.searchsorted(row, row, side="left"))
+            first, last = first + shift, last + shift + grow
+        if any(token.lstrip or token.rstrip for token in self._added):
+            return self._with_white_space(text, number, row, first, last)
+        return first, last
+
+    def _number(self, number: tf.Tensor) -> tf.Tensor:
+        """The number of an added token; for all others, one behind the last."""
+        return tf.where(number < 0, len(self._added), number)
+
+    def bytes_in_normalized(self, text: tf.Tensor, row: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+        """First and last byte `[2, N]` of each token, in the text that was marked.
+
+        Args:
+            text: what `mark_normalized` returned, `[B]`.
+            row: the text of each token, `[N]`.
+            at: first and last byte of each token in `text`, `[2, N]`.
+        """
+        if not self._of_normalized:
             return at
         codes = tf.strings.unicode_decode(text, "UTF-8")
         rows, codes = tf.cast(codes.row_splits, tf.int32), codes.flat_values
         longer = [tf.cast(codes >= first, tf.int32) for first in _LONGER]
         sizes = tf.where(codes == ord(_APART), 0, tf.add_n(longer) + 1)
         bytes_of = [len(marker.encode("utf-8")) for marker in self.markers]
-        for content, marker, _ in self._normalized:
+        for content, marker, _ in self._of_normalized:
             bytes_of[ord(marker) - MARKER_FIRST] = len(content.encode("utf-8"))
         marked = codes >= MARKER_FIRST
         of_marker = tf.gather(tf.constant(bytes_of), tf.where(marked, codes - MARKER_FIRST, 0))
@@ -134,6 +156,51 @@ class RareCases:
         base = tf.gather(edges, tf.gather(rows, row))
         first, last = tf.unstack(character_of(text, row, at))
         return tf.stack([tf.gather(begins, first), tf.gather(begins + sizes, last) - 1]) - base
+
+    def _with_white_space(self, text, number, row, first, last):
+        codes = tf.strings.unicode_decode(text, "UTF-8")
+        edges = tf.cast(codes.row_splits, tf.int32)
+        base, limit = tf.gather(edges, row), tf.gather(edges[1:], row)
+        begin, end = first + base, last + 1 + base
+        same_row = tf.equal(row[1:], row[:-1])
+        chinese = unicode_table().ranges("chinese") if self._options.chinese_chars else []
+        chinese = _within(codes.flat_values, chinese)
+        written = tf.constant([*(not token.normalized for token in self._added), False])
+        written = tf.gather(written, self._number(number))
+        for normalized, spaces, through in self._passes():
+            space = _within(codes.flat_values, spaces)
+            solid = _indices(~(space | _within(codes.flat_values, through)))
+            space = _indices(space)
+            next_one = tf.concat([tf.where(same_row, begin[1:], limit[:-1]), limit[-1:]], 0)
+            beyond = _value_at(solid, tf.searchsorted(solid, end), limit)
+            after = tf.searchsorted(space, tf.minimum(beyond, next_one)) - 1
+            after = tf.maximum(_value_at(space, after, end - 1) + 1, end)
+            if normalized:
+                shared = (beyond == next_one) & (beyond < limit) & _at(chinese, beyond)
+                shared &= ~tf.concat([written[1:], [False]], 0)[: tf.size(row)]
+                after = tf.where(shared, beyond + 1, after)
+            end = tf.where(self._is("rstrip", normalized, number), after, end)
+            one_before = tf.concat([base[:1], tf.where(same_row, end[:-1], base[1:])], 0)
+            beyond = _value_at(solid, tf.searchsorted(solid, begin) - 1, base - 1)
+            before = tf.searchsorted(space, tf.maximum(beyond + 1, one_before))
+            before = tf.minimum(_value_at(space, before, begin), begin)
+            if normalized:
+                shared = (beyond + 1 == one_before) & (beyond >= base) & _at(chinese, beyond)
+                shared &= tf.concat([[False], number[:-1] < 0], 0)[: tf.size(row)]
+                before = tf.where(shared, beyond, before)
+            begin = tf.where(self._is("lstrip", normalized, number), before, begin)
+        return begin - base, end - 1 - base
+
+    def _passes(self) -> Iterator[tuple[bool, list, list]]:
+        """For tokens of the text as written, then of the normalised: white space, what vanishes."""
+        table = unicode_table()
+        vanishing = ["removed", "stripped"] if self._options.strip_accents else ["removed"]
+        yield False, _SPACE, []
+        yield True, [*table.ranges("space"), (0x20, 0x20)], table.ranges(*vanishing)
+
+    def _is(self, side: str, normalized: bool, number: tf.Tensor) -> tf.Tensor:
+        wanted = [getattr(t, side) and t.normalized == normalized for t in self._added]
+        return tf.gather(tf.constant([*wanted, False]), self._number(number))
 
 
 def character_of(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
@@ -201,3 +268,25 @@ def _mark(
 def _quote(text: str) -> str:
     """A regular expression (RE2) that matches the text."""
     return "".join(c if c.isalnum() or not c.isascii() else f"\\x{ord(c):02X}" for c in text)
+
+
+def _within(codes: tf.Tensor, ranges: list[tuple[int, int]]) -> tf.Tensor:
+    bounds = [bound for first, last in sorted(ranges) for bound in (first, last + 1)]
+    place = tf.searchsorted(tf.constant(bounds, tf.int32), codes, side="right")
+    return tf.equal(place % 2, 1)
+
+
+def _at(mask: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """`mask[index]`, False where the index is outside."""
+    return _value_at(tf.cast(mask, tf.int32), index, tf.zeros_like(index)) > 0
+
+
+def _indices(mask: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.reshape(tf.where(mask), [-1]), tf.int32)
+
+
+def _value_at(values: tf.Tensor, index: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:
+    """`values[index]`, or `otherwise` where the index is outside."""
+    inside = (index >= 0) & (index < tf.size(values))
+    place = tf.where(inside, index, tf.size(values))
+    return tf.where(inside, tf.gather(tf.concat([values, [0]], 0), place), otherwise)

@@ -6,6 +6,8 @@ FastWordpieceTokenizeWithOffsets.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,30 +16,36 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.text.graph import ops
-from tfkit.text.normalization.normalizer import MARKERS_MAX, NormalizerOptions
-from tfkit.text.normalization.normalizer_model import normalizer_model
-from tfkit.text.normalization.spellings import UNREACHABLE, spellings
+from tfkit.text.normalization.normalizer import (
+    MARKERS_MAX,
+    NormalizerOptions,
+    normalizer_model,
+    substitutes,
+)
+from tfkit.text.normalization.unicode import char_class, unicode_table
 from tfkit.text.vocabulary import Vocabulary
 
 _BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 _LIMIT_FIELD = 4  # `max_bytes_per_token` in fast_wordpiece_tokenizer_model.fbs
+_LONGEST_TOKEN = 256  # bytes; a limit of the second kernel's encoding
+_UNREACHABLE = "\ue000"  # private: cleaning drops it from any text
 
 
-class Pieces(NamedTuple):
+class RaggedTokens(NamedTuple):
     """Tokens of a batch of texts, laid end to end.
 
     Attributes:
-        ids: int32 `[n]`.
+        ids: int32 `[N]`.
         splits: int32 `[B+1]`; the ids of text `b` are `ids[splits[b]:splits[b+1]]`.
-        starts, ends: int32 `[n]`, offsets in the text, in characters; None if not asked for.
-        words: int32 `[n]`, which word of its text a token belongs to; None if not asked for.
+        starts, ends: int32 `[N]`, offsets in the text, in characters; None if not asked for.
+        word_ids: int32 `[N]`, the word of its text that a token belongs to; None if not asked for.
     """
 
     ids: tf.Tensor
     splits: tf.Tensor
     starts: tf.Tensor | None = None
     ends: tf.Tensor | None = None
-    words: tf.Tensor | None = None
+    word_ids: tf.Tensor | None = None
 
 
 class Kernels:
@@ -46,14 +54,13 @@ class Kernels:
     Args:
         vocabulary: the tokens.
         options: normalisation.
-        unknown: the unknown token; it must be in the vocabulary.
-        prefix: what marks a token that continues a word.
-        word_limit: a word of more characters is unknown.
+        unk_token: the unknown token; it must be in the vocabulary.
+        prefix: marks a token that continues a word.
+        max_word_length: a word of more characters is unknown.
         markers: private characters that become words of their own; their ids follow the
             vocabulary's, from `top` on.
         searched: see `tfkit.text.normalization.normalizer.replacements`.
-        patient: whether the second kernel itself takes words of `word_limit` characters of any
-            size; otherwise they have `word_limit` bytes, unless `patient_model` is passed to it.
+        by_bytes: whether the second kernel itself limits words, to `max_word_length` bytes.
 
     Attributes:
         top: one more than the vocabulary's largest id.
@@ -65,28 +72,29 @@ class Kernels:
         vocabulary: Vocabulary,
         options: NormalizerOptions,
         *,
-        unknown: str,
+        unk_token: str,
         prefix: str,
-        word_limit: int,
+        max_word_length: int,
         markers: Sequence[str] = (),
         searched: bool = False,
-        patient: bool = False,
+        by_bytes: bool = True,
     ):
-        self._unknown_id = vocabulary.ids[unknown]
-        self._word_limit = word_limit
-        spelled = spellings(vocabulary, options, prefix, word_limit)
-        self.top = len(spelled)
-        spelled += [*markers, UNREACHABLE]
+        self._unk_id = vocabulary.ids[unk_token]
+        self._max_word_length = max_word_length
+        tokens = _known_to_kernel(vocabulary, options, prefix, max_word_length)
+        self.top = len(tokens)
+        tokens += [*markers, _UNREACHABLE]
+        self._by_bytes = by_bytes
         model = ops.build_word_piece_model(
-            spelled,
-            unknown=spelled[self._unknown_id],
+            tokens,
+            unknown=tokens[self._unk_id],
             prefix=prefix,
-            limit=word_limit * (_BYTES_OF_A_CHARACTER if patient else 1),
+            limit=max_word_length * (1 if by_bytes else _BYTES_OF_A_CHARACTER),
             splits=True,
         )
         self._limit_at = _position(model, _LIMIT_FIELD)
-        continues = np.array([text.startswith(prefix) for text in spelled])
-        lengths = np.array([len(text) for text in spelled], np.int32)
+        continues = np.array([text.startswith(prefix) for text in tokens])
+        lengths = np.array([len(text) for text in tokens], np.int32)
         # A text that is searched has none but these markers: one model does for any number.
         known = MARKERS_MAX if searched else len(markers)
         with tf.init_scope():
@@ -103,52 +111,44 @@ class Kernels:
         """The same, and for each byte, and for the end, the byte of the text that it is from."""
         return ops.normalize_with_offsets(text, self._normalizer)
 
-    def look_up(self, normal: tf.Tensor, model: tf.Tensor | None = None) -> Pieces:
-        """The second kernel; offsets are those of bytes of `normal`."""
-        return look_up(normal, self._model if model is None else model)
+    def look_up_by_bytes(self, normal: tf.Tensor) -> RaggedTokens:
+        """The second kernel, which takes a word of more bytes than the limit for unknown."""
+        return look_up(normal, self._model)
 
-    def patient_model(self) -> tf.Tensor:
-        """The second kernel's model, with a limit that no word of `word_limit` characters meets.
-
-        The two differ in one number, so only one is kept.
-        """
-        limit = np.array([self._word_limit * _BYTES_OF_A_CHARACTER], "<i4").view(np.uint8)
-        at = self._limit_at
-        return tf.concat([self._model[:at], limit, self._model[at + 4 :]], 0)
-
-    def limited(self, pieces: Pieces) -> Pieces:
-        """Makes each word of more than `word_limit` characters one unknown token."""
-        starts_word = tf.gather(self.starts_word, pieces.ids)
+    def look_up(self, normal: tf.Tensor) -> RaggedTokens:
+        """Tokens of normalised texts; starts and ends are bytes of `normal`."""
+        model, at = self._model, self._limit_at
+        if self._by_bytes:  # the two models differ in one number, so only one is kept
+            limit = self._max_word_length * _BYTES_OF_A_CHARACTER
+            limit = np.array([limit], "<i4").view(np.uint8)
+            model = tf.concat([model[:at], limit, model[at + 4 :]], 0)
+        tokens = look_up(normal, model)
+        starts_word = tf.gather(self.starts_word, tokens.ids)
         first = tf.cast(tf.reshape(tf.where(starts_word), [-1]), tf.int32)
-        edges = tf.concat([first, [tf.size(pieces.ids)]], 0)  # of the words
-        characters = tf.concat([[0], tf.cumsum(tf.gather(self._characters, pieces.ids))], 0)
+        edges = tf.concat([first, [tf.size(tokens.ids)]], 0)  # of the words
+        characters = tf.concat([[0], tf.cumsum(tf.gather(self._characters, tokens.ids))], 0)
         length = tf.gather(characters, edges[1:]) - tf.gather(characters, first)
         word = tf.cumsum(tf.cast(starts_word, tf.int32)) - 1
-        too_long = tf.gather(length > self._word_limit, word)
-        ids = tf.where(too_long, self._unknown_id, pieces.ids)
-        ends = tf.where(
-            too_long, tf.gather(pieces.ends, tf.gather(edges, word + 1) - 1), pieces.ends
+        too_long = tf.gather(length > self._max_word_length, word)
+        last = tf.gather(edges, word + 1) - 1
+        tokens = tokens._replace(
+            ids=tf.where(too_long, self._unk_id, tokens.ids),
+            ends=tf.where(too_long, tf.gather(tokens.ends, last), tokens.ends),
         )
-        pieces = pieces._replace(ids=ids, ends=ends)
-        return kept(pieces, tf.logical_or(starts_word, tf.logical_not(too_long)))
+        return select(tokens, tf.logical_or(starts_word, tf.logical_not(too_long)))
 
 
-def look_up(normal: tf.Tensor, model: tf.Tensor) -> Pieces:
-    """The second kernel with a model; offsets are those of bytes of `normal`."""
-    ids, splits, starts, ends = (tf.cast(part, tf.int32) for part in ops.tokenize(normal, model))
-    return Pieces(ids, splits, starts, ends)
+def look_up(normal: tf.Tensor, model: tf.Tensor) -> RaggedTokens:
+    """The second kernel with a model."""
+    return RaggedTokens(*(tf.cast(part, tf.int32) for part in ops.tokenize(normal, model)))
 
 
-def kept(pieces: Pieces, keep: tf.Tensor) -> Pieces:
-    """The pieces where `keep` `[n]` is true."""
+def select(tokens: RaggedTokens, keep: tf.Tensor) -> RaggedTokens:
+    """The tokens where `keep` `[N]` is true."""
     before = tf.concat([[0], tf.cumsum(tf.cast(keep, tf.int32))], 0)
     index = tf.reshape(tf.where(keep), [-1])
-    return Pieces(
-        tf.gather(pieces.ids, index),
-        tf.gather(before, pieces.splits),
-        tf.gather(pieces.starts, index),
-        tf.gather(pieces.ends, index),
-    )
+    ids, starts, ends = (tf.gather(x, index) for x in (tokens.ids, tokens.starts, tokens.ends))
+    return RaggedTokens(ids, tf.gather(before, tokens.splits), starts, ends)
 
 
 def _position(model: np.ndarray, field: int) -> int:
@@ -156,3 +156,42 @@ def _position(model: np.ndarray, field: int) -> int:
     content = model.tobytes()
     root = int.from_bytes(content[:4], "little")
     return root + flatbuffers.table.Table(content, root).Offset(4 + 2 * field)
+
+
+def _known_to_kernel(
+    vocabulary: Vocabulary, options: NormalizerOptions, prefix: str, max_word_length: int
+) -> list[str]:
+    """The tokens as the second kernel is to know them, in the order of their ids.
+
+    Code points that normalisation exchanges for private ones are exchanged here too; a token that
+    no text can contain gets a name that no text can contain, since the kernel's builder wants all
+    of them to differ.
+    """
+    exchanged = _any_of("disputed", *(() if options.chinese_chars else ("chinese",)))
+    unwritten = _any_of("removed", "space")
+    found = []
+    for index in range(vocabulary.top):
+        token = body = vocabulary.token(index) or ""
+        if token.startswith(prefix):
+            body = token[len(prefix) :]
+        if not (body.isascii() and body.isalnum()):
+            # The kernel would match a token with a space in it across words.
+            if " " in token or unwritten.search(token):
+                body = ""
+            elif exchanged.search(token):
+                token = token.translate(substitutes(options.chinese_chars))
+        if not body or len(body) > max_word_length:
+            token = ""
+        elif len(body) > _LONGEST_TOKEN // 4 and len(body.encode("utf-8")) > _LONGEST_TOKEN:
+            raise ValueError(
+                f"A token may have at most {_LONGEST_TOKEN} bytes. Received {token!r} (id {index})."
+            )
+        found.append(token or f"{_UNREACHABLE}{index}")
+    return found
+
+
+@functools.cache
+def _any_of(*names: str) -> re.Pattern:
+    """Finds a character of the named sets, or half a surrogate pair."""
+    ranges = [*unicode_table().ranges(*names), (0xD800, 0xDFFF)]
+    return re.compile(char_class(ranges, r"\U%08X"))

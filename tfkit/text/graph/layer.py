@@ -7,7 +7,8 @@ import functools
 
 import tensorflow as tf
 
-from tfkit.text.graph.post_processor import SIDES, STRATEGIES, Frame, assemble
+from tfkit.text.graph.kernels import RaggedTokens
+from tfkit.text.graph.post_processor import STRATEGIES, PostProcessor
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.processes import check_threads
 from tfkit.utils.strings import utf8
@@ -19,6 +20,7 @@ _OPTIONS = (
     "pairs",
     "truncation",
     "pad_to_multiple_of",
+    "return_token_type_ids",
     "return_offsets_mapping",
     "portable",
 )
@@ -39,6 +41,8 @@ class TokenizerLayer(keras.layers.Layer):
         pairs: whether the layer takes two string tensors, for `[CLS] A [SEP] B [SEP]`.
         truncation: "longest_first", "only_first" or "only_second".
         pad_to_multiple_of: T is rounded up to a multiple of this.
+        return_token_type_ids: give `token_type_ids` too; None: if the tokenizer's class declares
+            them in its `model_input_names`.
         return_offsets_mapping: give `offset_mapping` too, the characters of each token.
         portable: use ops that TFLite has: see `tfkit.text.graph.portable` for the conditions. The
             input may be a scalar or of unknown rank. Not with `return_offsets_mapping`.
@@ -67,6 +71,7 @@ class TokenizerLayer(keras.layers.Layer):
         pairs: bool = False,
         truncation: str = "longest_first",
         pad_to_multiple_of: int | None = None,
+        return_token_type_ids: bool | None = None,
         return_offsets_mapping: bool = False,
         portable: bool = False,
         **kwargs,
@@ -76,9 +81,7 @@ class TokenizerLayer(keras.layers.Layer):
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
         if isinstance(tokenizer, dict):
-            from tfkit.text.tokenizer import DistilBertTokenizer
-
-            tokenizer = DistilBertTokenizer.from_config(tokenizer)
+            tokenizer = _tokenizer_of(tokenizer)
         self.supports_jit = False
         self._tokenizer = tokenizer = copy.copy(tokenizer)
         self.max_length = tokenizer.model_max_length if max_length is None else plain(max_length)
@@ -86,17 +89,57 @@ class TokenizerLayer(keras.layers.Layer):
         self.pairs = pairs
         self.truncation = truncation
         self.pad_to_multiple_of = plain(pad_to_multiple_of)
+        if return_token_type_ids is None:
+            return_token_type_ids = "token_type_ids" in type(tokenizer).model_input_names
+        self.return_token_type_ids = return_token_type_ids
         self.return_offsets_mapping = return_offsets_mapping
         self.portable = portable
-        self._frame = _frame(tokenizer, self)
-        self._pieces = tokenizer.pieces(portable=portable)
+        self._post_processor = self._make_post_processor()
+        self._model = tokenizer.core.model(portable=portable)
         if return_offsets_mapping:
             if portable:
                 raise ValueError(
                     "Expected `return_offsets_mapping` or `portable`. Received both: TFLite has no "
                     "ops to count characters with."
                 )
-            self._pieces = functools.partial(self._pieces, offsets=True)
+            self._model = functools.partial(self._model, offsets=True)
+
+    def _make_post_processor(self) -> PostProcessor:
+        least = 3 if self.pairs else 2
+        length, padding, multiple = self.max_length, self.padding, self.pad_to_multiple_of
+        if not is_whole(length, least):
+            raise ValueError(
+                f"`max_length` must be an integer of at least {least}, the number of special "
+                f"tokens. Received: {length!r}."
+            )
+        fixed = is_whole(padding, length)
+        if padding not in ("longest", "max_length") and not fixed:
+            raise ValueError(
+                "`padding` must be 'longest', 'max_length' or an integer of at least `max_length` "
+                f"({length}). Received: {padding!r}."
+            )
+        if multiple is not None and not is_whole(multiple, 1):
+            raise ValueError(
+                f"`pad_to_multiple_of` must be an integer of at least 1. Received: {multiple!r}."
+            )
+        if self.truncation not in STRATEGIES:
+            raise ValueError(
+                f"`truncation` must be one of {STRATEGIES}. Received: {self.truncation!r}."
+            )
+        core = self._tokenizer.core
+        cls_id, sep_id, _ = core.special_ids
+        return PostProcessor(
+            cls_id=cls_id,
+            sep_id=sep_id,
+            pad_id=core.pad_id,
+            max_length=length,
+            width=padding if fixed else length if padding == "max_length" else None,
+            multiple=multiple or 1,
+            truncation=self.truncation,
+            truncation_side=self._tokenizer.truncation_side,
+            padding_side=self._tokenizer.padding_side,
+            token_type_ids=self.return_token_type_ids,
+        )
 
     @property
     def tokenizer(self):
@@ -114,28 +157,48 @@ class TokenizerLayer(keras.layers.Layer):
     def __call__(self, inputs, *args, **kwargs):
         """Takes Python strings too: Keras would take a list of them for a list of inputs."""
         check_threads()
-        if self.pairs and isinstance(inputs, (list, tuple)) and len(inputs) == 2:
-            inputs = tuple(_as_tensor(text) for text in inputs)
-        elif not self.pairs:
-            inputs = _as_tensor(inputs)
-        return super().__call__(inputs, *args, **kwargs)
+        return super().__call__(self._as_tensors(inputs), *args, **kwargs)
 
     def call(self, inputs) -> dict[str, tf.Tensor]:
-        return assemble(self._frame, *self._pieces_of(inputs))
+        return self._post_processor(*self._tokens(inputs))
 
     def unpadded(self, inputs) -> dict[str, tf.Tensor]:
-        """As `call`, with the texts laid end to end: `input_ids` int32 `[N]`, `lengths` `[B]`."""
-        return assemble(self._frame, *self._pieces_of(inputs), padded=False)
+        """The tokens that a call gives, without padding, texts laid end to end.
 
-    def _pieces_of(self, inputs):
+        Args:
+            inputs: as in a call.
+
+        Returns:
+            `input_ids` and, with `return_token_type_ids`, `token_type_ids`, int32 `[N]`;
+            `lengths`, int32 `[B]`, the number of tokens per text.
+
+        Example:
+
+            >>> from tfkit import DistilBertTokenizer
+            >>> layer = DistilBertTokenizer(["[UNK]", "[CLS]", "[SEP]", "a"]).as_layer()
+            >>> tokens = layer.unpadded(["a", "a a"])
+            >>> tokens["input_ids"].numpy().tolist(), tokens["lengths"].numpy().tolist()
+            ([1, 3, 2, 1, 3, 3, 2], [3, 4])
+        """
+        check_threads()
+        return self._post_processor.unpadded(*self._tokens(self._as_tensors(inputs)))
+
+    def _as_tensors(self, inputs):
         if not self.pairs:
-            return (self._pieces(self._column(inputs)),)
+            return _as_tensor(inputs)
+        if isinstance(inputs, (list, tuple)) and len(inputs) == 2:
+            return tuple(_as_tensor(text) for text in inputs)
+        return inputs
+
+    def _tokens(self, inputs) -> list[RaggedTokens]:
+        if not self.pairs:
+            return [self._model(self._column(inputs))]
         if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
             raise ValueError(
                 "A layer made with `pairs=True` expects two string tensors, (text, text_pair). "
                 f"Received: {inputs}."
             )
-        return [self._pieces(self._column(text)) for text in inputs]
+        return [self._model(self._column(text)) for text in inputs]
 
     def _column(self, text: tf.Tensor) -> tf.Tensor:
         if text.dtype != tf.string:
@@ -150,60 +213,47 @@ class TokenizerLayer(keras.layers.Layer):
 
     def compute_output_spec(self, inputs) -> dict[str, keras.KerasTensor]:
         batch = keras.tree.flatten(inputs)[0].shape[0]
-        shape = (batch, self._frame.static_width)
+        shape = (batch, self._post_processor.static_width)
         shapes = {"input_ids": shape, "attention_mask": shape}
+        if self.return_token_type_ids:
+            shapes["token_type_ids"] = shape
         if self.return_offsets_mapping:
             shapes["offset_mapping"] = (*shape, 2)
         return {name: keras.KerasTensor(shape, dtype="int32") for name, shape in shapes.items()}
 
     def get_config(self) -> dict:
+        registered = keras.saving.get_registered_name
+        kind = next(each for each in type(self._tokenizer).__mro__ if ">" in registered(each))
         return {
             **super().get_config(),
             "tokenizer": self._tokenizer.get_config(),
+            "tokenizer_class": {
+                "module": kind.__module__,
+                "class_name": kind.__name__,
+                "registered_name": registered(kind),
+            },
             **{name: getattr(self, name) for name in _OPTIONS},
         }
+
+    @classmethod
+    def from_config(cls, config: dict) -> TokenizerLayer:
+        config = dict(config)
+        kind = config.pop("tokenizer_class", _ONLY_CLASS)
+        return super().from_config(config | {"tokenizer": _tokenizer_of(config["tokenizer"], kind)})
+
+
+# Of configurations that name none, as earlier versions wrote them.
+_ONLY_CLASS = {
+    "class_name": "DistilBertTokenizer",
+    "registered_name": "tfkit>DistilBertTokenizer",
+}
+
+
+def _tokenizer_of(config: dict, kind: dict = _ONLY_CLASS):
+    return keras.saving.deserialize_keras_object({**kind, "config": config})
 
 
 def _as_tensor(text):
     if tf.is_tensor(text) or isinstance(text, keras.KerasTensor):
         return text
     return tf.convert_to_tensor(keras.tree.map_structure(utf8, text), tf.string)
-
-
-def _frame(tokenizer, layer: TokenizerLayer) -> Frame:
-    least = 3 if layer.pairs else 2
-    length, padding = layer.max_length, layer.padding
-    if not is_whole(length, least):
-        raise ValueError(
-            f"`max_length` must be an integer of at least {least}, the number of special tokens. "
-            f"Received: {length!r}."
-        )
-    fixed = is_whole(padding)
-    if padding not in ("longest", "max_length") and not (fixed and padding >= length):
-        raise ValueError(
-            "`padding` must be 'longest', 'max_length' or a number of at least `max_length` "
-            f"({length}). Received: {padding!r}."
-        )
-    multiple = layer.pad_to_multiple_of
-    if multiple is not None and not is_whole(multiple, 1):
-        raise ValueError(
-            f"`pad_to_multiple_of` must be an integer of at least 1. Received: {multiple!r}."
-        )
-    if layer.truncation not in STRATEGIES:
-        raise ValueError(
-            f"`truncation` must be one of {STRATEGIES}. Received: {layer.truncation!r}."
-        )
-    for name in ("padding_side", "truncation_side"):
-        if getattr(tokenizer, name) not in SIDES:
-            raise ValueError(f"`{name}` must be one of {SIDES}.")
-    return Frame(
-        cls_id=tokenizer.cls_token_id,
-        sep_id=tokenizer.sep_token_id,
-        pad_id=tokenizer.pad_token_id,
-        max_length=length,
-        width=padding if fixed else length if padding == "max_length" else None,
-        multiple=multiple or 1,
-        truncation=layer.truncation,
-        truncation_side=tokenizer.truncation_side,
-        padding_side=tokenizer.padding_side,
-    )

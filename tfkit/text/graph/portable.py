@@ -2,9 +2,9 @@
 
 Added tokens written in the text are found by the kernels themselves. A first pass knows only
 their characters: the normaliser makes one letter of all others, and the second kernel, which takes
-the longest piece from the left, gets the added tokens and their single characters for a vocabulary.
-An ordinary second pass gives the pieces of the text; those that lie in an added token give way to
-it. Both count in bytes of the text.
+the longest token from the left, gets the added tokens and their single characters for a vocabulary.
+An ordinary second pass gives the tokens of the text; those that lie in an added token are replaced
+by it. Both count in bytes of the text.
 
 That gives the ids of `tfkit.text.graph.word_piece`, with two conditions:
 
@@ -23,19 +23,18 @@ import tensorflow as tf
 
 from tfkit.text.added_tokens import AddedToken
 from tfkit.text.graph import ops
-from tfkit.text.graph.kernels import Kernels, Pieces, kept, look_up
-from tfkit.text.normalization.normalizer import NormalizerOptions, words_of_their_own
-from tfkit.text.normalization.normalizer_model import keep_only
+from tfkit.text.graph.kernels import Kernels, RaggedTokens, look_up, select
+from tfkit.text.normalization.normalizer import NormalizerOptions, keep_only, words_of_their_own
 from tfkit.text.vocabulary import Vocabulary
 
 _NO_LIMIT = 2**31 - 1  # of the bytes of a word
 
 
-class PortablePieces:
-    """As `WordPieces`, for TFLite; see the module.
+class PortableWordPiece:
+    """As `WordPiece`, for TFLite; see the module.
 
     Args:
-        vocabulary, options, unknown, prefix, word_limit: as in `WordPieces`.
+        vocabulary, options, **model: as in `WordPiece`.
         added: tokens that are looked for in the text before it is split into words.
 
     Raises:
@@ -47,26 +46,19 @@ class PortablePieces:
         vocabulary: Vocabulary,
         options: NormalizerOptions,
         *,
-        unknown: str,
-        prefix: str,
-        word_limit: int,
         added: Sequence[AddedToken] = (),
+        **model,
     ):
-        self._kernels = Kernels(
-            vocabulary, options, unknown=unknown, prefix=prefix, word_limit=word_limit, patient=True
-        )
+        self._kernels = Kernels(vocabulary, options, by_bytes=False, **model)
         self._finder = _Finder(added, options) if added else None
 
-    def __call__(self, text: tf.Tensor) -> Pieces:
+    def __call__(self, text: tf.Tensor) -> RaggedTokens:
         """Tokenises strings `[B]` or `[]`."""
         text = tf.reshape(text, [-1])
         if self._finder is None:
-            return Pieces(*self._pieces(self._kernels.normalize(text))[:2])
+            return RaggedTokens(*self._kernels.look_up(self._kernels.normalize(text))[:2])
         normal, origin = self._kernels.normalize_with_offsets(text)
-        return Pieces(*self._finder.put_in(text, self._pieces(normal), origin)[:2])
-
-    def _pieces(self, normal: tf.Tensor) -> Pieces:
-        return self._kernels.limited(self._kernels.look_up(normal))
+        return RaggedTokens(*self._finder.put_in(text, self._kernels.look_up(normal), origin)[:2])
 
 
 class _Finder:
@@ -102,33 +94,35 @@ class _Finder:
             self._model = tf.constant(model)
             self._id_of = tf.constant([*found, *found], tf.int32)
 
-    def put_in(self, text: tf.Tensor, pieces: Pieces, origin: tf.RaggedTensor) -> Pieces:
-        """Puts the added tokens of texts `[B]` in the place of the pieces they are split into.
+    def put_in(
+        self, text: tf.Tensor, tokens: RaggedTokens, origin: tf.RaggedTensor
+    ) -> RaggedTokens:
+        """Puts the added tokens of texts `[B]` in the place of the tokens they are split into.
 
         Args:
             text: the texts.
-            pieces: their pieces.
-            origin: the byte of the text that each byte which `pieces` counts is from.
+            tokens: their tokens.
+            origin: the byte of the text that each byte which `tokens` counts is from.
         """
         letters, origin_of_letters = ops.normalize_with_offsets(text, self._normalizer)
-        tokens = look_up(letters, self._model)
-        number = tf.gather(self._id_of, tokens.ids)
+        matches = look_up(letters, self._model)
+        number = tf.gather(self._id_of, matches.ids)
         found = tf.reshape(tf.where(number >= 0), [-1])
         in_text = _Bytes(origin_of_letters)
         begin, end = (
-            tf.expand_dims(tf.gather(in_text(at, tokens.splits), found), 1)
-            for at in (tokens.starts, tokens.ends)
+            tf.expand_dims(tf.gather(in_text(at, matches.splits), found), 1)
+            for at in (matches.starts, matches.ends)
         )
         # Of each byte of the texts: the token that begins there, and whether one covers it.
         size = tf.expand_dims(in_text.count, 0)
         first = tf.scatter_nd(begin, tf.gather(number, found) + 1, size)
         one = tf.ones_like(found, tf.int32)
         covered = tf.cumsum(tf.scatter_nd(begin, one, size) - tf.scatter_nd(end, one, size))
-        at = _Bytes(origin)(pieces.starts, pieces.splits)
+        at = _Bytes(origin)(tokens.starts, tokens.splits)
         instead = tf.gather(first, at) - 1
-        ids = tf.where(instead >= 0, instead, pieces.ids)
+        ids = tf.where(instead >= 0, instead, tokens.ids)
         keep = tf.logical_or(instead >= 0, tf.gather(covered, at) <= 0)
-        return kept(pieces._replace(ids=ids), keep)
+        return select(tokens._replace(ids=ids), keep)
 
 
 class _Bytes:

@@ -6,26 +6,37 @@ Core ops only, and those TFLite has: one table of positions, one gather.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfkit.text.graph.kernels import Pieces
+from tfkit.text.graph.kernels import RaggedTokens
 
 SIDES = ("right", "left")
 STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Frame:
-    """How a row is laid out: `[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`.
+class PostProcessor:
+    """Makes `[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`, of tokens.
 
     Attributes:
         cls_id, sep_id, pad_id: ids of the special tokens.
-        max_length: T at most; rows are truncated to it.
-        width: T, if fixed; otherwise the longest row of the batch.
+        max_length: T at most; texts are truncated to it.
+        width: T, if fixed; otherwise that of the longest row of the batch.
         multiple: T is rounded up to a multiple of this.
-        truncation: which text of a pair gives way.
-        truncation_side, padding_side: the side that is cut, and the side that is filled.
+        truncation: which text of a pair is truncated.
+        truncation_side, padding_side: the side that is cut, and the side that is padded.
+        token_type_ids: whether to give them too.
+
+    Example:
+
+        >>> process = PostProcessor(cls_id=1, sep_id=2, pad_id=0, max_length=5)
+        >>> two_texts = RaggedTokens(tf.constant([7, 8, 9, 6]), tf.constant([0, 1, 4]))
+        >>> process(two_texts)["input_ids"].numpy().tolist()
+        [[1, 7, 2, 0, 0], [1, 8, 9, 6, 2]]
+        >>> process.unpadded(two_texts)["input_ids"].numpy().tolist()
+        [1, 7, 2, 1, 8, 9, 6, 2]
     """
 
     cls_id: int
@@ -37,93 +48,114 @@ class Frame:
     truncation: str = "longest_first"
     truncation_side: str = "right"
     padding_side: str = "right"
+    token_type_ids: bool = False
 
     @property
     def static_width(self) -> int | None:
         """T, if known before there is a batch."""
         return None if self.width is None else -(-self.width // self.multiple) * self.multiple
 
+    def __call__(
+        self, first: RaggedTokens, second: RaggedTokens | None = None
+    ) -> dict[str, tf.Tensor]:
+        """A padded batch.
 
-def assemble(
-    frame: Frame, first: Pieces, second: Pieces | None = None, *, padded: bool = True
-) -> dict[str, tf.Tensor]:
-    """Lays out a batch.
+        Args:
+            first, second: tokens of the texts, and of the second texts of pairs.
 
-    Args:
-        frame: the layout.
-        first, second: tokens of the texts, and of the second texts of pairs.
-        padded: False lays the texts end to end.
-
-    Returns:
-        `input_ids` and `attention_mask`, int32 `[B, T]`; unpadded, `input_ids` int32 `[N]` and
-        `lengths` int32 `[B]`. Where the pieces have offsets, `offset_mapping`, int32 `[B, T, 2]`
-        or `[N, 2]`.
-
-    Example:
-
-        >>> frame = Frame(cls_id=1, sep_id=2, pad_id=0, max_length=5)
-        >>> two_texts = Pieces(tf.constant([7, 8, 9, 6]), tf.constant([0, 1, 4]))
-        >>> assemble(frame, two_texts)["input_ids"].numpy().tolist()
-        [[1, 7, 2, 0, 0], [1, 8, 9, 6, 2]]
-    """
-    parts = [first] if second is None else [first, second]
-    room = frame.max_length - 1 - len(parts)
-    lengths = [part.splits[1:] - part.splits[:-1] for part in parts]
-    kept = _kept(lengths, room, frame.truncation)
-    total = tf.add_n(kept) + 1 + len(parts)
-
-    left = padded and frame.padding_side == "left"
-    if padded:
-        width = frame.static_width
+        Returns:
+            `input_ids`, `attention_mask` and, where asked for, `token_type_ids`, int32 `[B, T]`;
+            where the tokens have offsets, `offset_mapping`, int32 `[B, T, 2]`.
+        """
+        parts = [first] if second is None else [first, second]
+        kept, total = self._truncated(parts)
+        width = self.static_width
         if width is None:
             width = tf.maximum(tf.reduce_max(total), 1 + len(parts))
-            if frame.multiple > 1:
-                width = -(-width // frame.multiple) * frame.multiple
-        shape, column = [tf.size(total), width], tf.expand_dims(tf.range(width), 0)
-        if left:
-            column -= tf.expand_dims(width - total, 1)
-    else:
-        text = tf.repeat(tf.range(tf.size(total)), total)  # [N]
-        shape = tf.shape(text)
-        column = tf.range(tf.size(text)) - tf.gather(tf.cumsum(total, exclusive=True), text)
-
-    def spread(values):
-        """`[B]` -> a value per column of each text."""
-        return tf.expand_dims(values, 1) if padded else tf.gather(values, text)
-
-    specials = [frame.pad_id, frame.cls_id, frame.sep_id]
-    pad, cls, sep, tokens = 0, 1, 2, 3
-    # From the right: what a column holds if it is not past the end of an earlier part.
-    source = tf.fill(shape, pad)
-    end = total
-    for part, length, keep in reversed(list(zip(parts, lengths, kept))):
-        begin = end - 1 - keep
-        at = part.splits[:-1] - begin + tokens
-        if part is not first:
-            at += tf.size(first.ids)
-        if frame.truncation_side == "left":
-            at += length - keep
-        separator = spread(end - 1)
-        source = tf.where(column == separator, sep, source)
-        source = tf.where(column < separator, spread(at) + column, source)
-        end = begin
-    source = tf.where(column < 1, cls, source)
-    if left:
-        source = tf.where(column < 0, pad, source)
-    table = tf.concat([specials, *(part.ids for part in parts)], 0)
-    batch = {"input_ids": tf.gather(table, source)}
-    if padded:
+            if self.multiple > 1:
+                width = -(-width // self.multiple) * self.multiple
+        column = tf.expand_dims(tf.range(width), 0)
         real = column < tf.expand_dims(total, 1)
-        if left:
-            real = tf.logical_and(real, column >= 0)
-        batch["attention_mask"] = tf.cast(real, tf.int32)
-    else:
-        batch["lengths"] = total
-    if first.starts is not None:
-        spans = [tf.stack([part.starts, part.ends], 1) for part in parts]
-        table = tf.concat([tf.zeros([len(specials), 2], tf.int32), *spans], 0)
-        batch["offset_mapping"] = tf.gather(table, source)
-    return batch
+        if self.padding_side == "left":
+            column -= tf.expand_dims(width - total, 1)
+            real = column >= 0
+        batch = self._filled(parts, kept, total, column, real, lambda each: tf.expand_dims(each, 1))
+        return batch | {"attention_mask": tf.cast(real, tf.int32)}
+
+    def unpadded(
+        self, first: RaggedTokens, second: RaggedTokens | None = None
+    ) -> dict[str, tf.Tensor]:
+        """The same tokens, texts laid end to end.
+
+        Returns:
+            `input_ids` and, where asked for, `token_type_ids`, int32 `[N]`; `lengths`, int32
+            `[B]`, the number of tokens per text.
+        """
+        parts = [first] if second is None else [first, second]
+        kept, total = self._truncated(parts)
+        row = tf.repeat(tf.range(tf.size(total)), total)
+        column = tf.range(tf.size(row)) - tf.gather(tf.cumsum(total, exclusive=True), row)
+        batch = self._filled(
+            parts, kept, total, column, tf.constant(True), lambda each: tf.gather(each, row)
+        )
+        return batch | {"lengths": total}
+
+    def _truncated(self, parts: list[RaggedTokens]) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """How many tokens of each text stay, and the length of each row `[B]`."""
+        specials = 1 + len(parts)
+        kept = _kept(list(map(_lengths, parts)), self.max_length - specials, self.truncation)
+        return kept, tf.add_n(kept) + specials
+
+    def _filled(
+        self,
+        parts: list[RaggedTokens],
+        kept: list[tf.Tensor],
+        total: tf.Tensor,
+        column: tf.Tensor,
+        real: tf.Tensor,
+        spread: Callable[[tf.Tensor], tf.Tensor],
+    ) -> dict[str, tf.Tensor]:
+        """What stands at each place.
+
+        Args:
+            parts, kept, total: the texts, and how many tokens stay of each and altogether.
+            column: the place within its row, negative before its begin.
+            real: whether a place is a token.
+            spread: from a value per row to one per place.
+        """
+        specials = [self.pad_id, self.cls_id, self.sep_id]
+        pad, cls, sep, tokens = 0, 1, 2, 3
+        # From the right: what a place holds if it is not past the end of an earlier part.
+        source, end = pad, total
+        for part, keep in reversed(list(zip(parts, kept))):
+            begin = end - 1 - keep
+            at = part.splits[:-1] - begin + tokens
+            if part is not parts[0]:
+                at += tf.size(parts[0].ids)
+                second = tf.logical_and(column >= spread(begin), real)
+            if self.truncation_side == "left":
+                at += _lengths(part) - keep
+            separator = spread(end - 1)
+            source = tf.where(column == separator, sep, source)
+            source = tf.where(column < separator, spread(at) + column, source)
+            end = begin
+        source = tf.where(column < 1, cls, source)
+        if self.padding_side == "left":
+            source = tf.where(column < 0, pad, source)
+        table = tf.concat([specials, *(part.ids for part in parts)], 0)
+        batch = {"input_ids": tf.gather(table, source)}
+        if self.token_type_ids:
+            types = tf.zeros_like(source) if len(parts) == 1 else tf.cast(second, tf.int32)
+            batch["token_type_ids"] = types
+        if parts[0].starts is not None:
+            spans = [tf.stack([part.starts, part.ends], 1) for part in parts]
+            table = tf.concat([tf.zeros([len(specials), 2], tf.int32), *spans], 0)
+            batch["offset_mapping"] = tf.gather(table, source)
+        return batch
+
+
+def _lengths(part: RaggedTokens) -> tf.Tensor:
+    return part.splits[1:] - part.splits[:-1]
 
 
 def _kept(lengths: list[tf.Tensor], room: int, truncation: str) -> list[tf.Tensor]:

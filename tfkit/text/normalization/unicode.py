@@ -16,6 +16,13 @@ _HANGUL_FIRST, _LEADING, _VOWEL, _TRAILING = 0xAC00, 0x1100, 0x1161, 0x11A7
 _VOWELS, _TRAILINGS, _SYLLABLES = 21, 28, 11172
 
 
+class _code_points(functools.cached_property):
+    """A set of code points that the table has as ranges, under the attribute's name."""
+
+    def __init__(self):
+        super().__init__(lambda table: _members(table.ranges(self.attrname)))
+
+
 class UnicodeTable:
     """What the reference does to each code point; see `tools/make_unicode_table.py`.
 
@@ -24,46 +31,17 @@ class UnicodeTable:
 
     def __init__(self, raw: dict):
         self._raw = raw
-        self._sets: dict[str, frozenset[int]] = {}
 
     def ranges(self, *names: str) -> list[tuple[int, int]]:
         """First and last code points of the runs of the named sets."""
         return [_range(entry) for name in names for entry in self._raw[name]]
 
-    def _set(self, name: str) -> frozenset[int]:
-        if name not in self._sets:
-            self._sets[name] = _members(self.ranges(name))
-        return self._sets[name]
-
-    @property
-    def removed(self) -> frozenset[int]:
-        """Dropped by text cleaning (controls, formats, private use, U+FFFD)."""
-        return self._set("removed")
-
-    @property
-    def space(self) -> frozenset[int]:
-        """White space, which text cleaning turns into U+0020."""
-        return self._set("space")
-
-    @property
-    def punctuation(self) -> frozenset[int]:
-        """Words of their own in the reference."""
-        return self._set("punctuation")
-
-    @property
-    def chinese(self) -> frozenset[int]:
-        """Words of their own where `tokenize_chinese_chars` is on."""
-        return self._set("chinese")
-
-    @property
-    def disputed(self) -> frozenset[int]:
-        """What tensorflow-text splits on and the reference does not, or the reverse."""
-        return self._set("disputed")
-
-    @property
-    def stripped(self) -> frozenset[int]:
-        """Accents, dropped where `strip_accents` is on."""
-        return self._set("stripped")
+    removed = _code_points()  # by text cleaning (controls, formats, private use, U+FFFD)
+    space = _code_points()  # white space, which text cleaning turns into U+0020
+    punctuation = _code_points()  # words of their own
+    chinese = _code_points()  # words of their own where `tokenize_chinese_chars` is on
+    disputed = _code_points()  # split on by tensorflow-text or by the reference, not by both
+    stripped = _code_points()  # accents, dropped where `strip_accents` is on
 
     @functools.cached_property
     def composed(self) -> dict[int, str]:
@@ -95,10 +73,7 @@ def _range(entry: str) -> tuple[int, int]:
 
 
 def _members(ranges: Iterable[tuple[int, int]]) -> frozenset[int]:
-    points: set[int] = set()
-    for first, last in ranges:
-        points.update(range(first, last + 1))
-    return frozenset(points)
+    return frozenset(point for first, last in ranges for point in range(first, last + 1))
 
 
 def _strings(mapping: dict[str, str]) -> dict[int, str]:
@@ -123,15 +98,20 @@ def char_class(ranges: Iterable[tuple[int, int]], point: str = r"\x{%X}") -> str
     return "[" + "".join(f"{point % first}-{point % last}" for first, last in ranges) + "]"
 
 
-def one_of(points: Iterable[int]) -> str:
-    """RE2's class of some code points."""
+def ranges_of(points: Iterable[int]) -> list[list[int]]:
+    """Some code points as first and last ones of runs."""
     runs: list[list[int]] = []
     for point in sorted(points):
         if runs and runs[-1][1] == point - 1:
             runs[-1][1] = point
         else:
             runs.append([point, point])
-    return char_class(runs)
+    return runs
+
+
+def one_of(points: Iterable[int]) -> str:
+    """RE2's class of some code points."""
+    return char_class(ranges_of(points))
 
 
 @functools.cache

@@ -1,16 +1,59 @@
-"""A tokenizer with the part of its vocabulary that a corpus needs."""
+"""Vocabularies that fit a corpus: learned from it, or pruned to what it uses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from tfkit.text.call.arguments import read
-from tfkit.text.normalization.normalizer import normalize
-from tfkit.text.vocabulary import Vocabulary
+from tfkit.text.call.arguments import read_texts
+from tfkit.text.normalization.normalizer import NormalizerOptions, normalize
 
 _BATCH = 1024
+# In BERT's order, so that the padding token has id 0.
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = True) -> list[str]:
+    """The `size` pieces, at most, that spell `texts` best, special tokens first.
+
+    Args:
+        texts: what the model will be trained on.
+        size: largest number of pieces; too small a number gives the characters alone.
+        do_lower_case: lower-case the texts and strip accents first, as an uncased tokenizer does.
+
+    Raises:
+        ValueError: `size` leaves no room beside the special tokens, or the texts hold no word.
+
+    Source: `keras_nlp.tokenizers.compute_word_piece_vocabulary` does the work.
+
+    Example:
+
+        >>> learn_vocabulary(["low lower lowest"] * 9, size=12)[:6]
+        ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'e']
+    """
+    if size <= len(SPECIAL_TOKENS):
+        raise ValueError(
+            f"`size` must be above {len(SPECIAL_TOKENS)}, the number of special tokens; "
+            f"received {size}."
+        )
+    texts = list(texts)
+    if not any(text.strip() for text in texts):
+        raise ValueError("Expected texts with words to learn from. Received none.")
+    import keras_nlp
+    import tensorflow as tf
+
+    # As the tokenizer will see them: keras-nlp composes again what stripping accents took apart,
+    # so that its own normalisation would give Korean syllables where the tokenizer has letters.
+    options = NormalizerOptions(lowercase=do_lower_case, strip_accents=do_lower_case)
+    normalised = [normalize(text, options) for text in texts]
+    return keras_nlp.tokenizers.compute_word_piece_vocabulary(
+        tf.data.Dataset.from_tensor_slices(normalised).batch(1024),
+        size,
+        lowercase=False,
+        strip_accents=False,
+        reserved_tokens=list(SPECIAL_TOKENS),
+    )
 
 
 def prune_tokenizer(tokenizer, texts: Sequence[str], also: Sequence[int] = ()):
@@ -37,12 +80,12 @@ def prune_tokenizer(tokenizer, texts: Sequence[str], also: Sequence[int] = ()):
         >>> list(pruned.get_vocab())[5:], kept[5:].tolist()
         (['a', 'big', 'small', '##er'], [5, 6, 7, 8])
     """
-    given = read(texts, None, words=False)
+    given = read_texts(texts, None, words=False)
     corpus = [*given.first, *(given.second or [])]
     if not any(text.strip() for text in corpus):
         raise ValueError("Expected texts whose pieces the vocabulary keeps. Received no word.")
     settings = tokenizer.get_config()
-    ids = Vocabulary(settings["vocab"]).ids
+    ids = tokenizer.core.table.vocabulary.ids
     prefix = tokenizer.continuing_subword_prefix
 
     kept = {*also, *(token["id"] for token in settings["added_tokens"])}
@@ -64,7 +107,7 @@ def _used(tokenizer, ids: dict[str, int], texts: list[str]) -> Iterator[int]:
     A word that has no pieces must not come to have some because a longer one, which led nowhere,
     is gone. So all that stand in it are used.
     """
-    found = np.unique(tokenizer.run(texts).ids.numpy())
+    found = np.unique(tokenizer.core.run(texts).ids.numpy())
     yield from found.tolist()
     if tokenizer.unk_token_id in found:
         for word in _unknown_words(tokenizer, texts):
@@ -82,7 +125,7 @@ def _unknown_words(tokenizer, texts: list[str]) -> set[str]:
         texts, add_special_tokens=False, truncation=False, return_offsets_mapping=True
     )
     words = {
-        normalize(text[start:end], tokenizer._normalizer_options)
+        normalize(text[start:end], tokenizer.core.normalizer)
         for text, row, spans in zip(texts, encoded["input_ids"], encoded["offset_mapping"])
         for index, (start, end) in zip(row, spans)
         if index == tokenizer.unk_token_id
