@@ -10,7 +10,7 @@ from pathlib import Path
 from tfkit.data.examples import Examples
 from tfkit.data.files import DataFile, data_file, json_kind, read_text
 from tfkit.data.formats import Rows, csv_rows, json_rows, jsonl_rows, parquet_rows, tsv_rows
-from tfkit.tasks.labels import is_missing, plain
+from tfkit.tasks.labels import is_missing, python_value
 from tfkit.utils.files import local_path
 
 _READERS = {
@@ -192,7 +192,7 @@ def _columns(table: Mapping, name: str = "The list", *, missing: bool = False) -
 
     def rows() -> Rows:
         for number, values in enumerate(zip(*table.values())):
-            values = map(plain, values)
+            values = map(python_value, values)
             if missing:
                 values = ("" if is_missing(value) else value for value in values)
             yield number, dict(zip(table, values))
@@ -258,7 +258,7 @@ def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None)
 def _rows_of(source: Iterable, columns: list[str]) -> Rows:
     """Rows of an iterable, numbered from 0 as Python does."""
     for number, row in enumerate(source):
-        row = plain(row)
+        row = python_value(row)
         if isinstance(row, str):
             yield number, {columns[0]: row}
         elif isinstance(row, Mapping):

@@ -13,7 +13,7 @@ _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 SEPARATOR = "|"
 
 
-def plain(value):
+def python_value(value):
     """A value of NumPy, pandas, polars or pyarrow as Python's own; any other as it is."""
     for way in ("as_py", "tolist", "to_list"):
         if (convert := getattr(value, way, None)) is not None:
@@ -32,7 +32,7 @@ def clean_label(value) -> str:
     Raises:
         ValueError: the label is empty, or neither a string nor a whole number.
     """
-    value = plain(value)
+    value = python_value(value)
     if isinstance(value, str) and value.strip():
         return sys.intern(value.strip())  # one object per label, however many rows have it
     if isinstance(value, numbers.Integral):  # True too
@@ -60,7 +60,7 @@ def clean_labels(value) -> tuple[str | bool, ...]:
         >>> clean_labels("news|sport"), clean_labels([1, 0, 1]), clean_labels([1.0, 0.0])
         (('news', 'sport'), ('1', '0', '1'), (True, False))
     """
-    value = plain(value)
+    value = python_value(value)
     if isinstance(value, str):
         value = [part for part in value.split(SEPARATOR) if part.strip()]
     if not is_list(value):
@@ -72,7 +72,7 @@ def clean_labels(value) -> tuple[str | bool, ...]:
 
 
 def _clean_part(value) -> str | bool:
-    value = plain(value)
+    value = python_value(value)
     if isinstance(value, bool):
         return value
     if not isinstance(value, float):

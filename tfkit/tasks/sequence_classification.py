@@ -9,7 +9,14 @@ import numpy as np
 
 from tfkit.tasks.base import Task
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, Predictions, RegressionEvaluation
-from tfkit.tasks.labels import SEPARATOR, clean_label, clean_labels, clean_number, is_list, plain
+from tfkit.tasks.labels import (
+    SEPARATOR,
+    clean_label,
+    clean_labels,
+    clean_number,
+    is_list,
+    python_value,
+)
 from tfkit.utils.strings import listed
 from tfkit.utils.values import outside
 
@@ -474,7 +481,7 @@ PROBLEM_TYPES = tuple(TASKS)
 
 def read_any(cell):
     """A label of which nothing was said: a list is several labels."""
-    cell = plain(cell)
+    cell = python_value(cell)
     return clean_labels(cell) if is_list(cell) else clean_label(cell)
 
 
