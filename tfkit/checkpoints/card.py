@@ -8,7 +8,7 @@ _CARD = """\
 ---
 library_name: transformers
 {task}tags:
-- {model_type}
+- {config.model_type}
 - keras
 - tensorflow
 - tfkit
@@ -16,8 +16,9 @@ library_name: transformers
 
 # {name}
 
-A {family_name} {kind}: {num_hidden_layers} layers of width {hidden_size}, {num_attention_heads} \
-attention heads, a vocabulary of {vocab_size}, up to {max_position_embeddings} tokens.
+A {config.family_name} {kind}: {config.num_hidden_layers} layers of width {config.hidden_size}, \
+{config.num_attention_heads} attention heads, a vocabulary of {config.vocab_size}, up to \
+{config.max_position_embeddings} tokens.
 {labels}
 ## Use
 
@@ -59,35 +60,21 @@ def model_card(model, name: str) -> str:
         name: how the card calls it.
     """
     config = model.config
-    facts = {
-        key: getattr(config, key)
-        for key in (
-            *("model_type", "family_name", "vocab_size", "max_position_embeddings"),
-            *("num_hidden_layers", "hidden_size", "num_attention_heads"),
-        )
-    }
     quoted = json.dumps(name, ensure_ascii=False)
     if model.task_name is None:
-        call = 'tokenizer(["A text."], return_tensors="tf")'
-        torch_call = '**tokenizer(["A text."], return_tensors="pt")'
-        return _CARD.format(
-            name=name,
-            task="",
-            kind="encoder",
-            labels="",
-            ours=_ENCODE.format(library="tfkit", model="TFAutoModel", name=quoted, call=call),
-            theirs=_ENCODE.format(
-                library="transformers", model="AutoModel", name=quoted, call=torch_call
-            ),
-            **facts,
-        )
-    listed = ", ".join(f"`{label}`" for label in config.id2label.values())
+        tensors = 'tokenizer(["A text."], return_tensors="{}")'
+        facts = {"task": "", "kind": "encoder", "labels": ""}
+        code, ours = _ENCODE, {"model": "TFAutoModel", "call": tensors.format("tf")}
+        theirs = {"model": "AutoModel", "call": f"**{tensors.format('pt')}"}
+    else:
+        labels = ", ".join(f"`{label}`" for label in config.id2label.values())
+        facts = {"task": "pipeline_tag: text-classification\n", "kind": "text classifier"}
+        facts["labels"] = f"\nLabels: {labels}.\n"
+        code, ours, theirs = _CLASSIFY, {}, {}
     return _CARD.format(
+        config=config,
         name=name,
-        task="pipeline_tag: text-classification\n",
-        kind="text classifier",
-        labels=f"\nLabels: {listed}.\n",
-        ours=_CLASSIFY.format(library="tfkit", name=quoted),
-        theirs=_CLASSIFY.format(library="transformers", name=quoted),
+        ours=code.format(library="tfkit", name=quoted, **ours),
+        theirs=code.format(library="transformers", name=quoted, **theirs),
         **facts,
     )

@@ -9,7 +9,7 @@ from tfkit.data.examples import Examples, check_examples
 from tfkit.distillation.augmentation import Augmentation
 from tfkit.distillation.loss import Distiller, TaughtExamples
 from tfkit.distillation.teacher import load_teacher, teacher_logits
-from tfkit.models.smaller import drop_layers
+from tfkit.models.copies import drop_layers
 from tfkit.training._fine_tune import check_labels, fine_tune
 
 
@@ -166,7 +166,7 @@ def student_of(teacher, n_layers: int | None = None, **changes):
     """A model like `teacher` with fewer layers, whose weights are copies of the teacher's.
 
     Embeddings, the head and every other layer are copied: of twelve layers the first, third,
-    fifth, eighth, tenth and last. `tfkit.models.smaller.drop_layers` takes layers of your choice.
+    fifth, eighth, tenth and last. `tfkit.models.copies.drop_layers` takes layers of your choice.
 
     Args:
         teacher: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.

@@ -19,7 +19,7 @@ from tfkit.export.serving._saved_model import saved_model
 from tfkit.export.serving._verify import verify
 from tfkit.export.serving.batching import Batching
 from tfkit.export.serving.client import ServerError, ask
-from tfkit.models.smaller import drop_layers, prune_vocabulary
+from tfkit.models.copies import drop_layers, prune_vocabulary
 
 __all__ = [
     "Batching",

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.inference.cache import converted
-from tfkit.models.weights_only import weights_only
+from tfkit.models.copies import weights_only
 from tfkit.utils.processes import available_cpus
 
 _LITERT = "ai_edge_litert.interpreter"

@@ -12,7 +12,7 @@ import numpy as np
 from tfkit.inference.batching import Tokens, answer, finite, tokenized
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, logits_of
 from tfkit.inference.litert import LiteRTModel
-from tfkit.models.dtypes import in_dtype
+from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.tasks.base import Task
 from tfkit.utils.keras_backend import keras

@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from tfkit.layers import gradients
-from tfkit.layers.state import restore, state_of
 
 # A .keras file names a layer by this package and its class.
 registered = keras.saving.register_keras_serializable(package="tfkit")
@@ -124,3 +123,58 @@ class LayerNorm(keras.layers.LayerNormalization):
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
         scale = ops.rsqrt(variance + self.epsilon) * gamma
         return ops.cast(centred * scale + beta, self.compute_dtype)
+
+
+# === What is frozen and quantised ===
+
+
+def state_of(layer) -> dict:
+    """Which parts of a layer are frozen or quantised, by their places in it, as plain values.
+
+    Keras keeps a flag `trainable` for each layer and one for each weight, and its `get_config`
+    gives that of the outermost layer alone.
+
+    Returns: `frozen`, the parts whose `trainable` is False; `apart`, the weights that are not as
+        their part says; `quantized`, the modes of quantised parts.
+
+    Example:
+
+        >>> import keras
+        >>> layer = keras.layers.Dense(2)
+        >>> layer.build((None, 3))
+        >>> layer.bias.trainable = False
+        >>> state_of(layer)
+        {'frozen': [], 'apart': ['0/bias'], 'quantized': {}}
+    """
+    parts = layer._flatten_layers()
+    modes = {str(place): part.quantization_mode for place, part in enumerate(parts)}
+    return {
+        "frozen": [place for place, part in enumerate(parts) if not part.trainable],
+        "apart": [p for p, part, weight in _weights(layer) if weight.trainable != part.trainable],
+        "quantized": {place: mode for place, mode in modes.items() if mode},
+    }
+
+
+def restore(layer, state: dict) -> None:
+    """Gives a built layer what `state_of` said of its like, as far as `state` says it."""
+    parts = layer._flatten_layers()
+    for place, mode in state.get("quantized", {}).items():
+        parts[int(place)].quantize(mode)
+    if "frozen" not in state:
+        return
+    # A part comes before those in it, to which it passes its own flag on.
+    for place, part in enumerate(parts):
+        part.trainable = place not in state["frozen"]
+    for place, part, weight in _weights(layer):
+        if place in state["apart"]:
+            weight.trainable = not part.trainable
+
+
+def _weights(layer):
+    """Each weight of a layer with the innermost part that has it, and its place in that."""
+    found = {
+        id(weight): (f"{place}/{weight.name}", part, weight)
+        for place, part in enumerate(layer._flatten_layers())
+        for weight in part.weights
+    }
+    return found.values()

@@ -50,15 +50,8 @@ class EncoderConfig:
     attribute_map: ClassVar[Mapping[str, str]] = {}
     aliases: ClassVar[Mapping[str, str]] = {}
     no_weight_made_of: ClassVar[frozenset] = frozenset(
-        {
-            "extra",
-            "id2label",
-            "label2id",
-            "output_attentions",
-            "output_hidden_states",
-            "pad_token_id",
-            "problem_type",
-        }
+        {"extra", "id2label", "label2id", "pad_token_id", "problem_type"}
+        | {"output_attentions", "output_hidden_states"}
     )
 
     def __init__(self, **values):

@@ -12,7 +12,7 @@ from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, war
 from tfkit.checkpoints.formats import open_weights
 from tfkit.checkpoints.weight_map import WeightMap
 from tfkit.hub import HubOptions, upload
-from tfkit.layers.state import restore, state_of
+from tfkit.layers.base import restore, state_of
 from tfkit.models import keras_nlp
 from tfkit.models.config import EncoderConfig
 from tfkit.models.families import family_of

@@ -22,7 +22,7 @@ from tfkit.export.options import (
 from tfkit.export.report import ExportError, TFLiteReport
 from tfkit.export.samples import sample
 from tfkit.export.serving.op_audit import audit_tflite
-from tfkit.models.dtypes import in_dtype
+from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import write_file
 

@@ -7,7 +7,7 @@ import tempfile
 import tensorflow as tf
 
 from tfkit.export.mobile.packing import packed
-from tfkit.models.weights_only import weights_only
+from tfkit.models.copies import weights_only
 
 # Quantisation -> how far a score may be from the Keras model's. Eight-bit weights are reported,
 # not judged: what they cost depends on the model, and the report says it.

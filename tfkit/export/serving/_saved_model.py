@@ -24,9 +24,8 @@ from tfkit.export.serving.requests import inputs_for
 from tfkit.export.serving.server import write_server_files
 from tfkit.export.serving.signatures import INPUTS, Signatures
 from tfkit.export.serving.warmup import check_warmup, warmup_requests, write_warmup
-from tfkit.models.dtypes import DTYPES, in_dtype
+from tfkit.models.copies import DTYPES, in_dtype, weights_only
 from tfkit.models.inputs import token_limit
-from tfkit.models.weights_only import weights_only
 from tfkit.utils.files import ASIDE, committing, rename_all, staged
 from tfkit.utils.values import is_whole, plain
 

@@ -14,7 +14,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     TFDistilBertModel,
 )
-from tfkit.models.smaller import drop_layers, prune_vocabulary
+from tfkit.models.copies import drop_layers, prune_vocabulary
 from tfkit.text.added_tokens import AddedToken
 
 SPECIAL = ["[PAD]", "[unused]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

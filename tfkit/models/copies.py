@@ -1,12 +1,38 @@
-"""A smaller model out of a trained one: fewer rows of embeddings, fewer layers."""
+"""What is made of a trained model: one in another dtype, smaller ones, its weights alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from tfkit.text.corpus_vocabulary import prune_tokenizer
+
+# What an exported model may compute in. "mixed_bfloat16" keeps the weights in float32.
+DTYPES = ("float32", "mixed_bfloat16", "bfloat16")
+
+
+def in_dtype(model, dtype: str):
+    """The model itself if its policy is `dtype`, or else a copy that has it."""
+    if model.dtype_policy.name == dtype:
+        return model
+    copy = type(model)(model.config, dtype=dtype)
+    for target, source in zip(copy.weights, model.weights, strict=True):
+        target.assign(np.asarray(source.value.numpy(), np.float32))
+    return copy
+
+
+def weights_only(model) -> tf.Module:
+    """A module that holds the values of `model`'s weights, and nothing else, to be saved.
+
+    With the Keras model itself as an attribute its own tracking comes along, and every weight is
+    written twice (keras-team/keras#23553). Nor is it `model.variables`: those hold the state of
+    dropout's random generators too.
+    """
+    module = tf.Module(name="served")
+    module.weights = [weight.value for weight in model.weights]
+    return module
 
 
 def prune_vocabulary(model, tokenizer, texts: Sequence[str]):
@@ -99,7 +125,7 @@ def drop_layers(model, keep: Sequence[int], **changes):
     pairs = [
         (model.backbone.embeddings, smaller.backbone.embeddings),
         *zip([blocks[place] for place in keep], smaller.backbone.encoder.layer),
-        *zip(_heads(model), _heads(smaller)),
+        *(pair for pair in zip(model.layers, smaller.layers) if pair[0] is not model.backbone),
     ]
     for theirs, ours in pairs:
         if [weight.shape for weight in theirs.weights] != [weight.shape for weight in ours.weights]:
@@ -113,10 +139,6 @@ def drop_layers(model, keep: Sequence[int], **changes):
 
 def _like(model, **changes):
     return type(model)(model.config.replace(**changes), dtype=model.dtype_policy)
-
-
-def _heads(model) -> list:
-    return [layer for layer in model.layers if layer is not model.backbone]
 
 
 def _demand_plain_weights(model) -> None:
