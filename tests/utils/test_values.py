@@ -39,7 +39,7 @@ def test_a_config_of_numpy_numbers_is_that_of_pythons(tmp_path):
 
 @pytest.mark.parametrize("value", [True, np.True_, 2.0, np.float32(2), "2", np.array([2]), 0])
 def test_what_is_no_positive_integer_is_refused(value):
-    with pytest.raises(ValueError, match="`n_layers` must be a whole number above 0"):
+    with pytest.raises(ValueError, match="`n_layers` must be a positive integer"):
         DistilBertConfig(n_layers=value)
     assert not is_whole(plain(value), 1)
 
