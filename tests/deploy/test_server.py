@@ -304,6 +304,7 @@ def test_good_requests_are_answered_right_beside_bad_ones(server, expected):
     storm(server.address, [body for body, _ in WRONG.values()], expected)
 
 
+@pytest.mark.slow
 def test_the_same_when_each_request_is_computed_by_itself(plain, expected):
     wrong = [body for body, _ in WRONG.values() if body != WRONG["pairs of two sizes"][0]]
     with model_server("film", plain.path.parent) as running, rest(running) as address:
@@ -399,6 +400,7 @@ def ask_status(address: str, name: str = "film"):
         return response.status, json.load(response)
 
 
+@pytest.mark.slow
 def test_two_models_and_two_labelled_versions(light, other, expected, tmp_path):
     path, others = other
     for number, source in ((1, light), (2, path)):
@@ -433,6 +435,7 @@ def test_two_models_and_two_labelled_versions(light, other, expected, tmp_path):
         running.close()
 
 
+@pytest.mark.slow
 def test_a_version_that_is_half_there_or_fails_to_warm_up_stays_out(other, tmp_path):
     path, others = other
     appear(path, tmp_path, 1)

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow  # as all pages but the README
+
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 SECTION = re.search(r"^## In Python\n.*?(?=^## )", PAGE, flags=re.MULTILINE | re.DOTALL)[0]
 

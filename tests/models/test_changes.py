@@ -44,7 +44,7 @@ def demand_that_predict_is_the_call(model, ids=IDS):
 
 
 @pytest.mark.filterwarnings(REFUSED)
-@pytest.mark.parametrize("size", [70, 40])
+@pytest.mark.parametrize("size", [70, pytest.param(40, marks=pytest.mark.slow)])
 def test_resized_embeddings_are_those_that_train_and_answer(model, size):
     model.get_input_embeddings().embeddings.assign(
         np.random.default_rng(1).normal(size=(TINY["vocab_size"], TINY["dim"]))

@@ -125,9 +125,12 @@ def fitted(optimizer, dtype=None, **options):
     return [weight.numpy() for weight in model.trainable_variables]
 
 
+OTHERWISE = ({"dtype": "mixed_float16"}, {"jit_compile": True})
+
+
 @pytest.mark.parametrize(
     "options",
-    [{}, {"dtype": "mixed_float16"}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)],
+    [{}, *(pytest.param(one, marks=pytest.mark.slow) for one in OTHERWISE)],
     ids=str,
 )
 def test_a_model_learns_what_it_learns_with_keras(options, fused_steps):
