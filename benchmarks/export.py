@@ -38,7 +38,7 @@ SERVED = {
     "tfkit, bfloat16": {"dtype": "bfloat16"},
     "tfkit, no batching": {"batching": None},
 }
-TEXTS = [text for text in export.samples.SAMPLE_TEXTS if 0 < len(text) < 100]
+TEXTS = [text for text in export.options.SAMPLE_TEXTS if 0 < len(text) < 100]
 
 
 def row(*cells) -> None:

@@ -33,8 +33,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tests.deploy import json_api
 from tests.deploy.batching_session import BatchingSession, Died
 from tests.deploy.json_api import Refused
-from tfkit.export.serving.requests import strings
-from tfkit.export.serving.warmup import read_warmup
+from tfkit.export.serving.requests import read_warmup, strings
 from tfkit.inference.served_model import RefusedError, ServedModel
 
 

@@ -15,13 +15,13 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     export,
 )
-from tfkit.export.serving import parts
+from tfkit.export.serving import batching as serving_batching
 from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import ServedModel
 
 
 def test_parts_are_of_like_length_hold_what_they_may_and_come_back_in_order(monkeypatch):
-    monkeypatch.setattr(parts, "_SCORES", 100)
+    monkeypatch.setattr(serving_batching, "_CHUNK_SCORES", 100)
     lengths = np.array([3, 10, 1, 5, 4, 12, 5, 1])
     mask = (np.arange(12) < lengths[:, None]).astype(np.int32)
     seen = []
@@ -32,7 +32,7 @@ def test_parts_are_of_like_length_hold_what_they_may_and_come_back_in_order(monk
         return tf.cast(tf.stack([batch["number"], long], 1), tf.float32)
 
     batch = {"attention_mask": tf.constant(mask), "number": tf.range(8)}
-    answers = tf.function(lambda: parts.in_parts(function, batch, 2))()
+    answers = tf.function(lambda: serving_batching.in_chunks(function, batch, 2))()
     np.testing.assert_array_equal(answers, np.stack([np.arange(8), lengths], 1))
     # 12² is more than 100 and goes alone, as 10² does; of length 5 four rows fit.
     assert seen == [[12], [10], [5, 5, 4, 3], [1, 1]]
@@ -40,7 +40,7 @@ def test_parts_are_of_like_length_hold_what_they_may_and_come_back_in_order(monk
 
 def test_no_rows_are_no_parts():
     batch = {"attention_mask": tf.zeros([0, 4], tf.int32)}
-    assert parts.in_parts(lambda batch: tf.zeros([1, 3]), batch, 3).shape == (0, 3)
+    assert serving_batching.in_chunks(lambda batch: tf.zeros([1, 3]), batch, 3).shape == (0, 3)
 
 
 @pytest.mark.slow

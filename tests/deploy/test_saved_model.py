@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
-from tfkit.export.serving.warmup import WARMUP_FILE
+from tfkit.export.serving.requests import WARMUP_FILE
 from tfkit.utils.files import staged
 
 module = importlib.import_module("tfkit.export.serving._saved_model")

@@ -35,8 +35,7 @@ from tests.deploy.stand_in import (
     rpc,
 )
 from tfkit import export
-from tfkit.export.serving.requests import example
-from tfkit.export.serving.warmup import write_warmup
+from tfkit.export.serving.requests import example, write_warmup
 
 QUICK = {"signatures": ["text"], "warmup": (), "texts": TEXTS, "server_files": False}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 
@@ -14,7 +13,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from tests.deploy.small import LABELS, TEXTS, VOCABULARY, classifier
 from tfkit import DistilBertTokenizer, export
-from tfkit.export.mobile import check
+from tfkit.export.mobile import _tflite, conversion
 
 
 def ids_file(*args, **options):
@@ -113,8 +112,7 @@ class TrackedModel(tf.Module):
 
 def test_unfrozen_weights_are_refused(model, tokenizer, tmp_path, monkeypatch):
     # Without the weights at hand the converter makes uninitialised variables, and no error.
-    module = importlib.import_module("tfkit.export.mobile.conversion")
-    monkeypatch.setattr(module, "weights_only", lambda model: TrackedModel(model))
+    monkeypatch.setattr(conversion, "weights_only", lambda model: TrackedModel(model))
     with pytest.raises(export.ExportError, match="READ_VARIABLE"):
         ids_file(model, tokenizer, tmp_path / "m.tflite", max_length=24)
     assert list(tmp_path.iterdir()) == []
@@ -289,13 +287,13 @@ def test_the_report_tells_the_memory_of_a_fresh_process(model, tokenizer, tmp_pa
 )
 def test_a_process_that_hangs_or_dies_is_one_error(tmp_path, monkeypatch, script, message):
     (tmp_path / "script.py").write_text(script)
-    monkeypatch.setattr(check, "_SCRIPT", tmp_path / "script.py")
+    monkeypatch.setattr(_tflite, "_SCRIPT", tmp_path / "script.py")
     with pytest.raises(export.ExportError, match=f"runs in a fresh process.*{message}"):
-        check.peak_memory(b"", timeout=3)
+        _tflite.peak_memory(b"", timeout=3)
 
 
 def test_the_process_ends_with_the_one_that_started_it():
-    script = check._SCRIPT
+    script = _tflite._SCRIPT
     code = (
         "import runpy, threading, time\n"
         f"threading.Thread(target=runpy.run_path({str(script)!r})['end_with_input']).start()\n"

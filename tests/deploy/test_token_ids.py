@@ -12,10 +12,9 @@ import tensorflow as tf
 from tests.deploy.probe import mediapipe_ids
 from tfkit import AutoTokenizer, DistilBertTokenizer
 from tfkit.demo.shipped import small_model
-from tfkit.export.mobile.mediapipe.token_ids import TokenIdConverter
-from tfkit.export.mobile.mediapipe.trie import ROOT, piece_trie
+from tfkit.export.mobile.mediapipe.token_ids import ROOT, TokenIdConverter, piece_trie
 from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
-from tfkit.export.samples import SAMPLE_TEXTS
+from tfkit.export.options import SAMPLE_TEXTS
 
 # A text ends at NUL in MediaPipe; special tokens written in a text are words to it.
 UNLIKE = [text for text in SAMPLE_TEXTS if "\0" in text or "[MASK]" in text]

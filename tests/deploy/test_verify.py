@@ -15,10 +15,9 @@ from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.cli import main
 from tfkit.export.answers import agreement, require_agreement
-from tfkit.export.mobile.check import mismatches
+from tfkit.export.mobile._tflite import mismatches
 from tfkit.export.serving.fingerprint import FILE, exported_length, write_fingerprint
-from tfkit.export.serving.requests import example, strings
-from tfkit.export.serving.warmup import WARMUP_FILE, read_warmup, write_warmup
+from tfkit.export.serving.requests import WARMUP_FILE, example, read_warmup, strings, write_warmup
 
 module = importlib.import_module("tfkit.export.serving._verify")
 

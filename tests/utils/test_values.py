@@ -47,7 +47,7 @@ def test_what_is_no_positive_integer_is_refused(value):
 def test_options_of_training_and_exports_take_numpy_numbers(tmp_path):
     from tfkit import DistilBertTokenizer
     from tfkit.export import Batching
-    from tfkit.export.serving.warmup import check_warmup
+    from tfkit.export.serving.requests import check_warmup
     from tfkit.training import Checkpoints, Log, Recipe
 
     recipe = Recipe(epochs=np.int64(2), seed=np.uint8(3), class_weights={"a": np.float32(0.5)})

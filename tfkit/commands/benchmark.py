@@ -28,13 +28,13 @@ def add_arguments(parser) -> None:
 def run(options) -> None:
     """Prints texts a second and the latency of one text, for each precision."""
     from tfkit import data
-    from tfkit.export.samples import sample
+    from tfkit.export.options import SAMPLE_TEXTS
     from tfkit.inference import speed
     from tfkit.inference.text_model import has_bfloat16
 
     if options.texts < 1:
         raise ValueError(f"--texts must be at least 1. Received: {options.texts}.")
-    texts = sample(None)
+    texts = list(SAMPLE_TEXTS)
     if options.input:
         asked = {**columns(options), "label": None, "text_pair": None}
         parts = data.stream(options.input, **asked).chunks()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,30 @@ import tensorflow as tf
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.text.tokenizer import DistilBertTokenizer
 from tfkit.utils.files import local_path
+
+# What an export is checked on when the caller gives no texts.
+SAMPLE_TEXTS = (
+    "We are very happy with how this turned out.",
+    "The second half drags, and the ending is worse.",
+    "not bad at all",
+    "I waited three weeks for a refund; nobody answered my e-mails!",
+    "",
+    "   \t\n ",
+    "ok",
+    "CAPITALS, mixedCase and ALL-the-rest",
+    "Café crème à l'hôtel: déjà vu, naïve façade",
+    "Die Straße war größer als über den Fluß",
+    "это было лучше, чем я ожидал",
+    "映画はとても面白かったです。また見たい",
+    "이 영화는 정말 재미있었어요",
+    "كان الفيلم رائعا جدا",
+    "great 👍🏽 loved it 😍😍 🇰🇷 👩‍👩‍👧",
+    "price: $1,299.99 (20% off) -> https://example.com/?a=b&c=d #deal @shop",
+    "a zero\x00byte, a replacement \ufffd and a soft\u00adhyphen",
+    "[CLS] words that look special [SEP] [MASK] [PAD]",
+    "supercalifragilisticexpialidocious" * 5,
+    "It goes on and on, and it could have been told in half the time. " * 60,
+)
 
 
 def one_of(name: str, value, allowed: Iterable) -> None:
@@ -110,3 +134,22 @@ def writable_file(path: str | os.PathLike) -> Path:
         raise IsADirectoryError(f"Expected the file to write. Received the folder '{path}'.")
     writable_folder(path.parent)
     return path
+
+
+def texts_or_sample(texts: Sequence[str] | None) -> list[str]:
+    """The caller's texts, or `SAMPLE_TEXTS` when there are none given.
+
+    Raises:
+        ValueError: the list is empty, which would prove nothing.
+        TypeError: it is one string, or holds something else than strings.
+    """
+    if texts is None:
+        return list(SAMPLE_TEXTS)
+    if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"`texts` must be a list of strings; received {texts!r:.80}.")
+    if not len(texts):
+        raise ValueError(
+            "`texts` must hold at least one text to check the export on; received none. "
+            "Leave it out to check on a built-in sample."
+        )
+    return list(texts)

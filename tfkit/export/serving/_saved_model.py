@@ -14,16 +14,20 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export.answers import KerasAnswers
-from tfkit.export.options import exportable, one_of, own_tokenizer, writable_folder
+from tfkit.export.options import (
+    exportable,
+    one_of,
+    own_tokenizer,
+    texts_or_sample,
+    writable_folder,
+)
 from tfkit.export.report import SavedModelReport
-from tfkit.export.samples import sample
 from tfkit.export.serving._verify import check, loaded
 from tfkit.export.serving.batching import Batching
 from tfkit.export.serving.fingerprint import write_fingerprint
-from tfkit.export.serving.requests import inputs_for
+from tfkit.export.serving.requests import check_warmup, inputs_for, warmup_requests, write_warmup
 from tfkit.export.serving.server import write_server_files
 from tfkit.export.serving.signatures import INPUTS, Signatures
-from tfkit.export.serving.warmup import check_warmup, warmup_requests, write_warmup
 from tfkit.models.copies import DTYPES, in_dtype, weights_only
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import ASIDE, committing, rename_all, staged
@@ -105,7 +109,7 @@ def saved_model(
     own_tokenizer(model, tokenizer)
     exportable(model)
     max_length = token_limit(model, tokenizer, max_length)
-    texts = sample(texts)
+    texts = texts_or_sample(texts)
 
     keras = KerasAnswers(model, tokenizer, max_length)
     if dtype is not None:

@@ -18,16 +18,13 @@ from tfkit.export.answers import (
     require_agreement,
     require_finite,
 )
-from tfkit.export.options import own_tokenizer
+from tfkit.export.options import own_tokenizer, texts_or_sample
 from tfkit.export.report import Agreement, ExportError, ServingReport
-from tfkit.export.samples import sample
-from tfkit.export.serving.batching import Batching
+from tfkit.export.serving.batching import Batching, chunk_size
 from tfkit.export.serving.fingerprint import exported_length
 from tfkit.export.serving.op_audit import audit_saved_model, compute_dtype
-from tfkit.export.serving.parts import rows_of
-from tfkit.export.serving.requests import STRINGS, expected_for, inputs_for, strings
+from tfkit.export.serving.requests import STRINGS, expected_for, inputs_for, read_warmup, strings
 from tfkit.export.serving.server import warn_of_padding
-from tfkit.export.serving.warmup import read_warmup
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
 from tfkit.utils.files import local_path
 
@@ -72,7 +69,7 @@ def verify(
         ValueError: it was made of a model or tokenizer of another kind, or with another length.
     """
     folder = _version_folder(local_path(directory))
-    texts = sample(texts)
+    texts = texts_or_sample(texts)
     keras = None
     if model is not None:
         own_tokenizer(model, tokenizer)
@@ -167,7 +164,7 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
 def _fill(served: ServedModel, name: str, keras: KerasAnswers) -> None:
     """Asks for the most that is computed at a time, twice at once, for the memory that it takes."""
     texts = ["a " * keras.max_length] * max(
-        1, min(rows_of(keras.max_length), Batching.max_batch_size)
+        1, min(chunk_size(keras.max_length), Batching.max_batch_size)
     )
     inputs = inputs_for(name, texts, keras)
     with ThreadPoolExecutor(Batching.threads) as pool:

@@ -1,4 +1,4 @@
-"""Which ops stand in what was exported, and whether what runs it has them."""
+"""Which ops stand in a SavedModel, and whether a server runs them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,62 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.lite.python import schema_py_generated as schema
 
-from tfkit.export.report import ExportError, newest
-from tfkit.export.serving.server_ops import ALLOWED, FIRST_SERVER, LATER_ATTRIBUTES, LATER_BFLOAT16
+from tfkit.export.report import ExportError
 
-_BUILTIN_NAMES = {
-    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+# What an exported graph may have, and servers from 2.5 on run. Left out on purpose, though servers
+# have them: lookup tables (they need initialisation), XLA (refused by the server's default flags),
+# files, queues, Python functions, and those of tensorflow-text that servers lack or have not had
+# for long: the trimmers (`TFText>RoundRobinTrim`) came with 2.20.
+_BY_PURPOSE = {
+    "weights, and the checkpoint they are in": """
+        AssignVariableOp Const DisableCopyOnRead Identity IdentityN MergeV2Checkpoints NoOp
+        Placeholder PlaceholderWithDefault ReadVariableOp ResourceGather ResourceGatherNd RestoreV2
+        SaveV2 ShardedFilename StopGradient VarHandleOp VariableShape""",
+    "functions and branches": """
+        BatchFunction Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf
+        StatelessWhile While""",
+    "text": """
+        AsString FastBertNormalize FastWordpieceTokenizeWithOffsets ParseExample
+        ParseExampleV2 ReduceJoin RegexFullMatch RegexReplace StaticRegexFullMatch
+        StaticRegexReplace StringFormat StringJoin StringLength StringLower StringSplitV2
+        StringStrip StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode
+        UnicodeTranscode UnsortedSegmentJoin""",
+    "shapes": """
+        BatchToSpaceND BroadcastArgs BroadcastTo ConcatOffset ConcatV2 EnsureShape ExpandDims Fill
+        LinSpace MirrorPad OneHot OnesLike Pack Pad PadV2 Range Rank Reshape ReverseSequence
+        ReverseV2 Roll Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice Tile Transpose
+        Unpack ZerosLike""",
+    "gathering, scattering, sorting": """
+        Bucketize DenseBincount DynamicPartition DynamicStitch Gather GatherNd GatherV2
+        InvertPermutation LowerBound ParallelDynamicStitch RaggedGather RaggedRange
+        RaggedTensorToTensor ReverseSequence ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd
+        SegmentSum TensorScatterAdd TensorScatterUpdate TopKV2 Unique UniqueV2 UniqueWithCounts
+        UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentSum UpperBound Where""",
+    "arithmetic": """
+        Abs Add AddN AddV2 Cast Ceil ClipByValue Cos Cumprod Cumsum Div DivNoNan Exp Expm1 Floor
+        FloorDiv FloorMod Inv IsFinite IsInf IsNan Log Log1p Maximum Minimum Mod Mul MulNoNan Neg
+        Pow RealDiv Reciprocal Round Rsqrt Sign Sin Sqrt Square SquaredDifference Sub TruncateDiv
+        Xdivy""",
+    "logic": """
+        All Any BitwiseAnd BitwiseOr Equal Greater GreaterEqual LeftShift Less LessEqual LogicalAnd
+        LogicalNot LogicalOr NotEqual RightShift Select SelectV2""",
+    "reductions": "ArgMax ArgMin Max Mean Min Prod Sum",
+    "layers": """
+        BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd Einsum Elu Erf Erfc LeakyRelu LogSoftmax
+        MatMul MatrixBandPart Relu Relu6 Selu Sigmoid Softmax Softplus Softsign Tanh""",
+    "checks": "Assert CheckNumerics",
 }
-
-# Operators of weights that are not frozen.
-_STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
+ALLOWED = frozenset(op for ops in _BY_PURPOSE.values() for op in ops.split())
+# Op -> the first server that has it, where the oldest do not. tensorflow-text is linked into the
+# server; 2.12 to 2.19 carry its version 2.12.1, the first there with these two.
+_FIRST_SERVER = {
+    "BatchMatMulV3": "2.6",
+    "DisableCopyOnRead": "2.10",
+    "FastBertNormalize": "2.12",
+    "FastWordpieceTokenizeWithOffsets": "2.12",
+}
 
 
 def compute_dtype(folder: Path) -> str:
@@ -27,6 +70,32 @@ def compute_dtype(folder: Path) -> str:
     dtypes = {node.attr["T"].type for node in _nodes(_graph(folder)) if node.op == "MatMul"}
     names = {tf.dtypes.as_dtype(dtype).name for dtype in dtypes}
     return next(iter(names - {"float32"}), "float32")
+
+
+def audit_saved_model(folder: Path) -> tuple[Counter[str], dict[str, str]]:
+    """What stands in the graph and the functions of a SavedModel, all of it fit for a server.
+
+    Returns:
+        Op type -> how often it stands there; op type -> the first TF Serving that has it.
+
+    Raises:
+        ExportError: an op is none of `ALLOWED`, or a function asks to be compiled by XLA.
+    """
+    graph = _graph(folder)
+    own = {function.signature.name for function in graph.library.function}
+    counts = Counter(node.op for node in _nodes(graph) if node.op not in own)
+    if foreign := sorted(counts.keys() - ALLOWED):
+        raise ExportError(
+            "Expected only ops that TF Serving has and that need no initialization. Received "
+            f"{', '.join(foreign)}. The list is in tfkit/export/serving/op_audit.py."
+        )
+    for function in graph.library.function:
+        if function.attr["_XlaMustCompile"].b:
+            raise ExportError(
+                f"Expected no function compiled by XLA: TF Serving's default flags refuse it. "
+                f"Received `jit_compile=True` in '{function.signature.name}'."
+            )
+    return counts, {op: _FIRST_SERVER.get(op, "2.5") for op in sorted(counts)}
 
 
 def _graph(folder: Path):
@@ -38,88 +107,3 @@ def _nodes(graph) -> Iterator:
     yield from graph.node
     for function in graph.library.function:
         yield from function.node_def
-
-
-def audit_saved_model(folder: Path) -> tuple[Counter[str], dict[str, str]]:
-    """What stands in the graph and the functions of a SavedModel, all of it fit for a server.
-
-    Returns:
-        Op type -> how often it stands there; op type -> the first TF Serving that runs it as it
-        is there, with its attributes and, where it computes in it, bfloat16.
-
-    Raises:
-        ExportError: an op is none of `server_ops.ALLOWED`, or a function asks to be compiled by
-            XLA.
-    """
-    graph = _graph(folder)
-    own = {function.signature.name for function in graph.library.function}
-    counts: Counter[str] = Counter()
-    versions: dict[str, set[str]] = {}
-    for node in _nodes(graph):
-        if node.op not in own:
-            counts[node.op] += 1
-            versions.setdefault(node.op, set()).update(_needs(node))
-    if foreign := sorted(counts.keys() - ALLOWED):
-        raise ExportError(
-            "Expected only ops that TF Serving has and that need no initialisation. Received "
-            f"{', '.join(foreign)}. The table is in "
-            "tfkit/export/serving/server_ops.py."
-        )
-    for function in graph.library.function:
-        if function.attr["_XlaMustCompile"].b:
-            raise ExportError(
-                f"Expected no function compiled by XLA: TF Serving's default flags refuse it. "
-                f"Received `jit_compile=True` in '{function.signature.name}'."
-            )
-    return counts, {op: newest(versions[op]) for op in sorted(counts)}
-
-
-def _needs(node) -> Iterator[str]:
-    """The server versions that brought what a node needs."""
-    yield from filter(None, [FIRST_SERVER.get(node.op)])
-    later = LATER_ATTRIBUTES.get(node.op, {})
-    yield from (later[name] for name in node.attr if name in later)
-    if node.op in LATER_BFLOAT16 and any(
-        value.type == types_pb2.DT_BFLOAT16 for value in node.attr.values()
-    ):
-        yield LATER_BFLOAT16[node.op]
-
-
-def tflite_ops(content: bytes) -> Counter[str]:
-    """Operator name -> how often it stands in a `.tflite` file; custom ones as "custom:Name"."""
-    model = schema.Model.GetRootAs(content, 0)
-    names = []
-    for index in range(model.OperatorCodesLength()):
-        code = model.OperatorCodes(index)
-        custom = code.CustomCode()
-        # Codes below 127 stand in the old field, the rest in the new one, each padded in the other.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        names.append(f"custom:{custom.decode()}" if custom else _BUILTIN_NAMES[number])
-    found: Counter[str] = Counter()
-    for index in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(index)
-        found.update(
-            names[graph.Operators(place).OpcodeIndex()] for place in range(graph.OperatorsLength())
-        )
-    return found
-
-
-def audit_tflite(content: bytes, custom: frozenset[str] = frozenset()) -> Counter[str]:
-    """`tflite_ops`, of a file that holds frozen weights, builtin operators, and exactly the
-    custom ones named.
-
-    Raises:
-        ExportError: it does not.
-    """
-    found = tflite_ops(content)
-    received = {name.removeprefix("custom:") for name in found if name.startswith("custom:")}
-    if received != custom:
-        raise ExportError(
-            f"Expected the custom operators {sorted(custom) or 'none'}. Received "
-            f"{sorted(received) or 'none'}: stock runtimes cannot run others."
-        )
-    if state := [name for name in _STATE if name in found]:
-        raise ExportError(
-            f"Expected frozen weights. The file has {state}: uninitialised variables."
-        )
-    return found

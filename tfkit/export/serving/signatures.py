@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfkit.export.serving.batching import Batching, batched
-from tfkit.export.serving.parts import in_parts
+from tfkit.export.serving.batching import Batching, batched, in_chunks
 
 # Signature -> its inputs, in the order of the arguments of the method of the same name.
 INPUTS = {
@@ -95,10 +94,10 @@ class Signatures:
         def part(rows):
             return tf.cast(self._model(rows, training=False).logits, tf.float32)
 
-        return in_parts(part, batch, self._model.config.num_labels)
+        return in_chunks(part, batch, self._model.config.num_labels)
 
     def _embedding(self, batch) -> tf.Tensor:
-        return in_parts(self._mean_state, batch, self._model.config.hidden_size)
+        return in_chunks(self._mean_state, batch, self._model.config.hidden_size)
 
     def _mean_state(self, batch) -> tf.Tensor:
         # Nobody sees the states of padding, so they need not be computed.

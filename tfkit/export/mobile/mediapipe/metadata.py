@@ -15,8 +15,8 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from tfkit.export.mobile.conversion import written
 from tfkit.export.mobile.file_contents import LABELS, VOCABULARY, files_in
-from tfkit.export.mobile.packing import written
 
 # Inputs, by the names that MediaPipe looks for.
 INPUTS = {
