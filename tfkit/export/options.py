@@ -39,7 +39,7 @@ SAMPLE_TEXTS = (
 )
 
 
-def one_of(name: str, value, allowed: Iterable) -> None:
+def check_choice(name: str, value, allowed: Iterable) -> None:
     """Raises ValueError unless `value` is one of `allowed`."""
     allowed = list(allowed)
     if value not in allowed:
@@ -48,20 +48,20 @@ def one_of(name: str, value, allowed: Iterable) -> None:
         )
 
 
-def one_line_labels(model) -> None:
-    """Raises ValueError for a label that a file of one label a line cannot hold."""
+def check_one_line_labels(model) -> None:
+    """Raises ValueError for a label that a file with one label per line cannot hold."""
     for index, label in model.config.id2label.items():
         lines = label.splitlines()
         if lines != [label.strip()] or "\0" in label:  # at which C++ ends a string
             raise ValueError(
-                f"Labels must be one line each, not empty, without blanks around them or NUL, "
-                f"since the file keeps one label a line; received {label!r} for class {index}. "
+                "Labels must be one line each, not empty, without NUL or surrounding blanks, "
+                f"since the file holds one label per line; received {label!r} for class {index}. "
                 "Rename it in `model.config.id2label`."
             )
 
 
-def exportable(model) -> None:
-    """Raises ValueError for a model whose answers would not be told apart, or not be finite."""
+def check_exportable(model) -> None:
+    """Raises ValueError for two classes of one label, and for weights that are not finite."""
     first: dict[str, int] = {}
     for index, label in model.config.id2label.items():
         if first.setdefault(label, index) != index:
@@ -77,11 +77,11 @@ def exportable(model) -> None:
             )
 
 
-def own_tokenizer(model, tokenizer) -> None:
+def check_tokenizer(model, tokenizer) -> None:
     """Raises ValueError for a tokenizer with ids that the model has no embedding for.
 
-    TensorFlow would refuse such a text when it comes, LiteRT answer it with anything. What is no
-    model or no tokenizer at all is a TypeError.
+    TensorFlow would refuse such a text when it comes, LiteRT give an arbitrary answer. Raises
+    TypeError for anything but a model and a tokenizer of tfkit.
     """
     for name, value, kind in (
         ("model", model, TFPreTrainedModel),
@@ -102,7 +102,7 @@ def own_tokenizer(model, tokenizer) -> None:
 
 
 def writable_folder(path: str | os.PathLike) -> Path:
-    """The path, if it is a folder that can be written to, or one that can be made.
+    """The path, if it is a folder that can be written to or created.
 
     Raises:
         NotADirectoryError: it is a file, or lies below one.
@@ -117,7 +117,7 @@ def writable_folder(path: str | os.PathLike) -> Path:
         tempfile.TemporaryDirectory(dir=nearest).cleanup()
     except OSError as error:
         raise PermissionError(
-            f"Cannot write to '{path}': nothing can be made in '{nearest}' ({error.strerror})."
+            f"Cannot write to '{path}': nothing can be created in '{nearest}' ({error.strerror})."
         ) from None
     return path
 
@@ -127,21 +127,21 @@ def writable_file(path: str | os.PathLike) -> Path:
 
     Raises:
         IsADirectoryError: it is a folder.
-        NotADirectoryError, PermissionError: as `writable_folder` says of the folder it is in.
+        NotADirectoryError, PermissionError: as `writable_folder` of its parent.
     """
     path = local_path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"Expected the file to write. Received the folder '{path}'.")
+        raise IsADirectoryError(f"Expected a file to write. Received the folder '{path}'.")
     writable_folder(path.parent)
     return path
 
 
 def texts_or_sample(texts: Sequence[str] | None) -> list[str]:
-    """The caller's texts, or `SAMPLE_TEXTS` when there are none given.
+    """The caller's texts, or `SAMPLE_TEXTS` for None.
 
     Raises:
-        ValueError: the list is empty, which would prove nothing.
-        TypeError: it is one string, or holds something else than strings.
+        ValueError: the list is empty.
+        TypeError: it is no list of strings.
     """
     if texts is None:
         return list(SAMPLE_TEXTS)
@@ -150,6 +150,6 @@ def texts_or_sample(texts: Sequence[str] | None) -> list[str]:
     if not len(texts):
         raise ValueError(
             "`texts` must hold at least one text to check the export on; received none. "
-            "Leave it out to check on a built-in sample."
+            "Leave it out to check on built-in samples."
         )
     return list(texts)

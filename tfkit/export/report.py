@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -13,13 +13,13 @@ class ExportError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How what was exported compares with the Keras model.
+    """How the exported model's answers compare with the Keras model's.
 
     Attributes:
-        texts: how many texts both answered.
+        texts: number of texts that both answered.
         largest_difference: between two scores of the same text and class.
-        equal_labels: texts that got the same label from both.
-        contradictory_labels: texts whose label is not that of the highest score in the answer.
+        equal_labels: number of texts with the same label from both.
+        contradictory_labels: number of texts whose label is not that of the answer's highest score.
     """
 
     texts: int
@@ -49,17 +49,17 @@ class ServingReport:
     Attributes:
         path: the version folder.
         signatures: name -> "inputs -> outputs".
-        ops: op type -> how often it stands in the graph and its functions.
-        first_server: op type -> the first TF Serving that runs it as it is used there.
+        ops: op type -> its number in the graph and its functions.
+        first_server: op type -> the first TF Serving that has it.
         load_seconds: for loading.
-        first_seconds: for the first request after loading: one short text, or, where no signature
-            takes texts alone, the first warm-up request. None without that, too.
-        request_seconds: for later requests of that kind, the median.
-        memory: bytes that the process has grown by at most, while it answered the requests of the
-            check, among them two at once of the longest texts, as many as are computed at a time.
-        warmup_records: how many warm-up requests were run.
-        refused: requests that are wrong, each of which got a clean error.
-        agreement: signature -> how it compares with the Keras model; empty without one.
+        first_seconds: for the first request: one short text, or, of an export for tokens alone,
+            its first warm-up request. None without either.
+        request_seconds: median of later requests of that kind.
+        memory: peak growth of the process in bytes during the check, which sends two of the
+            largest batches of the longest texts at once.
+        warmup_records: number of warm-up requests that were run.
+        refused: wrong requests, each of which got a clean error.
+        agreement: signature -> comparison with the Keras model; empty without one.
     """
 
     path: Path
@@ -77,13 +77,13 @@ class ServingReport:
     @property
     def oldest_server(self) -> str:
         """The oldest TF Serving that can run it, such as "2.12"."""
-        return newest(self.first_server.values())
+        return max(self.first_server.values(), key=lambda version: [*map(int, version.split("."))])
 
     def __str__(self) -> str:
         return _lines(f"SavedModel {self.path}, as a server loads it", self.rows())
 
     def rows(self) -> list[tuple[str, str]]:
-        """What there is to say, as (name, value)."""
+        """The lines of the report, as (name, value)."""
         latency = f"load {self.load_seconds:.2f} s"
         if self.first_seconds is not None:
             latency += (
@@ -109,9 +109,9 @@ class SavedModelReport:
 
     Attributes:
         path: the version folder.
-        files: every file in it, relative, with its size in bytes.
-        weight_bytes: what the model's weights alone take.
-        serving: how it did when it was loaded as a server loads it.
+        files: relative path of every file -> its size in bytes.
+        weight_bytes: size of the weights alone.
+        serving: the check of it, loaded as a server loads it.
     """
 
     path: Path
@@ -121,7 +121,7 @@ class SavedModelReport:
 
     @property
     def version(self) -> int:
-        """The version number that TF Serving will show."""
+        """The version number in TF Serving."""
         return int(self.path.name)
 
     @property
@@ -136,7 +136,7 @@ class SavedModelReport:
 
     @property
     def ops(self) -> Mapping[str, int]:
-        """Op type -> how often it stands in the graph and its functions."""
+        """Op type -> its number in the graph and its functions."""
         return self.serving.ops
 
     @property
@@ -157,13 +157,13 @@ class SavedModelReport:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """A text that is read otherwise where the file runs.
+    """A text that MediaPipe's tokenizer splits otherwise than the model's.
 
     Attributes:
         text: the text.
-        expected: the label of the model's own tokens.
-        received: the label of the other ones.
-        difference: the largest, of a score.
+        expected: its label from the model's tokens.
+        received: its label from MediaPipe's tokens.
+        difference: the largest difference between two scores of a class.
     """
 
     text: str
@@ -185,17 +185,17 @@ class TFLiteReport:
     Attributes:
         path: the file.
         bytes: its size.
-        form: what goes in and out.
-        quantization: None, "float16" or "dynamic_int8".
+        form: "mediapipe", "text" or "ids".
+        quantization: of the weights, as it was asked for.
         max_length: T, in tokens.
-        ops: operator -> how often it stands in the file.
-        weight_bytes: what the model's weights alone take in float32.
+        ops: operator -> its number in the file.
+        weight_bytes: size of the model's weights in float32.
         agreement: with the Keras model, on the same tokens.
-        latency: threads -> median seconds a text, on the machine that exported.
-        deployed: agreement with the Keras model when MediaPipe's tokenizer reads the texts. None
-            for other forms, or without MediaPipe.
-        memory: bytes that a fresh process grows by, at most, when it loads and runs the file.
-        mismatches: the texts that this tokenizer reads otherwise than the model's.
+        latency: number of threads -> median seconds per text, on the machine that exported.
+        deployed: agreement with the Keras model on MediaPipe's tokens. None for other forms, or
+            without MediaPipe.
+        memory: peak growth in bytes of a fresh process that loads and runs the file.
+        mismatches: the texts that MediaPipe's tokenizer splits otherwise than the model's.
     """
 
     path: Path
@@ -243,19 +243,8 @@ class TFLiteReport:
         )
 
 
-def newest(versions: Iterable[str]) -> str:
-    """The latest of some versions.
-
-    Example:
-
-        >>> newest(["2.9", "2.12"])
-        '2.12'
-    """
-    return max(versions, key=lambda version: [int(part) for part in version.split(".")])
-
-
 def megabytes(count: int) -> str:
-    """A size for people: decimal megabytes.
+    """A size in decimal megabytes.
 
     Example:
 

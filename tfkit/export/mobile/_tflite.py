@@ -26,10 +26,10 @@ from tfkit.export.mobile.conversion import QUANTIZATIONS, audit_tflite, convert
 from tfkit.export.mobile.forms import CUSTOM_OPS, Form
 from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
 from tfkit.export.options import (
-    exportable,
-    one_line_labels,
-    one_of,
-    own_tokenizer,
+    check_choice,
+    check_exportable,
+    check_one_line_labels,
+    check_tokenizer,
     texts_or_sample,
     writable_file,
 )
@@ -107,11 +107,11 @@ def tflite(
         ExportError: what was written answers otherwise than the model, or needs more than
             the operators it should. Nothing is left behind.
     """
-    one_of("form", form, CUSTOM_OPS)
-    one_of("quantization", quantization, QUANTIZATIONS)
-    one_of("vocabulary", vocabulary, [True, False])
-    own_tokenizer(model, tokenizer)
-    exportable(model)
+    check_choice("form", form, CUSTOM_OPS)
+    check_choice("quantization", quantization, QUANTIZATIONS)
+    check_choice("vocabulary", vocabulary, [True, False])
+    check_tokenizer(model, tokenizer)
+    check_exportable(model)
     lengths = _lengths(model, tokenizer, max_length)
     if len(lengths) > 1 and (form != "ids" or dynamic):
         raise ValueError(
@@ -123,7 +123,7 @@ def tflite(
             "MediaPipe cuts texts to the length of its inputs, so that must be fixed. Use "
             "dynamic=False, or form='text' or 'ids'."
         )
-    one_line_labels(model)
+    check_one_line_labels(model)
     path = writable_file(path)
     texts = texts_or_sample(texts)
 

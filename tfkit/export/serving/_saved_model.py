@@ -1,4 +1,4 @@
-"""A SavedModel that TF Serving answers plain strings with."""
+"""SavedModels with which TF Serving answers plain strings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export.answers import KerasAnswers
 from tfkit.export.options import (
-    exportable,
-    one_of,
-    own_tokenizer,
+    check_choice,
+    check_exportable,
+    check_tokenizer,
     texts_or_sample,
     writable_folder,
 )
@@ -57,63 +57,61 @@ def saved_model(
 ) -> SavedModelReport:
     """Writes `directory/<version>`, a SavedModel for TF Serving, and checks what it wrote.
 
-    The tokenizer is in the graph. Each weight is written once. A server that watches
-    `directory` sees the version only when it is whole and has answered as the Keras model does.
+    The tokenizer is in the graph. Each weight is written once. A server that watches `directory`
+    sees the version only when it is complete and has answered as the Keras model does.
 
     Args:
         model: a `TFDistilBertForSequenceClassification`.
         tokenizer: its tokenizer.
-        directory: the folder of all versions, `model_base_path` to the server, and of the
-            model's name; no number.
-        version: a number; by default one more than the highest there, from 1 on.
-        max_length: texts are cut to so many tokens; by default as many as the model takes.
+        directory: the folder of all versions, the server's `model_base_path`. It is named as the
+            model, and not by a number.
+        version: positive integer; by default one more than the highest in `directory`, or 1.
+        max_length: texts are truncated to so many tokens; by default to the model's limit.
         signatures: which to offer; the first is the server's `serving_default` too.
             "text": strings `[B]` to `label`, `score` `[B]` and `scores` `[B,C]`.
-            "text_pair": the same for two texts a row.
+            "text_pair": the same for pairs of texts.
             "tokens": `input_ids` and `attention_mask` `[B,T]` to `logits` and `scores` `[B,C]`.
             "classify": tf.Examples with a feature `text`, for the server's Classify API.
             "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states.
-        dtype: what the served graph computes in, by default what the model does. "mixed_bfloat16"
-            is faster on processors with bfloat16 units; "bfloat16" keeps the weights in it too,
-            at half the size. The answers are compared with those of the model as it is.
-        batching: how requests that arrive together are merged in the graph itself; None computes
-            each by itself.
-        warmup: the requests that the server runs before it takes the version into service, for
-            each signature, as pairs: how many texts, of how many words. Give what the traffic
-            will have.
-        server_files: write `directory/server` too, unless it is there: configurations for the
+        dtype: dtype policy of the served graph, by default the model's. "mixed_bfloat16" is faster
+            on processors with bfloat16 units; "bfloat16" stores the weights in it too, at half the
+            size. Answers are compared with those of the model as it is.
+        batching: how concurrent requests are batched in the graph; None computes each by itself.
+        warmup: for each signature, the requests that the server runs before it serves the version,
+            as pairs (number of texts, words per text). Choose them like the traffic.
+        server_files: also write what is missing of `directory/server`: configurations for the
             server, Docker and Kubernetes, and example requests.
         overwrite: replace `version` if it exists.
-        texts: what to compare with the Keras model on; by default a small sample of many scripts.
+        texts: compared with the Keras model; by default a small sample of many scripts.
 
     Returns:
-        Files, sizes, signatures, ops, and how far the answers are from the Keras model's.
+        Files, sizes, signatures, ops, and the difference from the Keras model's answers.
 
     Raises:
-        TypeError: `model` or `tokenizer` is none of tfkit's, or `batching` no `Batching`.
+        TypeError: `model` or `tokenizer` is not tfkit's, or `batching` is no `Batching`.
         ValueError: an option is out of range, the tokenizer is another model's, a weight is not
             finite, two labels are equal, or `directory` is a number.
         FileExistsError: `version` exists, and `overwrite` was not given.
         NotADirectoryError, PermissionError: `directory` cannot be written to.
-        ExportError: what was written answers otherwise than the model. Nothing is left behind.
+        ExportError: the export does not answer as the model does. Nothing is left behind.
     """
     directory = writable_folder(_of_all_versions(directory))
     _number(directory, version, overwrite)
     for name in signatures:
-        one_of("signatures", name, INPUTS)
+        check_choice("signatures", name, INPUTS)
     if not signatures:
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
     if not isinstance(batching, Batching | None):
         raise TypeError(f"`batching` must be an `export.Batching` or None; received {batching!r}.")
     check_warmup(warmup, len(signatures))
-    own_tokenizer(model, tokenizer)
-    exportable(model)
+    check_tokenizer(model, tokenizer)
+    check_exportable(model)
     max_length = token_limit(model, tokenizer, max_length)
     texts = texts_or_sample(texts)
 
     keras = KerasAnswers(model, tokenizer, max_length)
     if dtype is not None:
-        one_of("dtype", dtype, DTYPES)
+        check_choice("dtype", dtype, DTYPES)
         model = in_dtype(model, dtype)
     functions = Signatures(model, tokenizer, max_length, batching).concrete(signatures)
     weight_bytes = sum(weight.value.numpy().nbytes for weight in model.weights)
@@ -150,7 +148,7 @@ def _write(model, signatures: dict, folder: Path) -> None:
         # TensorFlow writes every signature as one for the Predict API.
         graph.signature_def["classify"].method_name = "tensorflow/serving/classify"
     for node in graph.graph_def.node:
-        # Servers before 2.15 do not know it, and complain of it in their log for each weight.
+        # Servers before 2.15 do not know it, and warn of it in their log for each weight.
         if node.op == "VarHandleOp":
             node.attr.pop("debug_name", None)
     path.write_bytes(saved.SerializeToString(deterministic=True))
@@ -160,8 +158,8 @@ def _of_all_versions(directory: str | os.PathLike) -> str | os.PathLike:
     parent, name = os.path.split(os.path.abspath(directory))
     if name.isdecimal():
         raise ValueError(
-            "`directory` must be the folder of all versions, named as the model is; to a server a "
-            f"number is one version. Received '{directory}'. Pass '{parent}' with `version={name}`."
+            "`directory` must be the folder of all versions, named as the model; a server takes a "
+            f"number for a version. Received '{directory}'. Pass '{parent}' with `version={name}`."
         )
     return directory
 
@@ -182,8 +180,8 @@ def _number(directory: Path, version: int | None, overwrite: bool) -> int:
     version = plain(version)
     if not is_whole(version, 1) or version > _LARGEST:
         raise ValueError(
-            f"`version` must be a whole number from 1 to {_LARGEST}, the largest that TF Serving "
-            f"knows; received {version!r}."
+            f"`version` must be a positive integer of at most {_LARGEST}, TF Serving's largest; "
+            f"received {version!r}."
         )
     if version in there and not overwrite:
         raise FileExistsError(
@@ -194,9 +192,7 @@ def _number(directory: Path, version: int | None, overwrite: bool) -> int:
 
 
 def _published(folder: Path, directory: Path, version: int | None, overwrite: bool) -> Path:
-    """Gives a version that is whole its number, by those that there are now: while it was made,
-    others may have been published.
-    """
+    """Renames a complete version to its number; others may have been published meanwhile."""
     while True:
         with committing(directory):
             path = directory / str(_number(directory, version, overwrite))
@@ -207,13 +203,13 @@ def _published(folder: Path, directory: Path, version: int | None, overwrite: bo
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-                continue  # one came in between that heeds no lock
+                continue  # a process without the lock took the number
         return path
 
 
 @contextlib.contextmanager
 def _quiet():
-    """TensorFlow announces the folder it writes to, which is not the one that the user gets."""
+    """Without TensorFlow's message, which names the temporary folder."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -18,7 +18,7 @@ from tfkit.export.answers import (
     require_agreement,
     require_finite,
 )
-from tfkit.export.options import own_tokenizer, texts_or_sample
+from tfkit.export.options import check_tokenizer, texts_or_sample
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.serving.batching import Batching, chunk_size
 from tfkit.export.serving.fingerprint import exported_length
@@ -30,17 +30,22 @@ from tfkit.utils.files import local_path
 
 _REPEATS = 10
 _SHORT = "One short sentence to time."
-# What -> strings that a server passes on as they are, and that must not harm it.
-_HOSTILE = {
-    "a scalar": np.array("text", dtype=object),
-    "rank 2": np.array([["one", "two"]], dtype=object),
+# What a server passes on as it is: must be refused (what -> each input), or must be answered.
+_HOSTILE_STRINGS = {"a scalar": "text", "rank 2": [["one", "two"]]}
+_HOSTILE_TOKENS = {
+    "a scalar": {"input_ids": 2, "attention_mask": 1},
+    "rank 1": {"input_ids": [2], "attention_mask": [1]},
+    "two shapes": {"input_ids": [[2, 2]], "attention_mask": [[1]]},
+    "no tokens": {"input_ids": [[]], "attention_mask": [[]]},
+    "an id below 0": {"input_ids": [[-1]], "attention_mask": [[1]]},
+    "padding alone": {"input_ids": [[2]], "attention_mask": [[0]]},
 }
-_HARMLESS = {
-    "no texts": [],
-    "invalid UTF-8": [b"\xff\xfe\x80 caf\xc3", b"\xed\xa0\x80"],
-    "NUL bytes": [b"\x00", b"a\x00b\x00"],
-    "a megabyte": ["long " * 200_000],
-}
+_HARMLESS = (
+    [],
+    [b"\xff\xfe\x80 caf\xc3", b"\xed\xa0\x80"],  # no UTF-8
+    [b"\x00", b"a\x00b\x00"],
+    ["long " * 200_000],
+)
 
 
 def verify(
@@ -51,28 +56,28 @@ def verify(
     max_length: int | None = None,
     texts: Sequence[str] | None = None,
 ) -> ServingReport:
-    """Checks a SavedModel in a process of its own that has no TensorFlow but its C library.
+    """Checks a SavedModel in a process of its own, which has TensorFlow's C library alone.
 
-    It loads, runs its warm-up requests, answers texts of many scripts with every signature, and
-    gives a clean error or a right answer to requests that are wrong. With `model` and
-    `tokenizer` the answers are compared with the Keras model's.
+    It must load, run its warm-up requests, answer texts of many scripts with every signature, and
+    give a clean error or the right answer to malformed requests. With `model` and `tokenizer`
+    the answers are compared with the Keras model's.
 
     Args:
         directory: a version folder, or the folder of all versions, of which the highest is taken.
         model, tokenizer: what was exported.
-        max_length: tokens after which it cuts texts; an export knows that itself.
+        max_length: tokens to which it truncates texts; an export knows that itself.
         texts: what to send; by default a small sample.
 
     Raises:
         FileNotFoundError: there is no SavedModel.
         ExportError: it does not load, or answers otherwise than it should.
-        ValueError: it was made of a model or tokenizer of another kind, or with another length.
+        ValueError: it was exported from another model or tokenizer, or with another length.
     """
     folder = _version_folder(local_path(directory))
     texts = texts_or_sample(texts)
     keras = None
     if model is not None:
-        own_tokenizer(model, tokenizer)
+        check_tokenizer(model, tokenizer)
         length = exported_length(folder, model, tokenizer, max_length)
         keras = KerasAnswers(model, tokenizer, length)
     warn_of_padding(folder.parent)
@@ -122,10 +127,10 @@ def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> S
             _compare_embeddings(served, texts, keras, tolerance)
         elif keras is not None:
             compared[name] = _compare(served, name, texts, keras, tolerance)
-        if name in STRINGS:
+        elif name in STRINGS:
             for batch in batches(texts):
-                _sound(name, served.run(name, inputs_for(name, batch, keras)), len(batch))
-            refused += [f"{what} ({name})" for what in _provoke(served, name)]
+                _check_rows(name, served.run(name, inputs_for(name, batch, None)), len(batch))
+        refused += [f"{what} ({name})" for what in _refused(served, name)]
     if keras is not None:
         _fill(served, kinds[0], keras)
     return ServingReport(
@@ -162,7 +167,7 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
 
 
 def _fill(served: ServedModel, name: str, keras: KerasAnswers) -> None:
-    """Asks for the most that is computed at a time, twice at once, for the memory that it takes."""
+    """Sends two of the largest batches at once, for the memory that they take."""
     texts = ["a " * keras.max_length] * max(
         1, min(chunk_size(keras.max_length), Batching.max_batch_size)
     )
@@ -178,7 +183,7 @@ def _compare(
     for batch in batches(texts):
         inputs, expected = inputs_for(name, batch, keras), expected_for(name, batch, keras)
         answers = served.run(name, inputs)
-        _sound(name, answers, len(batch))
+        _check_rows(name, answers, len(batch))
         total += agreement(expected, answers["scores"], _labels(answers, keras))
     require_agreement(total, tolerance, f"the signature `{name}`")
     return total
@@ -188,7 +193,7 @@ def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance:
     tolerance *= 10  # states are larger than scores
     for batch in batches(texts):
         answers = served.run("embed", inputs_for("embed", batch, keras))
-        _sound("embed", answers, len(batch))
+        _check_rows("embed", answers, len(batch))
         expected = expected_for("embed", batch, keras)
         require_finite(expected, "the Keras model itself")
         difference = np.abs(answers["embedding"] - expected).max()
@@ -200,7 +205,7 @@ def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance:
 
 
 def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | None:
-    """The class numbers that were answered, where labels were."""
+    """The class numbers of the labels in an answer; None for one without."""
     names = [*keras.model.config.id2label.values()]
     if "label" in answers:
         said = answers["label"]
@@ -213,34 +218,38 @@ def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | 
 
 
 def _class(name: str, names: list[str], scores: np.ndarray) -> int:
-    """The number of a class: the one that was scored highest, if several have the name."""
+    """The number of a class; the one of the highest score, if several have the name."""
     numbers = [number for number, known in enumerate(names) if known == name]
     if not numbers:
         raise ExportError(f"Expected one of the labels {names}. The exported model gave {name!r}.")
     return max(numbers, key=lambda number: scores[number])
 
 
-def _sound(name: str, answers: dict[str, np.ndarray], count: int) -> None:
-    """Raises ExportError for answers that cannot be right, whatever the model."""
+def _check_rows(name: str, answers: dict[str, np.ndarray], count: int) -> None:
+    """Raises ExportError for answers that are wrong for any model."""
     for output, value in answers.items():
         if len(value) != count:
             raise ExportError(
-                f"Expected {count} rows from `{name}`, one a text. `{output}` has {len(value)}."
+                f"Expected {count} rows from `{name}`, one per text. `{output}` has {len(value)}."
             )
         if value.dtype != object:
             require_finite(value, f"`{output}` of `{name}`")
 
 
-def _provoke(served: ServedModel, name: str) -> list[str]:
-    """Sends what must be refused, and what must not; gives what was refused."""
-    (input_name,) = served.signatures[name].inputs
-    for texts in _HARMLESS.values():
-        answers = served.run(name, {input_name: strings(texts, STRINGS[name])})
-        _sound(name, answers, len(texts))
-    for what, value in _HOSTILE.items():
+def _refused(served: ServedModel, name: str) -> list[str]:
+    """Sends what must be answered and what must be refused; the latter, by name."""
+    names = [*served.signatures[name].inputs]
+    if name in STRINGS:
+        for texts in _HARMLESS:
+            inputs = dict.fromkeys(names, strings(texts, STRINGS[name]))
+            _check_rows(name, served.run(name, inputs), len(texts))
+        hostile = {what: dict.fromkeys(names, value) for what, value in _HOSTILE_STRINGS.items()}
+    else:
+        hostile = _HOSTILE_TOKENS if {*names} == {"input_ids", "attention_mask"} else {}
+    for what, inputs in hostile.items():
         try:
-            served.run(name, {input_name: value})
+            served.run(name, inputs)
         except RefusedError:
             continue
         raise ExportError(f"Expected `{name}` to refuse {what}. It answered.")
-    return list(_HOSTILE)
+    return list(hostile)

@@ -96,24 +96,26 @@ def chunk_size(longest):
 def in_chunks(
     function: Callable[[dict], tf.Tensor], batch: Mapping[str, tf.Tensor], width: int
 ) -> tf.Tensor:
-    """`function(batch)`, a float32 tensor `[B,width]`, computed for some rows after the other.
+    """`function(batch)`, a float32 tensor `[B,width]`, computed for some rows at a time.
 
     Longest first: a chunk of n rows, the longest of L tokens, has n·L² scores, at most
     `_CHUNK_SCORES`, unless one row alone has more.
 
     Args:
-        function: of tensors as those of `batch`, one row by itself.
-        batch: `attention_mask` `[B,T]`, 0 for padding, and others with a first dimension B.
-        width: of what `function` gives.
+        function: of tensors as those of `batch`, of which no row depends on another.
+        batch: `attention_mask` `[B,T]`, 0 for padding and 1 for tokens, and others of that shape.
+        width: of the function's result.
     """
-    lengths = tf.reduce_sum(batch["attention_mask"], 1)
+    mask = batch["attention_mask"]
+    # To the last token: without `padding_free` a model computes the padding before it as well.
+    lengths = tf.reduce_max(mask * tf.range(1, tf.shape(mask)[1] + 1), 1)
     order = tf.argsort(lengths, direction="DESCENDING")
     lengths, batch = tf.nest.map_structure(lambda x: tf.gather(x, order), (lengths, dict(batch)))
 
     def chunk(begin, done):
-        rows = tf.maximum(chunk_size(tf.maximum(lengths[begin], 1)), 1)
-        end = tf.minimum(begin + rows, tf.size(order))
-        now = function({name: value[begin:end] for name, value in batch.items()})
+        longest = tf.maximum(lengths[begin], 1)
+        end = tf.minimum(begin + tf.maximum(chunk_size(longest), 1), tf.size(order))
+        now = function({name: value[begin:end, :longest] for name, value in batch.items()})
         return end, tf.concat([done, now], 0)
 
     _, done = tf.while_loop(

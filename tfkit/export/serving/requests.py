@@ -1,4 +1,4 @@
-"""What to ask each signature, what the Keras model says to the same, and requests to warm up with.
+"""Requests to each signature, the Keras model's answers to them, and warm-up requests.
 
 TF Serving replays `assets.extra/tf_serving_warmup_requests`, a TFRecord file of `PredictionLog`
 messages, before it takes a version into service, so that no user waits for the first, slow run.
@@ -34,12 +34,16 @@ def example(text: str | bytes) -> bytes:
     return tf.train.Example(features=features).SerializeToString()
 
 
-# Signatures whose only input is strings, with what makes such a string of a text.
-STRINGS = {"text": lambda text: text, "classify": example, "embed": lambda text: text}
+def _as_is(text: str | bytes) -> str | bytes:
+    return text
 
 
-def strings(texts: Sequence[str | bytes], make=STRINGS["text"]) -> np.ndarray:
-    """An array of objects: numpy's own strings would lose NULs at the end."""
+# Signatures whose inputs are strings, and what makes such a string from a text.
+STRINGS = {"text": _as_is, "text_pair": _as_is, "classify": example, "embed": _as_is}
+
+
+def strings(texts: Sequence[str | bytes], make=_as_is) -> np.ndarray:
+    """An array of objects, since NumPy's own strings lose NULs at the end."""
     array = np.empty(len(texts), dtype=object)
     array[:] = [make(text) for text in texts]
     return array
@@ -47,12 +51,11 @@ def strings(texts: Sequence[str | bytes], make=STRINGS["text"]) -> np.ndarray:
 
 def inputs_for(signature: str, texts: Sequence[str], keras: KerasAnswers | None) -> Mapping:
     """The tensors that ask `signature` about `texts`; pairs take the same texts, turned round."""
-    if signature in STRINGS:
-        name = "inputs" if signature == "classify" else "text"
-        return {name: strings(texts, STRINGS[signature])}
+    if signature == "tokens":
+        return {name: value.numpy() for name, value in keras.padded(texts).items()}
     if signature == "text_pair":
         return {"text": strings(texts), "text_pair": strings(texts[::-1])}
-    return {name: value.numpy() for name, value in keras.padded(texts).items()}
+    return {"inputs" if signature == "classify" else "text": strings(texts, STRINGS[signature])}
 
 
 def expected_for(signature: str, texts: Sequence[str], keras: KerasAnswers) -> np.ndarray:
@@ -63,24 +66,24 @@ def expected_for(signature: str, texts: Sequence[str], keras: KerasAnswers) -> n
 
 
 def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
-    """Raises ValueError unless `sizes` are pairs of numbers above 0, and not too many."""
+    """Raises ValueError unless `sizes` are pairs of positive integers, and not too many."""
     for size in sizes:
         if len(size) != 2 or not all(is_whole(plain(number), 1) for number in size):
             raise ValueError(
-                "`warmup` must be pairs of whole numbers above 0, (how many texts, of how many "
-                f"words); received {size!r}."
+                "`warmup` must be pairs of positive integers, (number of texts, words per text); "
+                f"received {size!r}."
             )
     if len(sizes) * signatures > MOST_RECORDS:
         raise ValueError(
-            f"`warmup` may make {MOST_RECORDS} requests, the server reads no more; received "
-            f"{len(sizes)} sizes for {signatures} signatures."
+            f"`warmup` must make at most {MOST_RECORDS} requests, the server reads no more; "
+            f"received {len(sizes)} sizes for {signatures} signatures."
         )
 
 
 def warmup_requests(
     signatures: Sequence[str], sizes: Sequence[tuple[int, int]], keras: KerasAnswers
 ) -> list[tuple[str, Mapping[str, np.ndarray]]]:
-    """For each signature and each (texts, words) a request of that size."""
+    """A request for each signature and each size (texts, words)."""
     words = " ".join(SAMPLE_TEXTS).split()
     batches = [[" ".join(itertools.islice(itertools.cycle(words), n))] * b for b, n in sizes]
     return [(name, inputs_for(name, texts, keras)) for name in signatures for texts in batches]
@@ -89,7 +92,7 @@ def warmup_requests(
 def write_warmup(folder: Path, requests: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> None:
     """Writes warm-up requests, pairs of a signature's name and its inputs, into a SavedModel.
 
-    Run them before the version is published: one that fails keeps a server from taking it.
+    One that fails keeps a server from taking the version: run them before it is published.
     """
     if not requests:
         return
@@ -101,7 +104,7 @@ def write_warmup(folder: Path, requests: Sequence[tuple[str, Mapping[str, np.nda
 
 
 def read_warmup(folder: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The warm-up requests of a SavedModel, as a session sees them; none if it has no such file.
+    """The warm-up requests of a SavedModel, as a session gets them; none without such a file.
 
     Raises:
         ExportError: the file is damaged.
@@ -129,7 +132,7 @@ def read_warmup(folder: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
 
 
 def _log(signature: str, inputs: Mapping[str, np.ndarray]) -> PredictionLog:
-    """One record, for the API that the signature is made for."""
+    """One record, for the API of the signature."""
     log = PredictionLog()
     if signature == "classify":
         request = log.classify_log.request
