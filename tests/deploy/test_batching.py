@@ -171,7 +171,7 @@ def test_no_texts_and_a_thousand(served, expected):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"max_batch_size": 0}, "`max_batch_size` must be a whole number from 1 on; received 0"),
+        ({"max_batch_size": 0}, "`max_batch_size` must be an integer of at least 1; received 0"),
         ({"timeout_micros": -1}, "from 0 on; received -1"),
         ({"threads": 1.5}, "received 1.5"),
     ],

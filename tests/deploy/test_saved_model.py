@@ -158,8 +158,8 @@ def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
         ({"max_length": 25}, ValueError, "to 24, .* received 25"),
         ({"max_length": 2}, ValueError, "received 2"),
         ({"max_length": True}, ValueError, "received True"),
-        ({"version": 0}, ValueError, "from 1 to .*; received 0"),
-        ({"version": 2**63}, ValueError, "from 1 to 9223372036854775807"),
+        ({"version": 0}, ValueError, "positive integer of at most .*; received 0"),
+        ({"version": 2**63}, ValueError, "at most 9223372036854775807"),
         ({"version": "2"}, ValueError, "received '2'"),
         ({"signatures": ["words"]}, ValueError, "one of 'text'.* received 'words'"),
         ({"texts": []}, ValueError, "at least one text"),
@@ -215,7 +215,7 @@ def test_a_graph_in_bfloat16_answers_nearly_as_the_model(
 
 def test_the_folder_of_one_version_is_refused_as_that_of_all(model, tokenizer, tmp_path):
     for folder in (tmp_path / "film" / "1", f"{tmp_path}/film/1/"):
-        with pytest.raises(ValueError, match="a number is one version.* `version=1`"):
+        with pytest.raises(ValueError, match="takes a number for a version.* `version=1`"):
             export.saved_model(model, tokenizer, folder, **QUICK)
     assert list(tmp_path.iterdir()) == []
 

@@ -125,7 +125,7 @@ def test_unfrozen_weights_are_refused(model, tokenizer, tmp_path, monkeypatch):
         ({"quantization": "int4"}, "`quantization` must be one of None, .* received 'int4'"),
         ({"max_length": 25}, "to 24, .* received 25"),
         ({}, "received 128"),
-        ({"max_length": []}, "whole number, or several"),
+        ({"max_length": []}, "one or more integers"),
         ({"max_length": [8, 16]}, "form='ids' alone"),
         ({"max_length": [8, 25], "form": "ids"}, "to 24, .* received 25"),
         ({"max_length": 24, "dynamic": True}, "must be fixed"),

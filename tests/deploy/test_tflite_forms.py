@@ -128,7 +128,7 @@ def test_a_token_that_is_no_line_stays_out_of_a_file(tmp_path):
     words = [*VOCABULARY, "a\nb"]
     odd = DistilBertTokenizer(words, model_max_length=24)
     options = {"form": "ids", "max_length": 24, "texts": ["good"]}
-    with pytest.raises(ValueError, match="one token a line; received 'a.nb'"):
+    with pytest.raises(ValueError, match="one token per line; received 'a.nb'"):
         model = classifier(vocab_size=len(words))
         export.tflite(model, odd, tmp_path / "m.tflite", vocabulary=True, **options)
     assert list(tmp_path.iterdir()) == []

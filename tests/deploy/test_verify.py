@@ -54,7 +54,7 @@ def test_the_export_knows_its_length(light, model, tokenizer, other_version):
     given = {"model": model, "tokenizer": tokenizer, "texts": TEXTS}
     for length in (None, 12):
         assert export.verify(light, max_length=length, **given).agreement["text"].texts == 6
-    with pytest.raises(ValueError, match="cuts texts to 12 tokens. Received max_length=24"):
+    with pytest.raises(ValueError, match="truncates texts to 12 tokens. Received max_length=24"):
         export.verify(light, max_length=24, **given)
     (other_version / FILE).unlink()  # an export of before
     with pytest.raises(export.ExportError, match="as the Keras model does"):
@@ -73,7 +73,7 @@ def test_a_smaller_model_is_not_taken_for_the_whole(model, tokenizer, tmp_path, 
     assert main(["export", "--format", "serving", "--output", served, *smaller]) == 0
     assert main(["verify", served, *smaller]) == 0
     assert main(["verify", served, *whole]) == 1
-    assert "with 1 layers. Received 2 layers. If layers were left" in capsys.readouterr().err
+    assert "with 1 layers. Received 2 layers. If layers were dropped" in capsys.readouterr().err
     assert main(["verify", served, *smaller[:4]]) == 1
     assert "the same texts: --prune-vocabulary" in capsys.readouterr().err
     words = dict(tokenizer.get_vocab())

@@ -1,4 +1,4 @@
-"""A `.tflite` file for phones: LiteRT."""
+"""`.tflite` files for LiteRT and MediaPipe, on phones: written, run and measured."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SCRIPT = Path(__file__).with_name("memory_process.py")
 # Between two runs of the same file on the same tokens.
 _SAME = 1e-4
 _THREADS = (1, 2)
-# Texts that every tokenizer of BERT's kind reads alike.
+# Texts that every uncased WordPiece tokenizer splits alike.
 _PLAIN = re.compile("[A-Za-z ,.]{1,300}")
 
 
@@ -61,9 +61,9 @@ def tflite(
 ) -> TFLiteReport:
     """Writes a `.tflite` file, and runs it on texts to compare it with the Keras model.
 
-    It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and
-    else in the interpreter that comes with TensorFlow. The form "mediapipe" runs in MediaPipe's
-    `TextClassifier` too, where that is installed. `tfkit.lite.Classifier` runs every form.
+    It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
+    TensorFlow's interpreter; the form "mediapipe" in MediaPipe's `TextClassifier` too, where that
+    is installed. `tfkit.lite.Classifier` runs every form.
 
     Args:
         model: a `TFDistilBertForSequenceClassification`.
@@ -71,41 +71,40 @@ def tflite(
         path: the file to write.
         form: what goes in and out.
             "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
-            brings a tokenizer; vocabulary and labels are in the file. `ids`, `mask` and
-            `segment_ids`, int32 `[1,T]`, to `scores`, float32 `[1,C]`. That tokenizer is not the
-            model's, but the file puts the model's tokens together from what it gives: see
-            `tfkit.export.mobile.mediapipe.token_ids`. The report names the texts that it
-            answers otherwise.
+            has a tokenizer of its own; vocabulary and labels are in the file. `ids`, `mask` and
+            `segment_ids`, int32 `[1,T]`, to `scores`, float32 `[1,C]`. The graph converts that
+            tokenizer's ids to the model's (`tfkit.export.mobile.mediapipe.token_ids`); the report
+            names the texts that are answered otherwise.
             "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
-            is in the file. The app has to register tensorflow-text's two kernels. Added tokens have
-            to begin and end with punctuation, as special tokens do (`tfkit.text.graph.portable`).
+            is in the graph. The app has to register tensorflow-text's two kernels. Added tokens
+            must begin and end with punctuation, as special tokens do (`tfkit.text.graph.portable`).
             "ids": `input_ids` and `attention_mask`, int32 `[1,T]`, to `scores`, float32 `[1,C]`;
-            for apps that have a tokenizer of their own, and thus its vocabulary: the file holds
-            the labels and the tokenizer's settings.
+            for apps with a tokenizer of their own. The file holds the labels and the tokenizer's
+            settings.
         quantization: of the weights. None keeps float32; "float16" halves the file; with
             "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
-            TensorFlow 2.17 on); "dynamic_int8_per_tensor" has one scale a weight instead of one a
-            row, for runtimes from TensorFlow 2.9 on.
-        max_length: T, the fixed number of tokens; shorter texts are padded, longer ones cut. For
-            "ids" it may be several: then `tokens_T` is the signature of length T, and all share
-            the weights.
+            TensorFlow 2.17 on); "dynamic_int8_per_tensor" has one scale per weight instead of one
+            per row, for runtimes from TensorFlow 2.9 on.
+        max_length: T, the fixed number of tokens; shorter texts are padded, longer ones truncated.
+            For "ids" it may be several: `tokens_T` is then the signature of length T, and all
+            share the weights.
         dynamic: take any B and any T up to `max_length` ("ids" and "text").
-        vocabulary: keep the vocabulary in a file of "ids", compressed, so that it can be run
-            without the tokenizer beside it. The other forms always hold it.
-        texts: what to compare with the Keras model on; by default a small sample of many scripts.
+        vocabulary: store the vocabulary in a file of "ids", compressed, so that it runs without
+            the tokenizer beside it. The other forms always hold it.
+        texts: compared with the Keras model; by default a small sample of many scripts.
 
     Returns:
-        Size, operators, latency, memory, and how far the answers are from the Keras model's.
+        Size, operators, latency, memory, and the difference from the Keras model's answers.
 
     Raises:
-        TypeError: `model` or `tokenizer` is none of tfkit's.
+        TypeError: `model` or `tokenizer` is not tfkit's.
         ValueError: an option is out of range, options do not go together, the tokenizer is another
             model's, a weight is not finite, two labels are equal, a label or a token does not fit
             on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find an added
             token.
         NotADirectoryError, IsADirectoryError, PermissionError: `path` cannot be written.
-        ExportError: what was written answers otherwise than the model, or needs more than
-            the operators it should. Nothing is left behind.
+        ExportError: the file does not answer as the model does, or needs other operators than it
+            should. Nothing is left behind.
     """
     check_choice("form", form, CUSTOM_OPS)
     check_choice("quantization", quantization, QUANTIZATIONS)
@@ -120,7 +119,7 @@ def tflite(
         )
     if dynamic and form == "mediapipe":
         raise ValueError(
-            "MediaPipe cuts texts to the length of its inputs, so that must be fixed. Use "
+            "MediaPipe truncates texts to the length of its inputs, which must be fixed. Use "
             "dynamic=False, or form='text' or 'ids'."
         )
     check_one_line_labels(model)
@@ -128,10 +127,10 @@ def tflite(
     texts = texts_or_sample(texts)
 
     original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
-    parts = Form(form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary)
-    converted = convert(parts.functions(), model, quantization)
+    graph = Form(form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary)
+    converted = convert(graph.functions(), model, quantization)
     ops = audit_tflite(converted, CUSTOM_OPS[form])
-    content = parts.finished(converted)
+    content = graph.finished(converted)
 
     longest = max(lengths)
     expected = KerasAnswers(original, tokenizer, longest).scores(texts)
@@ -143,10 +142,14 @@ def tflite(
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
         require_agreement(compared, tolerance, f"the TFLite file '{path}'")
-    deployed, odd = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
+    deployed, differing = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
     if deployed is not None:
-        odd = mismatches(texts, received[1], deployed, classifier.labels)
-        _check_plain_texts(odd)
+        differing = mismatches(texts, received[1], deployed, classifier.labels)
+        if plain := [mismatch.text for mismatch in differing if _PLAIN.fullmatch(mismatch.text)]:
+            raise ExportError(
+                f"Expected MediaPipe to answer the plain text {plain[0]!r} as the file does on the "
+                "model's own tokens."
+            )
     memory = peak_memory(content, text_kernels=form == "text")
     write_file(path, content)
     return TFLiteReport(
@@ -161,28 +164,19 @@ def tflite(
         latency=latency,
         memory=memory,
         deployed=None if deployed is None else agreement(expected, deployed),
-        mismatches=odd,
+        mismatches=differing,
     )
 
 
 def _lengths(model, tokenizer, max_length: int | Sequence[int]) -> list[int]:
     several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
     if not several:
-        raise ValueError("`max_length` must be a whole number, or several; received none.")
+        raise ValueError("`max_length` must be one or more integers; received none.")
     return sorted({token_limit(model, tokenizer, length) for length in several})
 
 
-def _check_plain_texts(odd) -> None:
-    for mismatch in odd:
-        if _PLAIN.fullmatch(mismatch.text):
-            raise ExportError(
-                f"Expected MediaPipe to answer the plain text {mismatch.text!r} as the file does "
-                "when it is fed with the model's own tokens."
-            )
-
-
 def timed_scores(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarray, float]:
-    """Scores `[B,C]`, and the median of the seconds that the interpreter took for a text."""
+    """Scores `[B,C]`, and the interpreter's median seconds per text."""
     rows, seconds = [], []
     for text in texts:
         inputs = classifier.inputs(text)
@@ -193,17 +187,17 @@ def timed_scores(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarr
 
 
 def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = TIMEOUT) -> int:
-    """Bytes that a fresh process grows by, at most, when it loads and runs a file.
+    """Peak growth in bytes of a fresh process that loads and runs a file.
 
     Args:
         content: of the file.
         text_kernels: register tensorflow-text's.
-        timeout: seconds after which the process is ended. It ends with this one, too.
+        timeout: seconds after which the process is killed. It ends with this one, too.
 
     Raises:
         ExportError: the file does not run there, or not in time.
     """
-    folder = Path(tempfile.gettempdir())
+    failure, folder = None, Path(tempfile.gettempdir())
     with enough_room(folder, len(content)), tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "model.tflite")
         path.write_bytes(content)
@@ -214,28 +208,24 @@ def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = 
             done = subprocess.run(
                 command, stdin=standard_input, capture_output=True, timeout=timeout
             )
+            if done.returncode:
+                failure = f"That {ending(done.returncode, done.stderr)}"
+            elif not done.stdout:
+                failure = "It gave no figure."
         except subprocess.TimeoutExpired:
-            raise ExportError(
-                f"Expected a file that runs in a fresh process. It took over {timeout:g} s, and "
-                "was ended."
-            ) from None
+            failure = f"It took over {timeout:g} s, and was ended."
         finally:
             os.close(standard_input)
             os.close(held)
-    if done.returncode:
-        raise ExportError(
-            "Expected a file that runs in a fresh process. That "
-            f"{ending(done.returncode, done.stderr)}"
-        )
-    if not done.stdout:
-        raise ExportError("Expected a file that runs in a fresh process. It gave no figure.")
+    if failure:
+        raise ExportError(f"Expected a file that runs in a fresh process. {failure}")
     return int(done.stdout.split()[-1])
 
 
 def mismatches(
     texts: Sequence[str], wanted: np.ndarray, given: np.ndarray, labels: Sequence[str]
 ) -> tuple[Mismatch, ...]:
-    """The texts whose scores `[B,C]` say that they were read otherwise."""
+    """The texts whose scores `[B,C]` differ, and so their tokens."""
     require_finite(given, "the file with MediaPipe's tokens")
     far = np.abs(wanted - given).max(-1) > _SAME
     return tuple(

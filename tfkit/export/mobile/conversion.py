@@ -13,8 +13,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tfkit.export.report import ExportError
 from tfkit.models.copies import weights_only
 
-# Quantisation -> how far a score may be from the Keras model's. Eight-bit weights are reported,
-# not judged: what they cost depends on the model, and the report says it.
+# Quantization -> largest difference of a score from the Keras model's. For eight-bit weights,
+# whose difference depends on the model, it is only reported.
 QUANTIZATIONS = {
     None: 1e-4,
     "float16": 2e-2,
@@ -32,13 +32,7 @@ _STATE = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 
 
 def convert(functions: dict, model, quantization: str | None) -> bytes:
-    """A TFLite model of one signature, or of several that share the weights.
-
-    Args:
-        functions: signature -> concrete function.
-        model: whose weights they use.
-        quantization: one of `QUANTIZATIONS`.
-    """
+    """A TFLite model of the signatures, name -> concrete function, that share `model`'s weights."""
     weights = weights_only(model)
     with tempfile.TemporaryDirectory() as folder:
         if len(functions) == 1:
@@ -51,7 +45,7 @@ def convert(functions: dict, model, quantization: str | None) -> bytes:
                 folder, signature_keys=list(functions)
             )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        # Lets through whatever has no builtin operator; the audit then says what that may be.
+        # Lets every op without a builtin operator pass; the audit says which may.
         converter.allow_custom_ops = True
         if quantization is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -63,13 +57,13 @@ def convert(functions: dict, model, quantization: str | None) -> bytes:
 
 
 def tflite_ops(content: bytes) -> Counter[str]:
-    """Operator name -> how often it stands in a `.tflite` file; custom ones as "custom:Name"."""
+    """Operator name -> its number in a `.tflite` file; custom ones as "custom:Name"."""
     model = schema.Model.GetRootAs(content, 0)
     names = []
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
         custom = code.CustomCode()
-        # Codes below 127 stand in the old field, the rest in the new one, each padded in the other.
+        # Codes below 127 are in the old field, the rest in the new one.
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         names.append(f"custom:{custom.decode()}" if custom else _BUILTIN_NAMES[number])
     found: Counter[str] = Counter()
@@ -82,12 +76,7 @@ def tflite_ops(content: bytes) -> Counter[str]:
 
 
 def audit_tflite(content: bytes, custom: frozenset[str] = frozenset()) -> Counter[str]:
-    """`tflite_ops`, of a file that holds frozen weights, builtin operators, and exactly the
-    custom ones named.
-
-    Raises:
-        ExportError: it does not.
-    """
+    """`tflite_ops`; ExportError unless weights are frozen, and `custom` are the custom operators."""
     found = tflite_ops(content)
     received = {name.removeprefix("custom:") for name in found if name.startswith("custom:")}
     if received != custom:
@@ -103,13 +92,13 @@ def audit_tflite(content: bytes, custom: frozenset[str] = frozenset()) -> Counte
 
 
 def packed(content: bytes, *, halves: bool = False) -> bytes:
-    """The same model in fewer bytes: equal vectors are kept once (each quantised weight comes with
-    a row of zeros, its zero points), and only inputs and outputs keep their names.
+    """The same model in fewer bytes: equal vectors are stored once (each quantized weight has a
+    row of zeros, its zero points), and only inputs and outputs have names.
 
     Args:
         content: the model.
-        halves: keep large float32 weights in float16, for a model whose other weights have eight
-            bits: the converter leaves the table of positions as it was.
+        halves: store large float32 weights in float16, as the table of positions, which the
+            converter does not quantize.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     if halves:
@@ -173,7 +162,7 @@ def _dequantize(model: schema.ModelT) -> int:
 
 
 class _Builder(flatbuffers.Builder):
-    """Keeps the schema's alignment of buffers, which generated Python code does not know of, and
+    """Aligns buffers as the schema asks, which generated Python code does not, and stores equal
     small vectors once.
     """
 

@@ -1,7 +1,6 @@
-"""Text files inside a `.tflite` file: labels, what they are, vocabulary, tokenizer's settings.
+"""Text files inside a `.tflite` file: labels, task, vocabulary, the tokenizer's settings.
 
-They follow the model as a zip archive, for MediaPipe an uncompressed one: a runtime does not see
-them, and any zip reader does.
+They follow the model as a zip archive (uncompressed for MediaPipe), which runtimes ignore.
 """
 
 from __future__ import annotations
@@ -17,13 +16,7 @@ _TASK = "config.json"
 
 
 def with_files(content: bytes, files: dict[str, list[str]], *, compressed: bool = False) -> bytes:
-    """A model with text files behind it.
-
-    Args:
-        content: the model.
-        files: lines by name.
-        compressed: deflate them, which MediaPipe does not read.
-    """
+    """A model with text files, name -> lines, behind it; MediaPipe reads no compressed ones."""
     whole = io.BytesIO(content)
     with zipfile.ZipFile(whole, "a") as archive:
         for name, lines in files.items():
@@ -43,46 +36,42 @@ def files_in(content: bytes) -> dict[str, list[str]]:
 
 
 def task_files(config) -> dict[str, list[str]]:
-    """The classes of a model's config, and what its scores are."""
+    """The labels, and the problem type."""
     names = [*config.id2label.values()]
     return {LABELS: names, _TASK: [json.dumps({"problem_type": task_of(config).name})]}
 
 
 def problem_type_of(files: dict[str, list[str]]) -> str | None:
-    """What the scores are; None of a file that an earlier version wrote."""
+    """The problem type; None for a file of an earlier version."""
     return json.loads(files[_TASK][0])["problem_type"] if _TASK in files else None
 
 
 def settings_file(tokenizer, max_length: int) -> dict[str, list[str]]:
-    """All of a tokenizer but its vocabulary."""
+    """A tokenizer's settings without its vocabulary."""
     settings = {key: value for key, value in tokenizer.get_config().items() if key != "vocab"}
     settings |= {"model_max_length": max_length, "vocab_size": _size(tokenizer)}
     return {SETTINGS: [json.dumps(settings, ensure_ascii=False)]}
 
 
 def vocabulary_file(tokenizer) -> dict[str, list[str]]:
-    """The vocabulary, a token a line.
-
-    Raises:
-        ValueError: a token does not fit on a line.
-    """
+    """The vocabulary, one token per line; ValueError for a token that does not fit on one."""
     lines = [f"[no token {index}]" for index in range(_size(tokenizer))]
     for token, index in tokenizer.get_vocab().items():
         if "\n" in token or not token:
             raise ValueError(
-                f"A file keeps one token a line; received {token!r}, token {index}. Export it with "
-                "`vocabulary=False`, and keep the tokenizer beside the file."
+                f"The file holds one token per line; received {token!r}, token {index}. Export it "
+                "with `vocabulary=False`, and keep the tokenizer beside the file."
             )
         lines[index] = token
     return {VOCABULARY: lines}
 
 
 def tokenizer_of(files: dict[str, list[str]], given=None):
-    """The tokenizer of a file that takes token ids, and T where it cuts a text.
+    """The tokenizer for a file that takes token ids, and its `max_length`.
 
     Args:
         files: of the model, by name.
-        given: a tokenizer to take in place of the one in the file.
+        given: a tokenizer in place of the one in the file.
 
     Raises:
         ValueError: there is none, or it has another number of tokens than the model's.

@@ -1,4 +1,4 @@
-"""What goes into a `.tflite` file and what comes out: one function a form."""
+"""The forms of a `.tflite` file: its inputs, outputs, and what lies beside the graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CUSTOM_OPS = {
 
 
 class Form:
-    """The functions of a form, and what is kept beside them.
+    """The functions of a form, and the files beside them.
 
     Args:
         name: "mediapipe", "text" or "ids".
@@ -35,10 +35,10 @@ class Form:
         tokenizer: its tokenizer.
         lengths: T of each signature; only "ids" may have several.
         dynamic: any B, and any T up to the one length.
-        vocabulary: "ids" keeps the vocabulary, too.
+        vocabulary: "ids" stores the vocabulary, too.
 
     Raises:
-        ValueError: MediaPipe, or a file of one token a line, cannot hold the vocabulary.
+        ValueError: MediaPipe, or a file of one token per line, cannot hold the vocabulary.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Form:
         return {f"tokens_{length}": make(length) for length in self._lengths}
 
     def finished(self, content: bytes) -> bytes:
-        """The converted model with what its form keeps beside the graph."""
+        """The converted model with the files of its form."""
         if self.name == "mediapipe":
             content = with_metadata(content, "Text classifier")
         return with_files(content, self._files, compressed=self.name != "mediapipe")

@@ -16,12 +16,11 @@ _CHUNK_SCORES = 2**20
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Batching:
-    """How a served graph merges requests by itself (`tf.nondifferentiable_batch_function`).
+    """How a served graph batches concurrent requests (`tf.nondifferentiable_batch_function`).
 
-    What waits when a thread is free becomes a batch, so that a lone request waits for nobody; one
-    with more than `max_batch_size` texts is computed in several. It needs no flag of the server,
-    and what is wrong with one request (a malformed tf.Example, a wrong rank) is found before it
-    joins others.
+    The requests that wait when a thread becomes free form a batch, so that a lone request does not
+    wait; one with more than `max_batch_size` texts is computed in several batches. It needs no
+    flag of the server, and a malformed request is refused before it joins others.
 
     Args:
         max_batch_size: texts computed at once.
@@ -30,7 +29,7 @@ class Batching:
         max_enqueued_batches: batches that may wait; requests beyond are refused.
 
     Raises:
-        ValueError: a number is not whole, or below 1 (below 0 for the timeout).
+        ValueError: a value is no positive integer (`timeout_micros` may be 0).
     """
 
     max_batch_size: int = 32
@@ -44,24 +43,20 @@ class Batching:
             object.__setattr__(self, field.name, value)
             if not is_whole(value, least):
                 raise ValueError(
-                    f"`{field.name}` must be a whole number from {least} on; received {value!r}."
+                    f"`{field.name}` must be an integer of at least {least}; received {value!r}."
                 )
 
 
 def batched(
     function: Callable, inputs: Sequence[tf.TensorSpec], options: Batching | None, name: str
 ) -> Callable:
-    """`function`, computed for all requests that arrive together.
+    """`function`, computed for concurrent requests together, in one queue.
 
     Args:
         function: of tensors with a common first dimension B, to one such tensor.
         inputs: what it takes.
         options: None gives `function` itself.
         name: of the queue, which no other function of the model may share.
-
-    Returns:
-        A function like it. Each call, as each part of a graph that it is traced into, puts its
-        tensors into one and the same queue.
     """
     if options is None:
         return function

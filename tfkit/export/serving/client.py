@@ -1,4 +1,4 @@
-"""Asks a running server: REST with the standard library, or gRPC."""
+"""Asks a running server, by REST or gRPC."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import tensorflow as tf
 from tfkit.inference.batching import finite
 from tfkit.utils.strings import utf8
 
-# Scheme, host with port, name, and perhaps which version.
+# Scheme, host with port, name, and optionally a version or label.
 _ADDRESS = re.compile(
     r"(https?|grpcs?)://([^/?#\s]+)/(?:v1/models/)?([^/:?#\s]+)"
     r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?(?::predict|/)?"
 )
 _KEYS = ("label", "score", "scores")
-# What reading an answer raises that is none: no JSON, other JSON, no HTTP, or half of it.
-_OTHERWISE = (ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException)
-# What the server says -> what to do about it.
+# What reading a malformed answer raises: no JSON, other JSON, no HTTP, or half of it.
+_MALFORMED = (ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException)
+# Part of the server's message -> remedy.
 _REMEDIES = {
     "not found in signature def": "Export the model with the signature 'text'.",
     "Serving signature key": "Export the model with the signature 'text'.",
-    "larger than maximum input batch size": "Send fewer texts a request: `batch_size`.",
+    "larger than maximum input batch size": "Send fewer texts per request: `batch_size`.",
     "queue to which this task was submitted is full": "The server is behind: ask again later.",
-    "Deadline": "Send fewer texts a request (`batch_size`), or wait longer (`timeout`).",
+    "Deadline": "Send fewer texts per request (`batch_size`), or wait longer (`timeout`).",
 }
 
 
@@ -45,18 +45,18 @@ def ask(
 
     Args:
         url: `http://HOST:8501/v1/models/NAME` (or https), or `grpc://HOST:8500/NAME` (or grpcs);
-            `/versions/N` or `/labels/L` may follow, and `:predict`, which is understood.
+            `/versions/N` or `/labels/L` may follow, and `:predict`.
         texts: what to classify.
-        batch_size: texts a request; more are sent in several, one after the other.
+        batch_size: texts per request; more are sent in several, one after the other.
         timeout: seconds to wait for each.
 
     Returns:
         For each text a dict with `label`, `score` and `scores`.
 
     Raises:
-        TypeError: `texts` is a single string, or has something that is none.
+        TypeError: `texts` is no list of strings.
         ValueError: `url` is of neither form, or `batch_size` is below 1.
-        ServerError: the server refused, cannot be reached, or answers otherwise than a model that
+        ServerError: the server refused, cannot be reached, or does not answer as a model that
             tfkit exported; a score is NaN, say.
 
     Example:
@@ -78,10 +78,10 @@ def ask(
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
     texts = list(texts)
-    if odd := [text for text in texts if not isinstance(text, str)]:
+    if others := [text for text in texts if not isinstance(text, str)]:
         raise TypeError(
-            f"Expected a list of texts. Received, among {len(texts)}, {odd[0]!r:.60}. Pass `str` "
-            "only; decode bytes first."
+            f"Expected a list of texts. Received, among {len(texts)}, {others[0]!r:.60}. Pass "
+            "`str` only; decode bytes first."
         )
     texts = list(map(utf8, texts))
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
@@ -97,19 +97,19 @@ def ask(
 
 
 def _check_answers(url: str, received, texts: list[bytes], request: str) -> None:
-    """Raises ServerError unless these are answers to `texts` of a model that tfkit exported."""
+    """Raises ServerError unless these are answers to `texts` from a model that tfkit exported."""
     if not isinstance(received, list):
-        raise _unknown(url, received)
+        raise _unexpected(url, received)
     rows: list[np.ndarray] = []
     for answer in received:
         try:
             label, score, scores = (answer[key] for key in _KEYS)
             row = np.array([score, *scores])
         except (TypeError, KeyError, ValueError):
-            raise _unknown(url, answer) from None
+            raise _unexpected(url, answer) from None
         numbers = row.dtype.kind in "fi" and row.ndim == 1 and len(row) > 1
         if not numbers or not isinstance(label, str) or len(row) != len((rows or [row])[0]):
-            raise _unknown(url, answer)
+            raise _unexpected(url, answer)
         rows.append(row)
     if len(rows) != len(texts):
         raise ServerError(f"'{url}' gave {len(rows)} answers to {len(texts)} texts, in {request}.")
@@ -118,14 +118,14 @@ def _check_answers(url: str, received, texts: list[bytes], request: str) -> None
     finite(scores, words, lambda said: ServerError(f"In {request} to '{url}': {said}"))
     for answer, best in zip(received, scores.max(-1)):
         if answer["score"] != best:
-            raise _unknown(url, answer)
+            raise _unexpected(url, answer)
 
 
-def _unknown(url: str, answer) -> ServerError:
+def _unexpected(url: str, answer) -> ServerError:
     return ServerError(
-        "Expected `label`, `score` and `scores` for each text, as a model answers that tfkit "
-        f"exported with the signature 'text'. '{url}' gave {answer!r:.80}. Is that the name of "
-        "another model?"
+        "Expected `label`, `score` and `scores` for each text, as from a model that tfkit exported "
+        f"with the signature 'text'. '{url}' gave {answer!r:.80}. Is that the name of another "
+        "model?"
     )
 
 
@@ -149,28 +149,28 @@ def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
         if isinstance(reason, TimeoutError):
             raise _late(url, timeout) from error
         raise ServerError(f"No answer from '{url}': {reason}. Is the server running?") from error
-    except _OTHERWISE as error:
+    except _MALFORMED as error:
         raise ServerError(
             f"'{url}' gave no predictions: is it TF Serving's REST port (8501)?"
         ) from error
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """What the server says is wrong, in its documented JSON, or else the status."""
+    """The server's own message, or else the status."""
     said = None
-    with contextlib.suppress(OSError, *_OTHERWISE):
+    with contextlib.suppress(OSError, *_MALFORMED):
         said = json.load(error)["error"]
     return said if isinstance(said, str) else f"status {error.code} {error.reason}"
 
 
 def _versions(url: str, timeout: float) -> str:
-    """What the server says of a model's versions, for a request that found none."""
+    """The model's versions on the server, for a request that found none."""
     model = re.sub(r"/(versions|labels)/[^/]+$", "", url)
     try:
         with urllib.request.urlopen(model, timeout=timeout) as response:
             found = json.load(response)["model_version_status"]
         states = [f"version {each['version']} {each['state']}" for each in found]
-    except (OSError, *_OTHERWISE):
+    except (OSError, *_MALFORMED):
         return ". The server has no model of that name."
     return f". Of this model it has: {', '.join(states) or 'no version'}."
 
@@ -198,7 +198,7 @@ def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: flo
         try:
             outputs = stub.Predict(request, timeout=timeout).outputs
             if not {*_KEYS} <= outputs.keys():
-                raise _unknown(url, sorted(outputs))
+                raise _unexpected(url, sorted(outputs))
             values = {key: tf.make_ndarray(outputs[key]) for key in _KEYS}
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -209,7 +209,7 @@ def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: flo
                 ) from error
             raise _refused(url, f"{error.code().name}, {error.details()}") from error
         if not all(value.ndim for value in values.values()):
-            raise _unknown(url, {key: value.tolist() for key, value in values.items()})
+            raise _unexpected(url, {key: value.tolist() for key, value in values.items()})
         return [dict(zip(values, map(_plain, row))) for row in zip(*values.values())]
 
     return send

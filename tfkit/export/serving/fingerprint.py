@@ -1,4 +1,4 @@
-"""What an export was made from, kept in it for those who check it later."""
+"""What an export was made from, saved in it for those who check it later."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tfkit.models.inputs import token_limit
 
 # Where servers look for nothing but warm-up requests.
 FILE = Path("assets.extra", "tfkit.json")
-# What must be the same -> what to do otherwise.
+# What must be equal -> the remedy.
 _SAME = {
-    "layers": "If layers were left out, pass the smaller model (on the command line, those that "
-    "were kept: `keep_layers`).",
+    "layers": "If layers were dropped, pass the smaller model (on the command line, the same "
+    "layers: `keep_layers`).",
     "pieces": "If the vocabulary was pruned, pass the pruned model and tokenizer (on the command "
     "line, the same texts: `prune_vocabulary`).",
     "vocabulary": "Pass the tokenizer that was exported.",
@@ -22,7 +22,7 @@ _SAME = {
 
 
 def fingerprint_of(model, tokenizer, max_length: int) -> dict:
-    """What is kept: plain JSON values."""
+    """The content of the file."""
     tokens = json.dumps(tokenizer.get_vocab(), sort_keys=True)
     return {
         "max_length": max_length,
@@ -33,7 +33,7 @@ def fingerprint_of(model, tokenizer, max_length: int) -> dict:
 
 
 def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
-    """Keeps it in a SavedModel."""
+    """Writes it into a SavedModel."""
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(
@@ -42,31 +42,31 @@ def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
 
 
 def exported_length(folder: Path, model, tokenizer, max_length: int | None) -> int:
-    """Tokens after which an export cuts texts, which it knows itself.
+    """The number of tokens to which an export truncates texts.
 
     Args:
-        folder: the SavedModel; of an earlier release, or another maker's, it knows nothing.
+        folder: the SavedModel; one of an earlier release, or not of tfkit, has no fingerprint.
         model, tokenizer: what it is compared with.
-        max_length: what the caller says.
+        max_length: the caller's.
 
     Raises:
-        ValueError: it was made of another model or tokenizer, or with another length.
+        ValueError: it was exported from another model or tokenizer, or with another length.
     """
     if not (folder / FILE).is_file():
         return token_limit(model, tokenizer, max_length)
-    kept = read_json(folder / FILE)
-    if max_length not in (None, kept["max_length"]):
+    saved = read_json(folder / FILE)
+    if max_length not in (None, saved["max_length"]):
         raise ValueError(
-            f"'{folder}' cuts texts to {kept['max_length']} tokens. Received max_length="
+            f"'{folder}' truncates texts to {saved['max_length']} tokens. Received max_length="
             f"{max_length}. Leave it out, the export knows it."
         )
-    given = fingerprint_of(model, tokenizer, kept["max_length"])
+    given = fingerprint_of(model, tokenizer, saved["max_length"])
     for name, advice in _SAME.items():
-        if kept[name] != given[name]:
-            counts = isinstance(kept[name], int)
+        if saved[name] != given[name]:
+            counts = isinstance(saved[name], int)
             raise ValueError(
-                f"Expected the model and tokenizer that '{folder}' was made of"
-                f"{f', with {kept[name]} {name}' if counts else ''}. Received "
+                f"Expected the model and tokenizer that '{folder}' was exported from"
+                f"{f', with {saved[name]} {name}' if counts else ''}. Received "
                 f"{f'{given[name]} {name}' if counts else f'another {name}'}. {advice}"
             )
-    return token_limit(model, tokenizer, kept["max_length"])
+    return token_limit(model, tokenizer, saved["max_length"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from tfkit.export.report import ServingReport
 from tfkit.utils.files import staged
 
-# Any server does that `ServingReport.oldest_server` lets run. Not looked up in a registry.
+# Any from `ServingReport.oldest_server` on does. Not looked up in a registry.
 IMAGE = "2.19.0"
 FOLDER = "server"
 _MEBIBYTE = 2**20
@@ -24,7 +24,7 @@ _LONGEST_NAME = 50  # a DNS label has 63 characters at most, and a suffix may fo
 
 
 class _Template(string.Template):
-    """`$name` is filled in; `@{` stands for the shell's own."""
+    """`$name` is substituted; `@{` stands for the shell's `${`."""
 
     def fill(self, values: dict[str, str]) -> str:
         return self.substitute(values).replace("@{", "${")
@@ -33,16 +33,16 @@ class _Template(string.Template):
 def write_server_files(
     directory: Path, report: ServingReport, request: tuple[str, Mapping[str, list]] | None = None
 ) -> list[Path]:
-    """Writes what is not there yet into `directory/server`; files that exist stay as they are.
+    """Writes what is missing into `directory/server`; existing files stay as they are.
 
-    The server is not told to merge requests: the graph does, and the server's own batching fails
-    good requests for what is wrong with others.
+    The server's own batching stays off, since it fails good requests for errors of others; the
+    graph batches requests.
 
     Args:
         directory: the folder of all versions. Its name becomes the model's.
         report: of the version that was checked, for the memory to reserve.
-        request: a signature of the Predict API and its inputs, name -> B values, for the files
-            that ask something; without it these are not written.
+        request: a signature of the Predict API and its inputs, name -> B values, for the example
+            requests; without it these are not written.
 
     Returns:
         The files that were written.
@@ -56,8 +56,8 @@ def write_server_files(
         "image": IMAGE,
         "oldest": report.oldest_server,
         "memory": str(_SERVER + report.memory // _MEBIBYTE),
-        # Two versions are there while one takes over from the other, and several signatures may
-        # be at work at once.
+        # Two versions are loaded while one replaces the other, and several signatures may compute
+        # at once.
         "limit": str(_SERVER + 3 * report.memory // _MEBIBYTE),
         "signature": signature,
         "inputs": json.dumps(inputs),
@@ -78,8 +78,8 @@ def write_server_files(
 
 
 def service_names(folder: str) -> tuple[str, str]:
-    """A model's name for the server, in ASCII letters, digits, "-" and "_", and one that is a DNS
-    label (RFC 1035). Where characters are lost, a hash tells names apart.
+    """A model's name for the server (ASCII letters, digits, "-" and "_"), and as a DNS label
+    (RFC 1035). Where characters are lost, a hash tells names apart.
 
     Example:
 
@@ -97,14 +97,14 @@ def service_names(folder: str) -> tuple[str, str]:
 
 
 def warn_of_padding(directory: Path) -> None:
-    """Warns of a file in `directory/server` that lets a request of another rank end the server."""
+    """Warns of a file in `directory/server` by which a request of another rank ends the server."""
     for path in sorted(directory.joinpath(FOLDER).glob("*.config")):
         text = path.read_text(encoding="utf-8", errors="replace")
         if re.search(r"^[^#\n]*\bpad_variable_length_inputs\s*:\s*(true|t|1)\b", text, re.I | re.M):
             warnings.warn(
                 f"'{path}' has `pad_variable_length_inputs: true`, with which one request of "
                 "another rank ends TF Serving's process. Delete the file, and the flags "
-                "`--enable_batching` and `--batching_parameters_file` beside it: the graph merges "
+                "`--enable_batching` and `--batching_parameters_file` beside it: the graph batches "
                 "requests by itself.",
                 stacklevel=3,
             )
