@@ -76,7 +76,7 @@ def tflite_ops(content: bytes) -> Counter[str]:
 
 
 def audit_tflite(content: bytes, custom: frozenset[str] = frozenset()) -> Counter[str]:
-    """`tflite_ops`; ExportError unless weights are frozen, and `custom` are the custom operators."""
+    """`tflite_ops`; ExportError unless weights are frozen and the custom operators are `custom`."""
     found = tflite_ops(content)
     received = {name.removeprefix("custom:") for name in found if name.startswith("custom:")}
     if received != custom:

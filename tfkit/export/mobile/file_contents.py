@@ -10,6 +10,7 @@ import json
 import zipfile
 
 from tfkit.tasks.sequence_classification import task_of
+from tfkit.text.vocabulary import Vocabulary
 
 VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "tokenizer_config.json"
 _TASK = "config.json"
@@ -55,15 +56,13 @@ def settings_file(tokenizer, max_length: int) -> dict[str, list[str]]:
 
 def vocabulary_file(tokenizer) -> dict[str, list[str]]:
     """The vocabulary, one token per line; ValueError for a token that does not fit on one."""
-    lines = [f"[no token {index}]" for index in range(_size(tokenizer))]
     for token, index in tokenizer.get_vocab().items():
         if "\n" in token or not token:
             raise ValueError(
                 f"The file holds one token per line; received {token!r}, token {index}. Export it "
                 "with `vocabulary=False`, and keep the tokenizer beside the file."
             )
-        lines[index] = token
-    return {VOCABULARY: lines}
+    return {VOCABULARY: Vocabulary(tokenizer.get_vocab()).lines()}
 
 
 def tokenizer_of(files: dict[str, list[str]], given=None):
@@ -96,4 +95,4 @@ def tokenizer_of(files: dict[str, list[str]], given=None):
 
 
 def _size(tokenizer) -> int:
-    return max(tokenizer.get_vocab().values()) + 1
+    return Vocabulary(tokenizer.get_vocab()).top

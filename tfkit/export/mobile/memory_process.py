@@ -1,8 +1,8 @@
-"""Runs a `.tflite` file in a process of its own, and prints the memory that takes, in bytes.
+"""Prints the memory, in bytes, that loading and running a `.tflite` file takes.
 
     python memory_process.py FILE [builtin | text]
 
-Imports nothing of tfkit, and TensorFlow only for tensorflow-text's kernels ("text").
+It imports nothing of tfkit, and TensorFlow only for tensorflow-text's kernels ("text").
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ import numpy as np
 def main(path: str, kernels: str = "builtin") -> None:
     """Loads the file and runs each signature once, on one row of zeros or an empty text."""
     threading.Thread(target=end_with_input, daemon=True).start()
-    interpreter_of = interpreter_class(kernels)
-    interpreter_of(path)  # whatever the libraries themselves load late
+    load = interpreter_class(kernels)
+    load(model_path=path)  # with whatever the libraries load late
     before = resident("VmRSS")
-    forget_peak()
-    interpreter = interpreter_of(path)
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # VmHWM begins again from here
+    except OSError:
+        pass
+    interpreter = load(model_path=path)
     for name in interpreter.get_signature_list():
         run = interpreter.get_signature_runner(name)
         run(**{key: zeros(detail) for key, detail in run.get_input_details().items()})
@@ -45,11 +49,9 @@ def interpreter_class(kernels: str):
         from tensorflow.lite.python import interpreter as litert
     if kernels == "builtin":
         return functools.partial(litert.Interpreter, num_threads=1)
-    from tensorflow_text import tflite_registrar
+    from tensorflow_text.tflite_registrar import SELECT_TFTEXT_OPS
 
-    return lambda path: litert.InterpreterWithCustomOps(
-        tflite_registrar.SELECT_TFTEXT_OPS, model_path=path, num_threads=1
-    )
+    return functools.partial(litert.InterpreterWithCustomOps, SELECT_TFTEXT_OPS, num_threads=1)
 
 
 def zeros(detail: dict) -> np.ndarray:
@@ -61,22 +63,12 @@ def zeros(detail: dict) -> np.ndarray:
 
 
 def resident(field: str) -> int:
-    """VmRSS, what the process holds now, or VmHWM, the most it has held."""
+    """VmRSS, what the process holds now, or VmHWM, the most that it has held."""
     try:
         with open("/proc/self/status") as file:
-            (line,) = [line for line in file if line.startswith(field)]
-        return int(line.split()[1]) * 1024
+            return 1024 * next(int(line.split()[1]) for line in file if line.startswith(field))
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def forget_peak() -> None:
-    """Lets VmHWM begin again from here, where the system can."""
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
 
 
 if __name__ == "__main__":

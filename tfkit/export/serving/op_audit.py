@@ -15,46 +15,33 @@ from tfkit.export.report import ExportError
 # have them: lookup tables (they need initialisation), XLA (refused by the server's default flags),
 # files, queues, Python functions, and those of tensorflow-text that servers lack or have not had
 # for long: the trimmers (`TFText>RoundRobinTrim`) came with 2.20.
-_BY_PURPOSE = {
-    "weights, and the checkpoint they are in": """
-        AssignVariableOp Const DisableCopyOnRead Identity IdentityN MergeV2Checkpoints NoOp
-        Placeholder PlaceholderWithDefault ReadVariableOp ResourceGather ResourceGatherNd RestoreV2
-        SaveV2 ShardedFilename StopGradient VarHandleOp VariableShape""",
-    "functions and branches": """
-        BatchFunction Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf
-        StatelessWhile While""",
-    "text": """
-        AsString FastBertNormalize FastWordpieceTokenizeWithOffsets ParseExample
-        ParseExampleV2 ReduceJoin RegexFullMatch RegexReplace StaticRegexFullMatch
-        StaticRegexReplace StringFormat StringJoin StringLength StringLower StringSplitV2
-        StringStrip StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode
-        UnicodeTranscode UnsortedSegmentJoin""",
-    "shapes": """
-        BatchToSpaceND BroadcastArgs BroadcastTo ConcatOffset ConcatV2 EnsureShape ExpandDims Fill
-        LinSpace MirrorPad OneHot OnesLike Pack Pad PadV2 Range Rank Reshape ReverseSequence
-        ReverseV2 Roll Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice Tile Transpose
-        Unpack ZerosLike""",
-    "gathering, scattering, sorting": """
-        Bucketize DenseBincount DynamicPartition DynamicStitch Gather GatherNd GatherV2
-        InvertPermutation LowerBound ParallelDynamicStitch RaggedGather RaggedRange
-        RaggedTensorToTensor ReverseSequence ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd
-        SegmentSum TensorScatterAdd TensorScatterUpdate TopKV2 Unique UniqueV2 UniqueWithCounts
-        UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentSum UpperBound Where""",
-    "arithmetic": """
-        Abs Add AddN AddV2 Cast Ceil ClipByValue Cos Cumprod Cumsum Div DivNoNan Exp Expm1 Floor
-        FloorDiv FloorMod Inv IsFinite IsInf IsNan Log Log1p Maximum Minimum Mod Mul MulNoNan Neg
-        Pow RealDiv Reciprocal Round Rsqrt Sign Sin Sqrt Square SquaredDifference Sub TruncateDiv
-        Xdivy""",
-    "logic": """
-        All Any BitwiseAnd BitwiseOr Equal Greater GreaterEqual LeftShift Less LessEqual LogicalAnd
-        LogicalNot LogicalOr NotEqual RightShift Select SelectV2""",
-    "reductions": "ArgMax ArgMin Max Mean Min Prod Sum",
-    "layers": """
-        BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd Einsum Elu Erf Erfc LeakyRelu LogSoftmax
-        MatMul MatrixBandPart Relu Relu6 Selu Sigmoid Softmax Softplus Softsign Tanh""",
-    "checks": "Assert CheckNumerics",
-}
-ALLOWED = frozenset(op for ops in _BY_PURPOSE.values() for op in ops.split())
+_OPS = """
+    Abs Add AddN AddV2 All Any ArgMax ArgMin AsString Assert AssignVariableOp BatchFunction
+    BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpaceND BiasAdd BitwiseAnd BitwiseOr
+    BroadcastArgs BroadcastTo Bucketize Case Cast Ceil CheckNumerics ClipByValue ConcatOffset
+    ConcatV2 Const Cos Cumprod Cumsum DenseBincount DisableCopyOnRead Div DivNoNan
+    DynamicPartition DynamicStitch Einsum Elu EnsureShape Equal Erf Erfc Exp ExpandDims Expm1
+    FastBertNormalize FastWordpieceTokenizeWithOffsets Fill Floor FloorDiv FloorMod Gather
+    GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If Inv InvertPermutation IsFinite
+    IsInf IsNan LeakyRelu LeftShift Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd
+    LogicalNot LogicalOr LowerBound MatMul MatrixBandPart Max Maximum Mean MergeV2Checkpoints
+    Min Minimum MirrorPad Mod Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2
+    ParallelDynamicStitch ParseExample ParseExampleV2 PartitionedCall Placeholder
+    PlaceholderWithDefault Pow Prod RaggedGather RaggedRange RaggedTensorToTensor Range Rank
+    ReadVariableOp RealDiv Reciprocal ReduceJoin RegexFullMatch RegexReplace Relu Relu6 Reshape
+    ResourceGather ResourceGatherNd RestoreV2 ReverseSequence ReverseV2 RightShift Roll Round
+    Rsqrt SaveV2 ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select
+    SelectV2 Selu Shape ShapeN ShardedFilename Sigmoid Sign Sin Size Slice Softmax Softplus
+    Softsign Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
+    StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch StaticRegexReplace
+    StopGradient StridedSlice StringFormat StringJoin StringLength StringLower StringSplitV2
+    StringStrip StringUpper Sub Substr Sum Tanh TensorScatterAdd TensorScatterUpdate Tile TopKV2
+    Transpose TruncateDiv UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode
+    Unique UniqueV2 UniqueWithCounts Unpack UnsortedSegmentJoin UnsortedSegmentMax
+    UnsortedSegmentMin UnsortedSegmentSum UpperBound VarHandleOp VariableShape Where While Xdivy
+    ZerosLike
+"""
+ALLOWED = frozenset(_OPS.split())
 # Op -> the first server that has it, where the oldest do not. tensorflow-text is linked into the
 # server; 2.12 to 2.19 carry its version 2.12.1, the first there with these two.
 _FIRST_SERVER = {

@@ -1,7 +1,7 @@
-"""What MediaPipe Tasks reads beside the graph: metadata, which names vocabulary and labels.
+"""The metadata that MediaPipe Tasks reads: it names the inputs, the vocabulary and the labels.
 
-The metadata is a flatbuffer of its own, kept in a buffer of the model's. Written with the
-flatbuffers package, since MediaPipe's own writer does not import in its wheels.
+A flatbuffer of its own in a buffer of the model's, written here since MediaPipe's own writer does
+not import in its wheels.
 
 Source: tensorflow/tflite-support, `metadata_schema.fbs` (1.5.0); MediaPipe,
 `tasks/cc/text/text_classifier` and `tasks/cc/text/tokenizers/bert_tokenizer.cc`.

@@ -1,9 +1,9 @@
-"""MediaPipe's pieces -> the model's pieces, inside the graph, with builtin operators alone.
+"""MediaPipe's token ids -> the model's, inside the graph, with builtin operators alone.
 
-The pieces are spelled out, side by side, and cut again into the longest tokens of the model's
-vocabulary, as WordPiece does: the longest token is looked up at every byte at once, by walking a
-trie; jumps from token to token, doubled in length each time, then find where tokens begin.
-Tokens that need no repair come out as they went in.
+The text of MediaPipe's pieces is split again into the longest tokens of the model's vocabulary, as
+WordPiece does: the longest token is looked up at every byte at once, by walking a trie; jumps from
+token to token, doubled in length each time, then find where tokens begin. The model's own tokens
+come out as they went in.
 
 Source: Wu et al. 2016 (https://arxiv.org/abs/1609.08144), section 4.1, for WordPiece; Hillis and
 Steele 1986, "Data parallel algorithms", for the doubling of jumps.
@@ -142,9 +142,7 @@ def _counted(index, values, size: int) -> tf.Tensor:
 
 
 def _packed(spelled: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """All spellings in one, and the place and size of each: one may be the end or the beginning
-    of another.
-    """
+    """All spellings in one, where prefixes and suffixes overlap, and the place and size of each."""
     whole, places = bytearray(), {}
     for text in sorted(set(spelled), key=len, reverse=True):
         if text not in places:
@@ -157,8 +155,7 @@ def _packed(spelled: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def piece_trie(strings: Mapping[bytes, int]) -> np.ndarray:
-    """Compiles strings and their numbers, from 0 on, to a double-array trie, int32 `[n]`, that a
-    graph can walk with builtin operators.
+    """Compiles strings and their numbers, from 0 on, to a double-array trie, int32 `[n]`.
 
     A node is one int32: `256 * offset + byte`, with the byte that leads to it. Its child by byte
     `b` is unit `offset + b`, if that unit's low byte is `b`; its number, if a string ends here, is
@@ -190,9 +187,8 @@ def piece_trie(strings: Mapping[bytes, int]) -> np.ndarray:
 
 
 def _deal(labels: dict[int, list[int]]) -> dict[int, int]:
-    """An offset for each node, such that no two units meet and no two nodes share an offset.
-
-    Were an offset shared, a byte alone could not tell whose child a unit is.
+    """Node -> offset. No two units meet, and no two nodes share an offset: else a byte could not
+    tell whose child a unit is.
     """
     most = sum(map(len, labels.values())) + len(labels) + 2 * _WINDOW
     free, unused = np.ones(most, bool), np.ones(most, bool)

@@ -2,11 +2,11 @@
 
 MediaPipe's tokenizer lower-cases ASCII and splits words into the longest pieces, as BERT's does;
 but it strips no accents, lower-cases no other letter, and keeps control characters. Words such as
-"Café" or "naïve" then have no pieces, and become [UNK].
+"Café" or "naïve" then become [UNK].
 
 Here every character that the model's tokenizer would change is a piece of its own, behind the
-model's pieces. A text so comes to the graph spelled in full, and
-`tfkit.export.mobile.mediapipe.token_ids` puts the model's own pieces together from it.
+model's. The graph so gets each text spelled in full, and puts the model's own pieces together
+(`tfkit.export.mobile.mediapipe.token_ids`).
 
 Source: MediaPipe, `tasks/cc/text/tokenizers/bert_tokenizer.cc` (its regular expressions).
 """
@@ -23,6 +23,7 @@ from tfkit.text.normalization.normalizer import (
     set_apart,
 )
 from tfkit.text.normalization.unicode import unicode_table
+from tfkit.text.vocabulary import Vocabulary
 
 # Begins what stands for a special token. No text holds it: cleaning drops it.
 OPAQUE = "\x01"
@@ -96,31 +97,29 @@ def vocabulary_lines(tokenizer) -> list[str]:
         ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
     """
     if not tokenizer.do_lower_case:
-        raise ValueError(
-            "The form 'mediapipe' needs an uncased vocabulary, since MediaPipe lower-cases every "
-            "text; received a tokenizer with do_lower_case=False. Use form='text' or 'ids'."
+        raise _unusable(
+            "an uncased vocabulary, since MediaPipe lower-cases every text",
+            "a tokenizer with do_lower_case=False",
         )
     for name, token in _SPECIAL.items():
         if str(getattr(tokenizer, name)) != token:
-            raise ValueError(
-                f"The form 'mediapipe' needs the `{name}` {token}, which MediaPipe looks for; "
-                f"received {getattr(tokenizer, name)!r}. Use form='text' or 'ids'."
+            raise _unusable(
+                f"the `{name}` {token}, which MediaPipe looks for", f"{getattr(tokenizer, name)!r}"
             )
-    if tokenizer.continuing_subword_prefix != _PREFIX:
-        raise ValueError(
-            f"The form 'mediapipe' needs pieces within words to begin with {_PREFIX}; received "
-            f"{tokenizer.continuing_subword_prefix!r}. Use form='text' or 'ids'."
-        )
-    ids = tokenizer.get_vocab()
-    lines = [f"[no token {index}]" for index in range(max(ids.values()) + 1)]
-    for token, index in ids.items():
-        if not token or token.split() != [token]:
-            raise ValueError(
-                f"The form 'mediapipe' needs tokens without blanks, one a line; received {token!r} "
-                f"with id {index}. Use form='text' or 'ids'."
-            )
-        lines[index] = token
+    prefix = tokenizer.continuing_subword_prefix
+    if prefix != _PREFIX:
+        raise _unusable(f"pieces within words to begin with {_PREFIX}", f"{prefix!r}")
+    lines = Vocabulary(tokenizer.get_vocab()).lines()
+    for token, index in tokenizer.get_vocab().items():
+        if token.split() != [token]:
+            raise _unusable("tokens without blanks, one per line", f"{token!r} with id {index}")
     return lines
+
+
+def _unusable(needs: str, received: str) -> ValueError:
+    return ValueError(
+        f"The form 'mediapipe' needs {needs}; received {received}. Use form='text' or 'ids'."
+    )
 
 
 def _normal(text: str, options: NormalizerOptions) -> str:
