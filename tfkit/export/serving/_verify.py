@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -85,35 +86,31 @@ def verify(
         return check(served, texts, keras)
 
 
-def loaded(folder: Path) -> ServedModel:
+@contextlib.contextmanager
+def loaded(folder: Path) -> Iterator[ServedModel]:
     """The SavedModel in a process of its own.
 
     Raises:
-        ExportError: it does not load.
+        ExportError: it does not load, or, in the block, refuses a request or dies of it.
     """
     try:
-        return ServedModel(folder)
+        served = ServedModel(folder)
     except (RefusedError, DiedError) as error:
         raise ExportError(
             f"Expected a SavedModel that servers load. '{folder}': {error}"
         ) from error
+    try:
+        with served:
+            yield served
+    except (RefusedError, DiedError) as error:
+        how = "It refused a good request: " if isinstance(error, RefusedError) else ""
+        raise ExportError(f"Expected '{folder}' to answer. {how}{error}") from error
 
 
 def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
     """What `verify` does, on a loaded model."""
     dtypes = {compute_dtype(served.folder), keras.model.compute_dtype if keras else "float32"}
     tolerance = max(TOLERANCE[dtype] for dtype in dtypes)
-    try:
-        return _check(served, texts, keras, tolerance)
-    except RefusedError as error:
-        raise ExportError(
-            f"Expected '{served.folder}' to answer. It refused a good request: {error}"
-        ) from error
-    except DiedError as error:
-        raise ExportError(f"Expected '{served.folder}' to answer. {error}") from error
-
-
-def _check(served, texts: list[str], keras: KerasAnswers | None, tolerance) -> ServingReport:
     ops, first_server = audit_saved_model(served.folder)
     kinds = [name for name in served.signatures if name != "serving_default"]
     warmup = [*read_warmup(served.folder)]
