@@ -111,7 +111,10 @@ def tflite(
     check_choice("vocabulary", vocabulary, [True, False])
     check_tokenizer(model, tokenizer)
     check_exportable(model)
-    lengths = _lengths(model, tokenizer, max_length)
+    several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
+    if not several:
+        raise ValueError("`max_length` must be one or more integers; received none.")
+    lengths = sorted({token_limit(model, tokenizer, length) for length in several})
     if len(lengths) > 1 and (form != "ids" or dynamic):
         raise ValueError(
             "Several lengths go with form='ids' alone, and not with `dynamic`; received "
@@ -166,13 +169,6 @@ def tflite(
         deployed=None if deployed is None else agreement(expected, deployed),
         mismatches=differing,
     )
-
-
-def _lengths(model, tokenizer, max_length: int | Sequence[int]) -> list[int]:
-    several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
-    if not several:
-        raise ValueError("`max_length` must be one or more integers; received none.")
-    return sorted({token_limit(model, tokenizer, length) for length in several})
 
 
 def timed_scores(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarray, float]:

@@ -123,14 +123,19 @@ def _halve(model: schema.ModelT) -> None:
         tensor.buffer
         for graph in model.subgraphs
         for tensor in graph.tensors
-        if tensor.type == schema.TensorType.FLOAT32 and _bytes(model, tensor) >= _LARGE
+        if tensor.type == schema.TensorType.FLOAT32
+        and (data := model.buffers[tensor.buffer].data) is not None
+        and len(data) >= _LARGE
     }
     if not large:
         return
     for number in large:
         values = model.buffers[number].data.view(np.float32)
         model.buffers[number].data = values.astype(np.float16).view(np.uint8)
-    code = _dequantize(model)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = _HALVES_FROM
+    model.operatorCodes.append(code)
     for graph in model.subgraphs:
         for index, tensor in enumerate(list(graph.tensors)):
             if tensor.buffer not in large:
@@ -139,26 +144,12 @@ def _halve(model: schema.ModelT) -> None:
             half.shape, half.type, half.name = tensor.shape, schema.TensorType.FLOAT16, b""
             half.buffer, tensor.buffer = tensor.buffer, 0  # buffer 0 is empty: no constant
             operator = schema.OperatorT()
-            operator.opcodeIndex = code
+            operator.opcodeIndex = len(model.operatorCodes) - 1
             operator.inputs, operator.outputs = [len(graph.tensors)], [index]
             operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
             operator.builtinOptions = schema.DequantizeOptionsT()
             graph.tensors.append(half)
             graph.operators.insert(0, operator)
-
-
-def _bytes(model: schema.ModelT, tensor: schema.TensorT) -> int:
-    data = model.buffers[tensor.buffer].data
-    return 0 if data is None else len(data)
-
-
-def _dequantize(model: schema.ModelT) -> int:
-    """The index of the operator."""
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
-    code.version = _HALVES_FROM
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
 
 
 class _Builder(flatbuffers.Builder):

@@ -14,7 +14,7 @@ Source: MediaPipe, `tasks/cc/text/tokenizers/bert_tokenizer.cc` (its regular exp
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tfkit.text.normalization.normalizer import (
     NormalizerOptions,
@@ -37,14 +37,11 @@ _UNASSIGNED = ("Cn", "Co", "Cs")
 class MediaPipeVocabulary:
     """The pieces of an uncased tokenizer, and characters behind them.
 
-    Args:
-        tokenizer: an uncased tokenizer.
-
     Attributes:
         lines: the model's tokens in the order of their ids, then characters.
-        size: how many lines are the model's.
-        spelled: what each line stands for: normalised text in UTF-8; a word begins with a space.
-        tokens: how a token that text can give is spelled -> its id.
+        size: number of the model's lines.
+        spelled: the normalized text of each line, in UTF-8; a word begins with a space.
+        tokens: spelling -> id, of the tokens that text can give.
 
     Raises:
         ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
@@ -65,12 +62,13 @@ class MediaPipeVocabulary:
             strip_accents=tokenizer.strip_accents is not False,
             chinese_chars=bool(tokenizer.tokenize_chinese_chars),
         )
-        special = set(tokenizer.all_special_tokens)
+        special = {*tokenizer.all_special_tokens}
         self.spelled = [self._spell(line, special) for line in self.lines]
         self.tokens = {
             text.rstrip(): index
             for index, (line, text) in enumerate(zip(self.lines, self.spelled))
-            if text.rstrip().decode() in _own_spellings(line)
+            if text.rstrip().decode()
+            in (f" {line}", line.removeprefix(_PREFIX), f" {OPAQUE}{line}")
         }
         written = b"".join(text for text in self.tokens if OPAQUE.encode() not in text)
         alphabet = set(written.decode()) - {" "}
@@ -82,7 +80,7 @@ class MediaPipeVocabulary:
                     self.lines.append(line)
                     self.spelled.append(self._spell(line))
 
-    def _spell(self, line: str, special: frozenset | set = frozenset()) -> bytes:
+    def _spell(self, line: str, special: Collection[str] = ()) -> bytes:
         within = line.startswith(_PREFIX) and line != _PREFIX
         text = _normal(line.removeprefix(_PREFIX) if within else line, self._options)
         if line in special or (not within and " " in text.strip(" ")):
@@ -128,10 +126,6 @@ def _normal(text: str, options: NormalizerOptions) -> str:
     return "".join(set_apart(x) if ord(x) in split else x for x in normalize(text, options))
 
 
-def _own_spellings(line: str) -> tuple[str, ...]:
-    return (f" {line}", line.removeprefix(_PREFIX), f" {OPAQUE}{line}")
-
-
 def _characters(alphabet: set[str], options: NormalizerOptions) -> Iterator[str]:
     """Characters that are changed into others of the alphabet, dropped, or turned into a space.
 
@@ -152,8 +146,7 @@ def _characters(alphabet: set[str], options: NormalizerOptions) -> Iterator[str]
 def _missing(alphabet: set[str], known: set[str]) -> list[str]:
     """Letters of the alphabet that lack a piece of their own, at a word's beginning or within.
 
-    None, if most do: unknown words, one [UNK] each, would then fill the model's length with their
-    letters.
+    None, if most do: the letters of unknown words, one [UNK] each, would fill the model's length.
     """
     apart = unicode_table().chinese | unicode_table().punctuation
     letters = sorted(letter for letter in alphabet if ord(letter) not in apart)
