@@ -188,11 +188,11 @@ WRONG = {
             "signature_name": TOKENS,
             "inputs": {"input_ids": [[5] * 25], "attention_mask": [[1] * 25]},
         },
-        "Expected from 1 to 24 tokens a row",
+        "Expected from 1 to 24 tokens per row",
     ),
     "no tokens": (
         {"signature_name": TOKENS, "inputs": {"input_ids": [[]], "attention_mask": [[]]}},
-        "Expected from 1 to 24 tokens a row",
+        "Expected from 1 to 24 tokens per row",
     ),
     "rows that end as a padding server fills them": (
         {

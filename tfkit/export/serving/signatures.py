@@ -132,7 +132,11 @@ class Signatures:
             tf.debugging.Assert(condition, [f"Expected {what} Received:", received], summarize=8)
             for condition, what, received in (
                 (inside, f"`input_ids` from 0 to {size - 1}.", input_ids),
-                ((length > 0) & (length <= longest), f"from 1 to {longest} tokens a row.", length),
+                (
+                    (length > 0) & (length <= longest),
+                    f"from 1 to {longest} tokens per row.",
+                    length,
+                ),
                 (some | (length < 1), "a token in each row whose mask is not 0.", real),
                 (
                     ~filled,
