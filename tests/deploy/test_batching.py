@@ -172,7 +172,7 @@ def test_no_texts_and_a_thousand(served, expected):
     "options, message",
     [
         ({"max_batch_size": 0}, "`max_batch_size` must be an integer of at least 1; received 0"),
-        ({"timeout_micros": -1}, "from 0 on; received -1"),
+        ({"timeout_micros": -1}, "`timeout_micros` must be an integer of at least 0; received -1"),
         ({"threads": 1.5}, "received 1.5"),
     ],
 )

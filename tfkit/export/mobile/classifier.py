@@ -1,4 +1,4 @@
-"""Runs a `.tflite` classifier, of whatever form, on the desktop."""
+"""Runs the `.tflite` classifiers of every form on the desktop."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _FORM_OF = {
 
 
 class Classifier:
-    """A `.tflite` file that `tfkit.export.tflite` wrote, ready to answer texts.
+    """Answers texts with a `.tflite` file of `tfkit.export.tflite`.
 
-    Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, and else in
-    the interpreter that comes with TensorFlow. Threads may share one: they take turns.
+    Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
+    TensorFlow's interpreter. Threads may share one: they take turns.
 
     Args:
         path: the file, or its bytes.
-        tokenizer: the model's, for a file of the form "ids" without vocabulary; in place of the
-            one in the file.
+        tokenizer: the model's, in place of that in the file; for a file of the form "ids" without
+            vocabulary.
         threads: of the interpreter.
 
     Attributes:
         form: "mediapipe", "text" or "ids".
         labels: the classes, in the order of the scores.
-        problem_type: what the scores are; None of a file that an earlier version wrote.
-        max_length: tokens after which a text is cut; None where the file itself does it.
+        problem_type: of the model; None for a file of an earlier version.
+        max_length: number of tokens to which texts are truncated; None where the graph does it.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,10 +56,16 @@ class Classifier:
     """
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
+        from tensorflow_text import tflite_registrar
+
         # The model has to outlive the interpreter that reads it.
         self._content = path if isinstance(path, bytes) else local_path(path).read_bytes()
         try:
-            self._interpreter = _interpreter(self._content, threads)
+            self._interpreter = interpreter_module().InterpreterWithCustomOps(
+                custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
+                model_content=self._content,
+                num_threads=threads,
+            )
             names = list(self._interpreter.get_signature_list())
             runners = [self._interpreter.get_signature_runner(name) for name in names]
         except (ValueError, RuntimeError) as error:
@@ -90,7 +96,7 @@ class Classifier:
             self._tokenize = tokenizer.as_layer(max_length=self.max_length)
 
     def inputs(self, text: str) -> dict[str, np.ndarray]:
-        """The tensors that stand for one text."""
+        """The input tensors of one text."""
         if self.form == "text":
             return {"text": np.array([utf8(text)], dtype=object)}
         batch = self._tokenize(tf.constant([utf8(text)]))
@@ -127,13 +133,3 @@ def _width(run) -> int:
     """T of a signature's inputs; below 1 for any, and for text."""
     detail = next(iter(run.get_input_details().values()))
     return int(detail["shape_signature"][-1]) if len(detail["shape_signature"]) > 1 else 0
-
-
-def _interpreter(content: bytes, threads: int):
-    from tensorflow_text import tflite_registrar
-
-    return interpreter_module().InterpreterWithCustomOps(
-        custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
-        model_content=content,
-        num_threads=threads,
-    )

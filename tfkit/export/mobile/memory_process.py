@@ -41,7 +41,7 @@ def end_with_input() -> None:
     os._exit(1)
 
 
-def interpreter_class(kernels: str):
+def interpreter_class(kernels):
     """LiteRT's interpreter, or TensorFlow's, with builtin kernels or tensorflow-text's too."""
     try:
         from ai_edge_litert import interpreter as litert
@@ -49,9 +49,10 @@ def interpreter_class(kernels: str):
         from tensorflow.lite.python import interpreter as litert
     if kernels == "builtin":
         return functools.partial(litert.Interpreter, num_threads=1)
-    from tensorflow_text.tflite_registrar import SELECT_TFTEXT_OPS
+    from tensorflow_text import tflite_registrar
 
-    return functools.partial(litert.InterpreterWithCustomOps, SELECT_TFTEXT_OPS, num_threads=1)
+    kernels = tflite_registrar.SELECT_TFTEXT_OPS
+    return functools.partial(litert.InterpreterWithCustomOps, kernels, num_threads=1)
 
 
 def zeros(detail: dict) -> np.ndarray:

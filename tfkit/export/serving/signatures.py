@@ -119,7 +119,7 @@ class Signatures:
         return tf.ensure_shape(x, [None, self._longest])
 
     def _token_checks(self, input_ids, real) -> list[tf.Operation]:
-        size, longest = self._model.config.vocab_size, self._longest
+        size, most = self._model.config.vocab_size, self._longest
         inside = tf.reduce_all((input_ids >= 0) & (input_ids < size))
         length = tf.shape(input_ids)[1]
         some = tf.reduce_all(tf.reduce_any(real, 1))
@@ -133,8 +133,8 @@ class Signatures:
             for condition, what, received in (
                 (inside, f"`input_ids` from 0 to {size - 1}.", input_ids),
                 (
-                    (length > 0) & (length <= longest),
-                    f"from 1 to {longest} tokens per row.",
+                    (length > 0) & (length <= most),
+                    f"from 1 to {most} tokens per row.",
                     length,
                 ),
                 (some | (length < 1), "a token in each row whose mask is not 0.", real),
