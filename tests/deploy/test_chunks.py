@@ -1,4 +1,4 @@
-"""A batch in parts: the same answers, a bound of the memory."""
+"""A batch in chunks: the same answers, a bound of the memory."""
 
 from __future__ import annotations
 
@@ -15,32 +15,45 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     export,
 )
-from tfkit.export.serving import batching as serving_batching
+from tfkit.export.serving import batching as module
 from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import ServedModel
 
 
-def test_parts_are_of_like_length_hold_what_they_may_and_come_back_in_order(monkeypatch):
-    monkeypatch.setattr(serving_batching, "_CHUNK_SCORES", 100)
+def test_chunks_are_of_like_length_hold_what_they_may_and_come_back_in_order(monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_SCORES", 100)
     lengths = np.array([3, 10, 1, 5, 4, 12, 5, 1])
-    mask = (np.arange(12) < lengths[:, None]).astype(np.int32)
+    real = (np.arange(12) < lengths[:, None]).astype(np.int32)
     seen = []
 
     def function(batch):
-        long = tf.reduce_sum(batch["attention_mask"], 1)
-        tf.py_function(lambda x: seen.append(x.numpy().tolist()), [long], [])
+        mask = batch["attention_mask"]
+        long = tf.reduce_sum(mask, 1)
+        tf.py_function(lambda x: seen.append((x.shape[1], x.numpy().sum(1).tolist())), [mask], [])
         return tf.cast(tf.stack([batch["number"][:, 0], long], 1), tf.float32)
 
-    batch = {"attention_mask": tf.constant(mask), "number": tf.repeat(tf.range(8)[:, None], 12, 1)}
-    answers = tf.function(lambda: serving_batching.in_chunks(function, batch, 2))()
+    batch = {"attention_mask": tf.constant(real), "number": tf.repeat(tf.range(8)[:, None], 12, 1)}
+    answers = tf.function(lambda: module.in_chunks(function, batch, 2))()
     np.testing.assert_array_equal(answers, np.stack([np.arange(8), lengths], 1))
-    # 12² is more than 100 and goes alone, as 10² does; of length 5 four rows fit.
-    assert seen == [[12], [10], [5, 5, 4, 3], [1, 1]]
+    # 12² is more than 100 and goes alone, as 10² does; of length 5 four rows fit. None is wider
+    # than its longest text: a model that computes padding would take the memory of all.
+    assert seen == [(12, [12]), (10, [10]), (5, [5, 5, 4, 3]), (1, [1, 1])]
 
 
-def test_no_rows_are_no_parts():
+def test_a_token_behind_padding_is_not_cut_off(monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_SCORES", 4)
+    batch = {"attention_mask": tf.constant([[1, 1, 0, 0], [0, 0, 0, 1]])}
+    answers = module.in_chunks(
+        lambda x: tf.reduce_sum(tf.cast(x["attention_mask"], tf.float32), 1, keepdims=True),
+        batch,
+        1,
+    )
+    assert answers.numpy().tolist() == [[2.0], [1.0]]
+
+
+def test_no_rows_are_no_chunks():
     batch = {"attention_mask": tf.zeros([0, 4], tf.int32)}
-    assert serving_batching.in_chunks(lambda batch: tf.zeros([1, 3]), batch, 3).shape == (0, 3)
+    assert module.in_chunks(lambda batch: tf.zeros([1, 3]), batch, 3).shape == (0, 3)
 
 
 @pytest.mark.slow
