@@ -34,6 +34,7 @@ from tfkit.export.options import (
     writable_file,
 )
 from tfkit.export.report import ExportError, Mismatch, TFLiteReport
+from tfkit.inference.litert import interpreter_module
 from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import enough_room, write_file
@@ -198,7 +199,8 @@ def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = 
         path = Path(temporary, "model.tflite")
         path.write_bytes(content)
         kernels = "text" if text_kernels else "builtin"
-        command = [sys.executable, "-I", str(_SCRIPT), str(path), kernels]
+        module = interpreter_module().__name__
+        command = [sys.executable, "-I", str(_SCRIPT), str(path), module, kernels]
         standard_input, held = os.pipe()
         try:
             done = subprocess.run(

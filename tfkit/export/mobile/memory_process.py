@@ -1,13 +1,15 @@
 """Prints the memory, in bytes, that loading and running a `.tflite` file takes.
 
-    python memory_process.py FILE [builtin | text]
+    python memory_process.py FILE MODULE [builtin | text]
 
+MODULE has the interpreter, such as `ai_edge_litert.interpreter`.
 It imports nothing of tfkit, and TensorFlow only for tensorflow-text's kernels ("text").
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import resource
 import sys
@@ -16,18 +18,24 @@ import threading
 import numpy as np
 
 
-def main(path: str, kernels: str = "builtin") -> None:
+def main(path: str, module: str, kernels: str = "builtin") -> None:
     """Loads the file and runs each signature once, on one row of zeros or an empty text."""
     threading.Thread(target=end_with_input, daemon=True).start()
-    load = interpreter_class(kernels)
-    load(model_path=path)  # with whatever the libraries load late
+    load = importlib.import_module(module).Interpreter
+    if kernels == "text":
+        from tensorflow_text import tflite_registrar
+
+        load = importlib.import_module(module).InterpreterWithCustomOps
+        load = functools.partial(load, tflite_registrar.SELECT_TFTEXT_OPS)
+    load = functools.partial(load, model_path=path, num_threads=1)
+    load()  # with whatever the libraries load late
     before = resident("VmRSS")
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # VmHWM begins again from here
     except OSError:
         pass
-    interpreter = load(model_path=path)
+    interpreter = load()
     for name in interpreter.get_signature_list():
         run = interpreter.get_signature_runner(name)
         run(**{key: zeros(detail) for key, detail in run.get_input_details().items()})
@@ -39,20 +47,6 @@ def end_with_input() -> None:
     while os.read(0, 4096):  # past Python's own buffer, whose lock would be held at the end
         pass
     os._exit(1)
-
-
-def interpreter_class(kernels):
-    """LiteRT's interpreter, or TensorFlow's, with builtin kernels or tensorflow-text's too."""
-    try:
-        from ai_edge_litert import interpreter as litert
-    except ImportError:
-        from tensorflow.lite.python import interpreter as litert
-    if kernels == "builtin":
-        return functools.partial(litert.Interpreter, num_threads=1)
-    from tensorflow_text import tflite_registrar
-
-    kernels = tflite_registrar.SELECT_TFTEXT_OPS
-    return functools.partial(litert.InterpreterWithCustomOps, kernels, num_threads=1)
 
 
 def zeros(detail: dict) -> np.ndarray:

@@ -122,7 +122,11 @@ def saved_model(
         write_warmup(folder, warmup_requests(signatures, warmup, keras))
         with loaded(folder) as served:
             serving = check(served, texts, keras)
-        files = _sizes(folder)
+        files = {
+            str(path.relative_to(folder)): path.stat().st_size
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
         path = _published(folder, directory, version, overwrite)
     report = SavedModelReport(
         path=path,
@@ -217,8 +221,3 @@ def _quiet():
         yield
     finally:
         logger.setLevel(level)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.stat().st_size for path in files}

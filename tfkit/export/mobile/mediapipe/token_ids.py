@@ -92,9 +92,9 @@ class TokenIdConverter:
             unit = tf.gather(self._units, offset + byte)
             found = tf.abs(unit)
             value = found // 256
-            hit = found - value * 256 == byte
-            leaf = tf.logical_and(hit, unit < 0)
-            offset = tf.where(tf.logical_and(hit, unit > 0), value, self._failed)
+            match = found - value * 256 == byte
+            leaf = tf.logical_and(match, unit < 0)
+            offset = tf.where(tf.logical_and(match, unit > 0), value, self._failed)
             steps.append((tf.where(leaf, value, -1), offset))
         # What ends a token without being a leaf has its number at its offset.
         leaves, offsets = map(tf.stack, zip(*steps))  # [steps, P]
