@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
 from tfkit import export
-from tfkit.export.answers import KerasAnswers
+from tfkit.export.answers import keras_scores
 from tfkit.export.serving.requests import inputs_for
 from tfkit.inference import c_library
 from tfkit.inference.pipelines import TextClassificationPipeline
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
+from tfkit.inference.text_model import TextModel
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +330,7 @@ def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenize
     texts = ["good \ud800 film", "\udfff", "fi\udc80lm"]
     classify = TextClassificationPipeline(model, tokenizer)
     expected = [[row["score"] for row in answer] for answer in classify(texts, top_k=None)]
-    keras = KerasAnswers(model, tokenizer, 24)
+    keras = TextModel(model, tokenizer, 24, compiled=False)
     for signature in ("text", "classify"):
         for asked in (inputs_for(signature, texts, keras), {"text": objects(texts)}):
             if asked.keys() <= served.signatures[signature].inputs.keys():
@@ -337,4 +338,4 @@ def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenize
                 np.testing.assert_allclose(-np.sort(-scores), expected, atol=1e-5)
     np.testing.assert_allclose(-np.sort(-keras.scores(texts)), expected, atol=1e-5)
     served.run("text_pair", inputs_for("text_pair", texts, keras))
-    assert np.isfinite(keras.scores(texts, texts[::-1])).all()
+    assert np.isfinite(keras_scores(keras, texts, texts[::-1])).all()

@@ -18,10 +18,10 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tests.deploy.json_api import Refused
 from tests.deploy.stand_in import ModelServer, model_server, rest, rpc
 from tfkit.export import verify
-from tfkit.export.answers import KerasAnswers
 from tfkit.export.serving._saved_model import _request
 from tfkit.export.serving.requests import strings
 from tfkit.export.serving.server import service_names, write_server_files
+from tfkit.inference.text_model import TextModel
 
 TEXTS = ["What a good day.", "It rained again."]
 
@@ -256,7 +256,7 @@ def test_a_file_of_old_that_lets_a_request_end_the_server_is_warned_of(
 def test_the_examples_ask_for_a_signature_that_is_there(
     everything, served, model, tokenizer, tmp_path, signature
 ):
-    keras = KerasAnswers(model, tokenizer, 24)
+    keras = TextModel(model, tokenizer, 24, compiled=False)
     request = _request([signature], keras)
     directory = tmp_path / NAME
     write_server_files(directory, everything.serving, request)

@@ -1,49 +1,33 @@
-"""What the Keras model answers, and how two sets of scores compare."""
+"""How the answers of an export compare with the Keras model's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tfkit.export.report import Agreement, ExportError
 from tfkit.inference.batching import rows_of
 from tfkit.inference.text_model import TextModel
 
-# How far a score may be from the Keras model's, by the dtype that either computes in: another order
-# of the same sums is another rounding.
+# The largest difference of a score from the Keras model's, by the dtype of either: another order of
+# the same sums is another rounding.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 5e-2}
 _BATCH = 8
 _TIE = 1e-4
 _SAME = 1e-6
 
 
-class KerasAnswers(TextModel):
-    """What the Keras model says to texts, which every export is held against.
-
-    Args:
-        model: a sequence classifier.
-        tokenizer: its tokenizer.
-        max_length: texts are cut to so many tokens.
-    """
-
-    def __init__(self, model, tokenizer, max_length: int):
-        super().__init__(model, tokenizer, max_length, compiled=False)
-
-    def padded(self, texts: Sequence[str]) -> dict[str, tf.Tensor]:
-        """`input_ids` and `attention_mask`, int32 `[B,T]` each."""
-        layer = self.tokenizer.as_layer(max_length=self.max_length, padding="longest")
-        return layer(list(texts))
-
-    def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
-        """Scores `[B,C]`."""
-        logits = self.logits(rows_of([texts] if pairs is None else [texts, pairs]))
-        return self.model.task.scores(logits).numpy()
+def keras_scores(
+    keras: TextModel, texts: Sequence[str], pairs: Sequence[str] | None = None
+) -> np.ndarray:
+    """Scores `[B,C]`, finite or not."""
+    logits = keras.logits(rows_of([texts] if pairs is None else [texts, pairs]))
+    return keras.model.task.scores(logits).numpy()
 
 
 def batches(texts: Sequence[str]) -> list[list[str]]:
-    """The texts in small batches of like length: one long text does not stretch all others."""
+    """The texts in small batches of like length."""
     by_length = sorted(texts, key=len)
     return [by_length[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
 
@@ -51,13 +35,13 @@ def batches(texts: Sequence[str]) -> list[list[str]]:
 def agreement(
     expected: np.ndarray, received: np.ndarray, labels: Sequence[int] | None = None
 ) -> Agreement:
-    """Compares scores `[B,C]`, and the class numbers `[B]` that were answered.
+    """Compares scores `[B,C]`, and the class numbers `[B]` of the answered labels.
 
     A label counts as equal when the Keras model scores it as high as its own best; where two
     classes tie, to within what the scores differ (at most `_TIE`), they may swap.
 
     Raises:
-        ExportError: a score is not a finite number, on either side, or the shapes differ.
+        ExportError: a score is not finite, or the shapes differ.
     """
     if expected.shape != received.shape:
         raise ExportError(
@@ -68,34 +52,31 @@ def agreement(
     require_finite(received, "the exported model")
     difference = np.abs(expected - received)
     labels = received.argmax(-1) if labels is None else np.asarray(labels)
-    short, odd = (
+    below_expected, below_received = (
         scores.max(-1) - np.take_along_axis(scores, labels[:, None], -1)[:, 0]
         for scores in (expected, received)
     )
     return Agreement(
         texts=len(expected),
         largest_difference=float(difference.max(initial=0.0)),
-        equal_labels=int((short <= np.minimum(2 * difference.max(-1), _TIE)).sum()),
-        contradictory_labels=int((odd > _SAME).sum()),
+        equal_labels=int((below_expected <= np.minimum(2 * difference.max(-1), _TIE)).sum()),
+        contradictory_labels=int((below_received > _SAME).sum()),
     )
 
 
 def require_finite(values: np.ndarray, who: str) -> None:
-    """Raises ExportError where `values` `[B]` or `[B,…]`, a row a text, have NaN or infinity."""
-    odd = np.argwhere(~np.isfinite(values))
-    if len(odd):
+    """Raises ExportError for NaN or infinity in `values` `[B]` or `[B,…]`, a row per text."""
+    places = np.argwhere(~np.isfinite(values))
+    if len(places):
         raise ExportError(
-            f"Expected finite numbers. In place {odd[0].tolist()}, of which the first counts the "
-            f"texts, {who} gave {values[tuple(odd[0])]}: look for such numbers among the model's "
-            "weights."
+            f"Expected finite numbers. At index {places[0].tolist()}, of which the first counts "
+            f"the texts, {who} gave {values[tuple(places[0])]}: look for such numbers among the "
+            "model's weights."
         )
 
 
 def require_agreement(agreement: Agreement, tolerance: float, what: str) -> None:
-    """Raises ExportError when scores differ by more than `tolerance`, or labels contradict them.
-
-    Where the Keras model's best scores lie closer than that, the other label is right, too.
-    """
+    """Raises ExportError when scores differ by more than `tolerance`, or labels contradict them."""
     if agreement.contradictory_labels:
         raise ExportError(
             f"Expected {what} to give the label of the highest score. Received another for "

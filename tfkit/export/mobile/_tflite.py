@@ -16,8 +16,8 @@ import numpy as np
 
 from tfkit.export.answers import (
     TOLERANCE,
-    KerasAnswers,
     agreement,
+    keras_scores,
     require_agreement,
     require_finite,
 )
@@ -35,6 +35,7 @@ from tfkit.export.options import (
 )
 from tfkit.export.report import ExportError, Mismatch, TFLiteReport
 from tfkit.inference.litert import interpreter_module
+from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import enough_room, write_file
@@ -137,7 +138,8 @@ def tflite(
     content = graph.finished(converted)
 
     longest = max(lengths)
-    expected = KerasAnswers(original, tokenizer, longest).scores(texts)
+    keras = TextModel(original, tokenizer, longest, compiled=False)
+    expected = keras_scores(keras, texts)
     received, latency = {}, {}
     for threads in _THREADS:
         classifier = Classifier(content, tokenizer=tokenizer, threads=threads)

@@ -13,7 +13,6 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfkit.export.answers import KerasAnswers
 from tfkit.export.options import (
     check_choice,
     check_exportable,
@@ -28,6 +27,7 @@ from tfkit.export.serving.fingerprint import write_fingerprint
 from tfkit.export.serving.requests import check_warmup, inputs_for, warmup_requests, write_warmup
 from tfkit.export.serving.server import write_server_files
 from tfkit.export.serving.signatures import INPUTS, Signatures
+from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import DTYPES, in_dtype, weights_only
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import ASIDE, committing, rename_all, staged
@@ -109,7 +109,7 @@ def saved_model(
     max_length = token_limit(model, tokenizer, max_length)
     texts = texts_or_sample(texts)
 
-    keras = KerasAnswers(model, tokenizer, max_length)
+    keras = TextModel(model, tokenizer, max_length, compiled=False)
     if dtype is not None:
         check_choice("dtype", dtype, DTYPES)
         model = in_dtype(model, dtype)
@@ -168,7 +168,7 @@ def _of_all_versions(directory: str | os.PathLike) -> str | os.PathLike:
     return directory
 
 
-def _request(signatures: Sequence[str], keras: KerasAnswers) -> tuple[str, dict] | None:
+def _request(signatures: Sequence[str], keras: TextModel) -> tuple[str, dict] | None:
     """A request to the first signature of the Predict API, which the server files ask."""
     name = next((name for name in signatures if name != "classify"), None)
     if name is None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from tfkit.export.answers import (
     TOLERANCE,
-    KerasAnswers,
     agreement,
     batches,
     require_agreement,
@@ -27,6 +26,7 @@ from tfkit.export.serving.op_audit import audit_saved_model, compute_dtype
 from tfkit.export.serving.requests import STRINGS, expected_for, inputs_for, read_warmup, strings
 from tfkit.export.serving.server import warn_of_padding
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
+from tfkit.inference.text_model import TextModel
 from tfkit.utils.files import local_path
 
 _REPEATS = 10
@@ -80,7 +80,7 @@ def verify(
     if model is not None:
         check_tokenizer(model, tokenizer)
         length = exported_length(folder, model, tokenizer, max_length)
-        keras = KerasAnswers(model, tokenizer, length)
+        keras = TextModel(model, tokenizer, length, compiled=False)
     warn_of_padding(folder.parent)
     with loaded(folder) as served:
         return check(served, texts, keras)
@@ -107,7 +107,7 @@ def loaded(folder: Path) -> Iterator[ServedModel]:
         raise ExportError(f"Expected '{folder}' to answer. {how}{error}") from error
 
 
-def check(served: ServedModel, texts: list[str], keras: KerasAnswers | None) -> ServingReport:
+def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> ServingReport:
     """What `verify` does, on a loaded model."""
     dtypes = {compute_dtype(served.folder), keras.model.compute_dtype if keras else "float32"}
     tolerance = max(TOLERANCE[dtype] for dtype in dtypes)
@@ -163,7 +163,7 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
     return seconds[0], statistics.median(seconds[1:])
 
 
-def _fill(served: ServedModel, name: str, keras: KerasAnswers) -> None:
+def _fill(served: ServedModel, name: str, keras: TextModel) -> None:
     """Sends two of the largest batches at once, for the memory that they take."""
     texts = ["a " * keras.max_length] * max(
         1, min(chunk_size(keras.max_length), Batching.max_batch_size)
@@ -174,7 +174,7 @@ def _fill(served: ServedModel, name: str, keras: KerasAnswers) -> None:
 
 
 def _compare(
-    served: ServedModel, name: str, texts: list[str], keras: KerasAnswers, tolerance: float
+    served: ServedModel, name: str, texts: list[str], keras: TextModel, tolerance: float
 ) -> Agreement:
     total = Agreement(texts=0, largest_difference=0.0, equal_labels=0)
     for batch in batches(texts):
@@ -201,7 +201,7 @@ def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance:
             )
 
 
-def _labels(answers: dict[str, np.ndarray], keras: KerasAnswers) -> list[int] | None:
+def _labels(answers: dict[str, np.ndarray], keras: TextModel) -> list[int] | None:
     """The class numbers of the labels in an answer; None for one without."""
     names = [*keras.model.config.id2label.values()]
     if "label" in answers:

@@ -17,9 +17,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from tfkit.export.answers import KerasAnswers
+from tfkit.export.answers import keras_scores
 from tfkit.export.options import SAMPLE_TEXTS
 from tfkit.export.report import ExportError
+from tfkit.inference.text_model import TextModel
 from tfkit.utils.strings import utf8
 from tfkit.utils.values import is_whole, plain
 
@@ -49,20 +50,21 @@ def strings(texts: Sequence[str | bytes], make=_as_is) -> np.ndarray:
     return array
 
 
-def inputs_for(signature: str, texts: Sequence[str], keras: KerasAnswers | None) -> Mapping:
+def inputs_for(signature: str, texts: Sequence[str], keras: TextModel | None) -> Mapping:
     """The tensors that ask `signature` about `texts`; pairs take the same texts, turned round."""
     if signature == "tokens":
-        return {name: value.numpy() for name, value in keras.padded(texts).items()}
+        layer = keras.tokenizer.as_layer(max_length=keras.max_length, padding="longest")
+        return {name: value.numpy() for name, value in layer(list(texts)).items()}
     if signature == "text_pair":
         return {"text": strings(texts), "text_pair": strings(texts[::-1])}
     return {"inputs" if signature == "classify" else "text": strings(texts, STRINGS[signature])}
 
 
-def expected_for(signature: str, texts: Sequence[str], keras: KerasAnswers) -> np.ndarray:
+def expected_for(signature: str, texts: Sequence[str], keras: TextModel) -> np.ndarray:
     """What the Keras model answers to `inputs_for(signature, texts)`: scores, or embeddings."""
     if signature == "embed":
         return keras.embeddings(texts)
-    return keras.scores(texts, texts[::-1] if signature == "text_pair" else None)
+    return keras_scores(keras, texts, texts[::-1] if signature == "text_pair" else None)
 
 
 def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
@@ -81,7 +83,7 @@ def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
 
 
 def warmup_requests(
-    signatures: Sequence[str], sizes: Sequence[tuple[int, int]], keras: KerasAnswers
+    signatures: Sequence[str], sizes: Sequence[tuple[int, int]], keras: TextModel
 ) -> list[tuple[str, Mapping[str, np.ndarray]]]:
     """A request for each signature and each size (texts, words)."""
     words = " ".join(SAMPLE_TEXTS).split()
