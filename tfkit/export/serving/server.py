@@ -23,13 +23,6 @@ _SERVER = 384  # MiB that a server holds without a model
 _LONGEST_NAME = 50  # a DNS label has 63 characters at most, and a suffix may follow
 
 
-class _Template(string.Template):
-    """`$name` is substituted; `@{` stands for the shell's `${`."""
-
-    def fill(self, values: dict[str, str]) -> str:
-        return self.substitute(values).replace("@{", "${")
-
-
 def write_server_files(
     directory: Path, report: ServingReport, request: tuple[str, Mapping[str, list]] | None = None
 ) -> list[Path]:
@@ -71,7 +64,7 @@ def write_server_files(
             if (home / file).exists() or (request is None and file.startswith("request_")):
                 continue
             text = template.read_text(encoding="utf-8")
-            (stage / file).write_text(_Template(text).fill(values), encoding="utf-8")
+            (stage / file).write_text(string.Template(text).substitute(values), encoding="utf-8")
             written.append(home / file)
     warn_of_padding(directory)
     return written
