@@ -1,4 +1,4 @@
-"""Loads a SavedModel as a server does, and puts it through what users will send."""
+"""Loads a SavedModel as a server does, and sends it what users may send."""
 
 from __future__ import annotations
 
@@ -132,7 +132,10 @@ def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> Ser
         _fill(served, kinds[0], keras)
     return ServingReport(
         path=served.folder,
-        signatures={name: _describe(served.signatures[name]) for name in served.signatures},
+        signatures={
+            name: f"{', '.join(sorted(signature.inputs))} -> {', '.join(sorted(signature.outputs))}"
+            for name, signature in served.signatures.items()
+        },
         ops=ops,
         first_server=first_server,
         load_seconds=served.load_seconds,
@@ -150,10 +153,6 @@ def _version_folder(directory: Path) -> Path:
     return max(versions, key=lambda path: int(path.name), default=directory)
 
 
-def _describe(signature) -> str:
-    return f"{', '.join(sorted(signature.inputs))} -> {', '.join(sorted(signature.outputs))}"
-
-
 def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
     """Seconds of the first request, and the median of later ones."""
     seconds = []
@@ -165,10 +164,8 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
 
 def _fill(served: ServedModel, name: str, keras: TextModel) -> None:
     """Sends two of the largest batches at once, for the memory that they take."""
-    texts = ["a " * keras.max_length] * max(
-        1, min(chunk_size(keras.max_length), Batching.max_batch_size)
-    )
-    inputs = inputs_for(name, texts, keras)
+    count = max(1, min(chunk_size(keras.max_length), Batching.max_batch_size))
+    inputs = inputs_for(name, ["a " * keras.max_length] * count, keras)
     with ThreadPoolExecutor(Batching.threads) as pool:
         list(pool.map(lambda _: served.run(name, inputs), range(Batching.threads)))
 

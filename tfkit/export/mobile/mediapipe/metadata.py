@@ -67,12 +67,12 @@ def _input_of(tensor: str) -> str:
 
 def _metadata(name: str, inputs: list[str]) -> bytes:
     builder = flatbuffers.Builder(1024)
-    vocabulary = _table(
-        builder,
-        {0: VOCABULARY, 1: "The vocabulary, one token a line.", 2: ("byte", _VOCABULARY_FILE)},
-    )
-    labels = _table(
-        builder, {0: LABELS, 1: "The labels, one a line.", 2: ("byte", _AXIS_LABELS_FILE)}
+    vocabulary, labels = (
+        _table(builder, {0: file, 1: description, 2: ("byte", kind)})
+        for file, description, kind in (
+            (VOCABULARY, "The vocabulary, one token per line.", _VOCABULARY_FILE),
+            (LABELS, "The labels, one per line.", _AXIS_LABELS_FILE),
+        )
     )
     options = _table(builder, {0: [vocabulary]})
     tokenizer = _table(builder, {0: ("byte", _BERT_TOKENIZER_OPTIONS), 1: options})
