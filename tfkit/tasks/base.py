@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfkit.tasks.figures import Predictions
+from tfkit.utils.lazy import tf
 
 
 class Task:
@@ -92,10 +93,8 @@ class Task:
 
         Args:
             num_labels: C.
-            label_smoothing: share of the target spread over all classes; of several labels per
-                text, over yes and no.
-            weights: class number -> weight: of a text of that class, or of several labels per
-                text, of a yes to it.
+            label_smoothing: fraction of the target spread over all classes, or over yes and no.
+            weights: class number -> weight of a text of that class, or of a yes to it.
         """
         raise ValueError("`label_smoothing` goes with classes. A regression has none: leave it 0.")
 
@@ -108,14 +107,10 @@ class Task:
         raise NotImplementedError
 
     def soft_target_loss(self, teacher_logits, student_logits, temperature: float):
-        """How far a student's answers are from its teacher's, both softened by a temperature.
+        """How far a student's logits `[B,C]` are from its teacher's, float `[B]`.
 
-        Args:
-            teacher_logits, student_logits: float `[B,C]`.
-            temperature: above 0; the higher, the more the unlikely classes count.
-
-        Returns: float `[B]`, 0 where both agree. Of classes it is a Kullback-Leibler divergence, in
-            nats, times temperature squared, so that its gradients keep their size.
+        Of classes, a Kullback-Leibler divergence in nats of logits / temperature, times temperature
+        squared, so that its gradients keep their size.
 
         Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
         """
@@ -151,12 +146,12 @@ class Task:
         raise NotImplementedError
 
     def answers(self, scores: np.ndarray, names: Mapping[int, str] | Sequence[str], top_k=1):
-        """Scores `[B,C]` -> a list of labels with their scores per text, best first.
+        """Scores `[B,C]` -> per text its `top_k` best labels, or all, with their scores.
 
-        Args:
-            scores: of the classes.
-            names: class number -> name.
-            top_k: how many labels; None gives all, a negative number so many.
+        Example:
+
+            >>> Task().answers(np.array([[0.25, 0.75]]), {0: "bad", 1: "good"})
+            [[{'label': 'good', 'score': 0.75}]]
         """
         return [
             [
@@ -168,8 +163,6 @@ class Task:
 
     def served(self, logits, names: Sequence[str]) -> dict:
         """What a signature answers: logits `[B,C]` -> label `[B]`, score `[B]`, scores `[B,C]`."""
-        import tensorflow as tf
-
         scores = self.scores(logits)
         return {
             "label": tf.gather(tf.constant(names), tf.argmax(scores, axis=-1)),

@@ -188,7 +188,7 @@ def calibration(scores: np.ndarray, true: np.ndarray, bins: int = 15) -> Calibra
 
 
 class _OfClasses:
-    """What evaluations of classes share."""
+    """What evaluations of classes have in common."""
 
     @property
     def macro_f1(self) -> float:

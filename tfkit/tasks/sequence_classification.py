@@ -17,6 +17,7 @@ from tfkit.tasks.labels import (
     is_list,
     python_value,
 )
+from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.strings import listed
 from tfkit.utils.values import outside
 
@@ -65,8 +66,6 @@ class SequenceClassification:
         """The loss `[B]` of what the labels show the task to be, which the config says from then
         on, as in Transformers.
         """
-        from tfkit.utils.keras_backend import ops
-
         labels = ops.convert_to_tensor(labels)
         task = task_of_labels(self.config, labels)
         task.check_labels(labels, self.config.num_labels)
@@ -109,15 +108,8 @@ class SingleLabel(Task):
     target_dtype = "int32"
     min_classes = 2
     evaluation = Evaluation
-
-    def read(self, cell):
-        return clean_label(cell)
-
-    def class_numbers(self, labels):
-        return labels
-
-    def strata(self, labels):
-        return labels
+    read = staticmethod(clean_label)
+    class_numbers = strata = staticmethod(lambda labels: labels)
 
     def targets(self, labels, num_labels):
         return np.asarray(labels, np.int32)
@@ -129,15 +121,15 @@ class SingleLabel(Task):
         return f"{len(names)} labels: {listed(names)}"
 
     def check_labels(self, labels, num_labels):
-        strange = outside(labels, num_labels)
-        if strange is not None:
+        unknown = outside(labels, num_labels)
+        if unknown is not None:
             raise ValueError(
                 f"Expected labels from 0 to {num_labels - 1} (`num_labels` is {num_labels}). "
-                f"Received {strange}."
+                f"Received {unknown}."
             )
 
     def check_dtype_for_xla(self, labels):
-        if _is_float(labels):
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(labels.dtype)):
             raise ValueError(
                 "Expected integer class ids, since with `jit_compile=True` a label with a fraction "
                 f"cannot be told. Received {labels.dtype}. Cast them: `labels.astype('int32')`."
@@ -158,12 +150,8 @@ class SingleLabel(Task):
             >>> [f"{loss:.4f}" for loss in SingleLabel().loss(np.array([1, 0]), logits)]
             ['0.0002', '0.6333']
         """
-        import tensorflow as tf
-
-        from tfkit.utils.keras_backend import keras, ops
-
         labels = ops.reshape(labels, (-1,))
-        if not keras.backend.is_int_dtype(keras.backend.standardize_dtype(labels.dtype)):
+        if not _is_int(labels):
             whole, labels = ops.cast(labels, "int32"), ops.cast(labels, "float32")
             checked = tf.debugging.assert_equal(
                 ops.cast(whole, "float32"),
@@ -185,16 +173,12 @@ class SingleLabel(Task):
             >>> f"{float(loss[0]):.4f}"  # 4 · (0.7311 · ln(0.7311/0.5) + 0.2689 · ln(0.2689/0.5))
             '0.4438'
         """
-        from tfkit.utils.keras_backend import ops
-
         theirs, ours = (
             ops.log_softmax(logits / temperature) for logits in (teacher_logits, student_logits)
         )
         return temperature**2 * ops.sum(_divergence(theirs, ours), axis=-1)
 
     def weighted_loss(self, num_labels, label_smoothing, weights):
-        from tfkit.utils.keras_backend import keras, ops
-
         table = _weights(weights, num_labels)
 
         def loss(labels, logits):
@@ -214,7 +198,6 @@ class SingleLabel(Task):
 
     def metrics(self, num_labels):
         from tfkit.tasks.metrics import F1
-        from tfkit.utils.keras_backend import keras
 
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy", dtype="float32")
         return [accuracy, F1(num_labels=num_labels)]
@@ -242,8 +225,6 @@ class SingleLabel(Task):
         )
 
     def scores(self, logits):
-        import tensorflow as tf
-
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
 
 
@@ -256,15 +237,11 @@ class MultiLabel(Task):
     keras_losses = ("binary_crossentropy", "binary_focal_crossentropy")
     monitors = ("micro_f1", "macro_f1", "accuracy", "loss")
     evaluation = MultiLabelEvaluation
-
-    def read(self, cell):
-        return clean_labels(cell)
+    read = staticmethod(clean_labels)
+    class_numbers = staticmethod(itertools.chain.from_iterable)
 
     def as_labels(self, labels):
         return tuple(map(tuple, labels))
-
-    def class_numbers(self, labels):
-        return itertools.chain.from_iterable(labels)
 
     def strata(self, labels):
         """The rarest class of each row."""
@@ -288,23 +265,17 @@ class MultiLabel(Task):
 
     def loss(self, labels, logits):
         """Binary cross-entropy of zeros and ones float `[B,C]`, the mean over classes."""
-        from tfkit.utils.keras_backend import keras
-
         labels = _shaped_as(labels, logits)
         return keras.losses.binary_crossentropy(labels, logits, from_logits=True)
 
     def soft_target_loss(self, teacher_logits, student_logits, temperature):
         """The mean of the classes' divergences, each of two sigmoids."""
-        from tfkit.utils.keras_backend import ops
-
         theirs, ours = teacher_logits / temperature, student_logits / temperature
         yes = _divergence(ops.log_sigmoid(theirs), ops.log_sigmoid(ours))
         no = _divergence(ops.log_sigmoid(-theirs), ops.log_sigmoid(-ours))
         return temperature**2 * ops.mean(yes + no, axis=-1)
 
     def weighted_loss(self, num_labels, label_smoothing, weights):
-        from tfkit.utils.keras_backend import ops
-
         table = _weights(weights, num_labels)
 
         def loss(labels, logits):
@@ -322,7 +293,6 @@ class MultiLabel(Task):
 
     def metrics(self, num_labels):
         from tfkit.tasks.metrics import F1
-        from tfkit.utils.keras_backend import keras
 
         return [
             keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0, dtype="float32"),
@@ -348,16 +318,16 @@ class MultiLabel(Task):
         return yes - no
 
     def predictions(self, targets, log_probabilities, names):
-        true, yes = np.asarray(targets) > 0, log_probabilities[..., 1] > log_probabilities[..., 0]
+        true, yes = np.asarray(targets) > 0, log_probabilities.argmax(axis=-1) > 0
         scores = np.exp(log_probabilities.max(axis=-1))  # of each decision, yes or no
         missed = np.where(true == yes, 0.0, scores)
-
-        def listed_names(chosen):
-            return ", ".join(names[number] for number in np.flatnonzero(chosen)) or "none"
-
+        expected, predicted = (
+            [", ".join(names[n] for n in np.flatnonzero(row)) or "none" for row in answers]
+            for answers in (true, yes)
+        )
         return Predictions(
-            expected=list(map(listed_names, true)),
-            predicted=list(map(listed_names, yes)),
+            expected=expected,
+            predicted=predicted,
             wrong=missed.any(axis=1),
             severity=missed.max(axis=1),
             scores=scores.ravel(),
@@ -365,8 +335,6 @@ class MultiLabel(Task):
         )
 
     def scores(self, logits):
-        import tensorflow as tf
-
         return tf.nn.sigmoid(tf.cast(logits, tf.float32))
 
 
@@ -386,9 +354,7 @@ class Regression(Task):
     )
     monitors = ("rmse", "mae", "loss")
     evaluation = RegressionEvaluation
-
-    def read(self, cell):
-        return clean_number(cell)
+    read = staticmethod(clean_number)
 
     def targets(self, labels, num_labels):
         return np.asarray(labels, np.float32)[:, None]
@@ -404,19 +370,13 @@ class Regression(Task):
 
     def loss(self, labels, logits):
         """Squared error of targets float `[B]` or `[B,C]`, the mean over outputs."""
-        from tfkit.utils.keras_backend import keras
-
         return keras.losses.mean_squared_error(_shaped_as(labels, logits), logits)
 
     def soft_target_loss(self, teacher_logits, student_logits, temperature):
         """The squared difference, at any temperature."""
-        from tfkit.utils.keras_backend import ops
-
         return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
 
     def metrics(self, num_labels):
-        from tfkit.utils.keras_backend import keras
-
         return [
             keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32"),
             keras.metrics.MeanAbsoluteError(name="mae", dtype="float32"),
@@ -440,20 +400,14 @@ class Regression(Task):
         )
 
     def scores(self, logits):
-        import tensorflow as tf
-
         return tf.cast(logits, tf.float32)
 
 
-def _is_float(values) -> bool:
-    from tfkit.utils.keras_backend import keras
-
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(values.dtype))
+def _is_int(values) -> bool:
+    return keras.backend.is_int_dtype(keras.backend.standardize_dtype(values.dtype))
 
 
 def _shaped_as(labels, logits):
-    from tfkit.utils.keras_backend import ops
-
     return ops.reshape(ops.cast(labels, "float32"), ops.shape(logits))
 
 
@@ -468,8 +422,6 @@ def _tiny(scores: np.ndarray) -> float:
 
 def _divergence(theirs, ours):
     """Terms of the Kullback-Leibler divergence, of log-probabilities."""
-    from tfkit.utils.keras_backend import ops
-
     return ops.exp(theirs) * (theirs - ours)
 
 
@@ -507,11 +459,8 @@ def task_of_labels(config, labels) -> Task:
         return TASKS[config.problem_type]
     if config.num_labels == 1:
         return TASKS[Regression.name]
-    from tfkit.utils.keras_backend import keras
-
-    is_int = keras.backend.is_int_dtype(keras.backend.standardize_dtype(labels.dtype))
     one_each = len(labels.shape) == 1 or labels.shape[-1] == 1
-    return TASKS[SingleLabel.name if is_int or one_each else MultiLabel.name]
+    return TASKS[SingleLabel.name if one_each or _is_int(labels) else MultiLabel.name]
 
 
 def task_of_loss(loss, num_labels: int) -> Task | None:
@@ -523,8 +472,6 @@ def task_of_loss(loss, num_labels: int) -> Task | None:
         (<task regression>, <task multi_label_classification>)
         >>> task_of_loss("mse", 3)  # of several logits they may be a teacher's, to be matched
     """
-    from tfkit.utils.keras_backend import keras
-
     each = list(loss.values()) if isinstance(loss, dict) else loss
     if isinstance(each, (list, tuple)) and len(each) == 1:
         (loss,) = each
