@@ -154,7 +154,7 @@ def progress(total: int | None, *, shown: bool = True) -> Iterator[Callable[[int
 
         def add(count: int) -> None:
             line.advance(task, count)
-            line.update(task, rate=line.tasks[0].speed or 0)
+            line.update(task, rate=line.tasks[0].completed / (line.tasks[0].elapsed or 1))
 
         yield add
 

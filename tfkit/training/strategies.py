@@ -21,14 +21,13 @@ def named_strategy(name: str) -> tf.distribute.Strategy:
 
     Args:
         name: "one" device; "mirrored": all GPUs of this machine; "multi-worker": the machines of
-            the environment variable TF_CONFIG, on each of which a process calls this before
-            anything else of TensorFlow.
+            the environment variable TF_CONFIG
+            (https://www.tensorflow.org/guide/distributed_training#TF_CONFIG), on each of which a
+            process calls this before anything else of TensorFlow.
 
     Raises:
         ValueError: there is no such strategy, or TF_CONFIG does not say who the workers are.
         RuntimeError: TensorFlow was used before a multi-worker strategy was made.
-
-    Source: https://www.tensorflow.org/guide/distributed_training#TF_CONFIG
 
     Example:
 
