@@ -54,7 +54,7 @@ def reliability(figures: Calibration, ideal: str, observed: str) -> str:
         axes.plot(scores, fractions, color=BLUE, linewidth=1.5)
         axes.scatter(scores, fractions, 16 + 90 * sizes, color=BLUE, zorder=3, label=observed)
         axes.set(xlim=(0, 1.02), ylim=(0, 1.04))
-        axes.set(xlabel="the model's score", ylabel="share that came true")
+        axes.set(xlabel="the model's score", ylabel="fraction that came true")
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
         axes.legend(loc="best")

@@ -39,14 +39,8 @@ class Predictions(NamedTuple):
     correct: np.ndarray | None = None
 
 
-class Summary(NamedTuple):
-    """An evaluation in words, for a page: a headline, a sentence or two, and (title, figure,
-    explanation) of the most important figures.
-    """
-
-    headline: str
-    lead: str
-    cards: list[tuple[str, str, str]]
+# A headline, a sentence or two, and (title, figure, explanation) of the most important figures.
+Summary = tuple[str, str, list[tuple[str, str, str]]]
 
 
 # === Precision, recall and F1 ===
@@ -54,48 +48,35 @@ class Summary(NamedTuple):
 
 def class_figures(
     true_positives: np.ndarray, support: np.ndarray, predicted: np.ndarray, names: Sequence[str]
-) -> dict[str, Figures]:
-    """Precision, recall, F1, texts (`support`) and answers (`predicted`) of each class.
-
-    A fraction of nothing is 0.
-
-    Args:
-        true_positives, support, predicted: int `[C]`: right answers, texts and answers.
-        names: C names.
-    """
-    columns = zip(
-        names, *_figures(true_positives, support, predicted), support.tolist(), predicted.tolist()
-    )
-    keys = ("precision", "recall", "f1")
-    return {
-        name: {**dict(zip(keys, map(float, figures))), "support": texts, "predicted": answers}
-        for name, *figures, texts, answers in columns
-    }
-
-
-def averages(
-    true_positives: np.ndarray, support: np.ndarray, predicted: np.ndarray
-) -> dict[str, Figures]:
-    """Three means of precision, recall and F1.
+) -> tuple[dict[str, Figures], dict[str, Figures]]:
+    """Precision, recall and F1 of each class, with its texts (`support`) and answers (`predicted`);
+    and three means of them. A fraction of nothing is 0.
 
     "macro": every class alike; classes without a text are left out. "weighted": by texts.
     "micro": from the sums over all classes, so every answer alike; where each text has exactly
     one label and one answer all three are the accuracy.
 
+    Args:
+        true_positives, support, predicted: int `[C]`: right answers, texts and answers.
+        names: C names.
+
     Example:
 
-        >>> averages(np.array([1, 1]), np.array([1, 3]), np.array([3, 1]))["macro"]["recall"]
+        >>> counts = np.array([1, 1]), np.array([1, 3]), np.array([3, 1])
+        >>> class_figures(*counts, ["x", "y"])[1]["macro"]["recall"]
         0.6666666666666666
     """
-    counts = (true_positives, support, predicted)
-    each, total = _figures(*counts), _figures(*(np.array([n.sum()]) for n in counts))
+    counts, keys = (true_positives, support, predicted), ("precision", "recall", "f1")
+    each, total = _figures(*counts), _figures(*(n.sum(keepdims=True) for n in counts))
     some, weights = support > 0, support / max(support.sum(), 1)
-    named = ("precision", "recall", "f1")
-    return {
-        "macro": {k: float(v[some].mean()) if some.any() else 0.0 for k, v in zip(named, each)},
-        "micro": {k: float(v[0]) for k, v in zip(named, total)},
-        "weighted": {k: float(weights @ v) for k, v in zip(named, each)},
+    columns = zip(names, *(v.tolist() for v in (*each, support, predicted)))
+    classes = {name: dict(zip((*keys, "support", "predicted"), row)) for name, *row in columns}
+    averages = {
+        "macro": {k: float(v[some].mean()) if some.any() else 0.0 for k, v in zip(keys, each)},
+        "micro": {k: float(v[0]) for k, v in zip(keys, total)},
+        "weighted": {k: float(weights @ v) for k, v in zip(keys, each)},
     }
+    return classes, averages
 
 
 def _figures(true_positives, support, predicted) -> tuple[np.ndarray, ...]:
@@ -240,13 +221,14 @@ class Evaluation(_OfClasses):
         confusion = np.zeros((len(names), len(names)), np.int64)
         np.add.at(confusion, (labels, predicted), 1)
         counts = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+        classes, averages = class_figures(*counts, names)
         correct = predicted == labels
         return cls(
             examples=len(labels),
             accuracy=float(correct.mean()),
             loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
-            averages=averages(*counts),
-            classes=class_figures(*counts, names),
+            averages=averages,
+            classes=classes,
             confusion=confusion.tolist(),
             calibration=calibration(np.exp(log_probabilities.max(axis=-1)), correct),
         )
@@ -262,7 +244,7 @@ class Evaluation(_OfClasses):
         common = max(self.classes, key=lambda name: self.classes[name]["support"])
         baseline = self.classes[common]["support"] / self.examples
         low, high = interval(self.accuracy, self.examples)
-        return Summary(
+        return (
             f"{percent(self.accuracy)} of the answers are right",
             f"Each of {self.examples:,} texts of {data} was given one of {len(self.classes)} "
             f"labels by {model}. Always answering {quoted(common)}, the most common, would be "
@@ -324,14 +306,15 @@ class MultiLabelEvaluation(_OfClasses):
         """
         true, (no, yes) = np.asarray(targets) > 0, np.moveaxis(log_probabilities, -1, 0)
         counts = (true & (yes > no)).sum(axis=0), true.sum(axis=0), (yes > no).sum(axis=0)
+        classes, averages = class_figures(*counts, names)
         correct = true == (yes > no)
         return cls(
             examples=len(true),
             accuracy=float(correct.all(axis=1).mean()),
             decisions=float(correct.mean()),
             loss=float(-np.where(true, yes, no).mean()),
-            averages=averages(*counts),
-            classes=class_figures(*counts, names),
+            averages=averages,
+            classes=classes,
             calibration=calibration(np.exp(yes).ravel(), true.ravel()),
         )
 
@@ -344,7 +327,7 @@ class MultiLabelEvaluation(_OfClasses):
     def summary(self, model: str, data: str) -> Summary:
         """As of `Evaluation`."""
         micro = self.averages["micro"]
-        return Summary(
+        return (
             f"{percent(micro['precision'])} of the labels it gives are right, and it finds "
             f"{percent(micro['recall'])} of those there are",
             f"Each of {self.examples:,} texts of {data} was given any number of "
@@ -433,7 +416,7 @@ class RegressionEvaluation:
     def summary(self, model: str, data: str) -> Summary:
         """As of `Evaluation`."""
         explained = "–" if self.r2 is None else percent(max(self.r2, 0.0))
-        return Summary(
+        return (
             f"Predictions are off by {self.mae:.3g} on average",
             f"A number was predicted for each of {self.examples:,} texts of {data} by {model}. "
             f"Always answering their middle value would be off by {self.baseline_mae:.3g}.",

@@ -43,7 +43,7 @@ def clean_label(value) -> str:
     if isinstance(value, float):
         remedy = '. Pass problem_type="regression" to predict numbers; classes are whole numbers'
     elif is_list(value):
-        remedy = '. Pass problem_type="multi_label_classification" for several labels a text'
+        remedy = '. Pass problem_type="multi_label_classification" for several labels per text'
     raise ValueError(
         f"expected a label that is a string or a whole number. Received: {value!r}{remedy}"
     )
