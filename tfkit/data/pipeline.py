@@ -97,12 +97,9 @@ class Epochs:
     Args:
         examples: what `read` or `stream` gives.
         tokenizer: a `DistilBertTokenizer`.
-        batch_size: B of the whole batch, all replicas together.
-        max_length: tokens after which a text is cut.
-        shuffle: another order in every pass.
-        shuffle_buffer: of a `Stream`, how many rows to draw from at a time.
         seed: decides the orders.
-        drop_remainder: leave out batches smaller than `batch_size`.
+        batch_size: B of the whole batch, all replicas together.
+        max_length, shuffle, shuffle_buffer, bucket, drop_remainder: as of `dataset`.
         unpadded: features are `{"input_ids": int32 [N], "lengths": int32 [B]}`, the texts laid end
             to end as a model of tfkit takes them, and not padded.
 
@@ -124,30 +121,8 @@ class Epochs:
         [2, 5, 3, 2, 5, 5, 3] [0, 1]
     """
 
-    def __init__(
-        self,
-        examples: Examples | Stream,
-        tokenizer,
-        *,
-        batch_size: int = 32,
-        max_length: int | None = None,
-        shuffle: bool = False,
-        shuffle_buffer: int = 10_000,
-        seed: int = 0,
-        drop_remainder: bool = False,
-        unpadded: bool = False,
-    ):
-        self._seed = seed
-        self._batches = _batches(
-            examples,
-            tokenizer,
-            batch_size=batch_size,
-            max_length=max_length,
-            shuffle=shuffle,
-            shuffle_buffer=shuffle_buffer,
-            drop_remainder=drop_remainder,
-            unpadded=unpadded,
-        )
+    def __init__(self, examples: Examples | Stream, tokenizer, *, seed: int = 0, **options):
+        self._seed, self._batches = seed, _batches(examples, tokenizer, **options)
         self.steps = self._batches.steps
 
     def dataset(
@@ -211,7 +186,17 @@ class _Batches:
 
     error: Exception | None = None
 
-    def __init__(self, examples, tokenizer, *, batch_size, max_length, drop_remainder, unpadded):
+    def __init__(
+        self,
+        examples,
+        tokenizer,
+        *,
+        batch_size=32,
+        max_length=None,
+        drop_remainder=False,
+        unpadded=False,
+        **order,
+    ):
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         if drop_remainder and len(examples) < batch_size:
@@ -219,11 +204,12 @@ class _Batches:
                 f"drop_remainder=True leaves no batch of {batch_size} rows. "
                 f"Received: {len(examples)} examples. Use a smaller `batch_size`."
             )
-        self.steps = -(-len(examples) // batch_size)
-        if drop_remainder:
-            self.steps = len(examples) // batch_size
+        self.steps = (
+            len(examples) if drop_remainder else len(examples) + batch_size - 1
+        ) // batch_size
         self._examples, self._batch_size, self._drop = examples, batch_size, drop_remainder
         self._pairs, self._unpadded = examples.has_pairs, unpadded
+        self._pad_token_id = tokenizer.pad_token_id
         layer = tokenizer.as_layer(max_length=max_length, pairs=self._pairs)
         column = tf.TensorSpec([None], tf.string)
         # Traced once, for all the graphs that tokenise.
@@ -232,6 +218,7 @@ class _Batches:
             [(column, column) if self._pairs else column],
             autograph=False,
         )
+        self._plan_order(**order)
 
     def _features(self, texts):
         return self._tokenize(tuple(texts) if self._pairs else texts[0])
@@ -240,25 +227,19 @@ class _Batches:
 class _ExampleBatches(_Batches):
     """Batches as row numbers of `Examples`; padded to one of at most eight widths."""
 
-    def __init__(
-        self, examples, tokenizer, *, shuffle, bucket=True, shuffle_buffer=0, unpadded=False,
-        **options,
-    ):  # fmt: skip
-        super().__init__(examples, tokenizer, unpadded=unpadded, **options)
+    def _plan_order(self, *, shuffle=False, bucket=True, shuffle_buffer=None):
+        examples, self._plan = self._examples, None
         self._columns = [tf.constant(column) for column in examples.columns]
         self._targets = tf.constant(examples.targets()) if examples.has_labels else None
-        self._pad_token_id, self._plan = tokenizer.pad_token_id, None
-        if unpadded and not shuffle:
+        if self._unpadded and not shuffle:
             return
         lengths = self._token_counts()
         # Four full batches to a width at least: a width for few texts makes small batches.
         most = min(_MOST_WIDTHS, len(examples) // (4 * self._batch_size))
-        self._widths = widths = fit_widths(lengths, max(1, most))
+        self._widths = fit_widths(lengths, max(1, most))
         if shuffle:
-            self._plan = plan_batches(
-                lengths, widths if bucket else widths[-1:], self._batch_size,
-                drop_remainder=self._drop,
-            )  # fmt: skip
+            widths = self._widths if bucket else self._widths[-1:]
+            self._plan = plan_batches(lengths, widths, self._batch_size, drop_remainder=self._drop)
             self.steps = len(self._plan.starts)
 
     def of_pass(self, seed) -> tf.data.Dataset:
@@ -300,14 +281,11 @@ class _ExampleBatches(_Batches):
 class _StreamBatches(_Batches):
     """Batches as columns of a `Stream`, padded to the longest text of each."""
 
-    def __init__(
-        self, stream, tokenizer, *, shuffle, shuffle_buffer, bucket=True, unpadded=False, **options
-    ):
-        super().__init__(stream, tokenizer, unpadded=unpadded, **options)
+    def _plan_order(self, *, shuffle=False, bucket=True, shuffle_buffer=10_000):
         self._buffer = shuffle_buffer if shuffle else 0
-        target, task = (), stream.task
+        target, task = (), self._examples.task
         if task is not None:
-            shape = (None, *task.target_shape(len(stream.names)))
+            shape = (None, *task.target_shape(len(self._examples.names)))
             target = (tf.TensorSpec(shape, task.target_dtype),)
         self._signature = (*[tf.TensorSpec([None], tf.string)] * (1 + self._pairs), *target)
 
