@@ -138,7 +138,7 @@ def test_the_last_block_computes_token_0_alone(model):
 
 def test_only_real_tokens_are_rows():
     tokens = UnpaddedBatch.from_mask(
-        tf.constant([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]), n_heads=2
+        tf.constant([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]), num_heads=2
     )
     places = tf.reshape(tf.range(12), (3, 4))
     assert tokens.unpad(places).numpy().tolist() == [0, 1, 4, 5, 7, 8, 9, 10, 11]
@@ -157,7 +157,7 @@ def test_no_sequence_is_padded_to_twice_its_length(monkeypatch):
 
     monkeypatch.setattr(unpadded_batch, "scaled_dot_product_attention", spy)
     lengths = np.array([40, 21, 20, 11, 10, 3])
-    tokens = UnpaddedBatch.from_mask(tf.constant(np.arange(40) < lengths[:, None]), n_heads=2)
+    tokens = UnpaddedBatch.from_mask(tf.constant(np.arange(40) < lengths[:, None]), num_heads=2)
     tokens.attend(tf.random.normal((lengths.sum(), 12)), 2, drop=lambda weights: weights)
     assert shapes == [(2, 2, 40, 2), (2, 2, 20, 2), (2, 2, 10, 2)]
 

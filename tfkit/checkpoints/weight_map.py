@@ -183,7 +183,7 @@ class Match:
 
     Attributes:
         parts: the path of a variable -> the rows that it is made of, in their order.
-        unused: keys of the checkpoint, in today's spelling, that no row names.
+        unused: keys of the checkpoint, by today's names, that no row names.
     """
 
     def __init__(self, weights: Weights, weight_map: WeightMap, rows: Iterable[Weight]):

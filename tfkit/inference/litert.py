@@ -108,14 +108,14 @@ class PackedRow:
         """The rows of the texts' first tokens: `[N, D]` -> `[B, D]`."""
         return tf.gather(x, self._firsts)
 
-    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
+    def attend(self, qkv, num_heads: int, *, drop, cls_only: bool = False):
         """As `PaddedBatch.attend`, without the weights; nothing is dropped."""
-        width = qkv.shape[-1] // (3 * n_heads)
-        heads = tf.transpose(tf.reshape(qkv, (1, -1, 3 * n_heads, width)), (0, 2, 1, 3))
+        width = qkv.shape[-1] // (3 * num_heads)
+        heads = tf.transpose(tf.reshape(qkv, (1, -1, 3 * num_heads, width)), (0, 2, 1, 3))
         q, k, v = tf.split(heads, 3, axis=1)  # [1, H, N, D/H]
         scores = tf.matmul(q * width**-0.5, k, transpose_b=True) + self._bias
         mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores), v), (0, 2, 1, 3))
-        mixed = tf.reshape(mixed, (-1, n_heads * width))
+        mixed = tf.reshape(mixed, (-1, num_heads * width))
         return self.first(mixed) if cls_only else mixed, None
 
 

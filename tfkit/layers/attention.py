@@ -47,11 +47,11 @@ class SelfAttention(ConfiguredLayer):
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
         """Args: x: `[N, D]`; batch: how the rows lie; cls_only: queries of [CLS] only.
 
-        Returns: the mixed values `[N, D]` (of token 0 alone, `[B, D]`) and the attention weights
+        Returns: the context `[N, D]` (of [CLS] only, `[B, D]`) and the attention weights
             `[B, H, T, T]` (or `[B, H, 1, T]`), None of an unpadded batch.
         """
         drop = functools.partial(self.drop, training=training)
-        mixed, weights = batch.attend(
+        context, weights = batch.attend(
             self.qkv(x), self.num_attention_heads, drop=drop, cls_only=cls_only
         )
-        return self.out(mixed), weights
+        return self.out(context), weights

@@ -83,12 +83,12 @@ class TransformerBlock(ConfiguredLayer):
             part.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
-        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: only token 0 is computed.
+        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: compute [CLS] only.
 
-        Returns: `[N, D]` (of token 0 alone, `[B, D]`) and what `SelfAttention` weighed.
+        Returns: `[N, D]` (of [CLS] only, `[B, D]`) and the weights of `SelfAttention`.
         """
-        mixed, weights = self.attention(x, batch=batch, cls_only=cls_only, training=training)
-        x = self.sa_layer_norm(mixed + (batch.first(x) if cls_only else x))
+        context, weights = self.attention(x, batch=batch, cls_only=cls_only, training=training)
+        x = self.sa_layer_norm(context + (batch.first(x) if cls_only else x))
         x = self.output_layer_norm(self.ffn(x, training=training) + x)
         return x, weights
 
@@ -122,8 +122,8 @@ class Transformer(ConfiguredLayer):
             block.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
-        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: of the last state, only token 0
-            is wanted, as a classifier does, and the last block computes no other.
+        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: the last block
+            computes [CLS] only, which is all that a classifier reads.
 
         Returns: the `num_hidden_layers + 1` hidden states `[N, D]`, first the input (with
             `cls_only` the last is `[B, D]`), and the attention weights `[B, H, T, T]`.

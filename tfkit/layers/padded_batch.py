@@ -41,7 +41,7 @@ class PaddedBatch:
         return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
 
     def first(self, x):
-        """The rows of token 0: `[N, D]` -> `[B, D]`."""
+        """The rows of [CLS], token 0: `[N, D]` -> `[B, D]`."""
         return ops.reshape(self.pad(x)[:, :1], (-1, *x.shape[1:]))
 
     def position_ids(self):
@@ -49,27 +49,27 @@ class PaddedBatch:
         places = ops.expand_dims(ops.arange(self.length, dtype="int32"), 0)
         return self.unpad(ops.broadcast_to(places, (self.batch, self.length)))
 
-    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
+    def attend(self, qkv, num_heads: int, *, drop, cls_only: bool = False):
         """Multi-head attention within each sequence.
 
         Args:
             qkv: queries, keys and values side by side, `[N, 3D]`.
-            n_heads: H.
+            num_heads: H.
             drop: the dropout of the weights, a function.
             cls_only: queries of [CLS] only.
 
-        Returns: the mixed values `[N, D]` (of token 0 alone, `[B, D]`) and the attention weights
+        Returns: the context `[N, D]` (of [CLS] only, `[B, D]`) and the attention weights
             `[B, H, T, T]` (or `[B, H, 1, T]`).
         """
-        width = qkv.shape[-1] // (3 * n_heads)
-        heads = ops.reshape(qkv, (self.batch, self.length, 3, n_heads, width))
+        width = qkv.shape[-1] // (3 * num_heads)
+        heads = ops.reshape(qkv, (self.batch, self.length, 3, num_heads, width))
         heads = ops.transpose(heads, (2, 0, 3, 1, 4))  # [3, B, H, T, D/H]
         # LiteRT's fast kernels take no slice that drops an axis, as heads[0] is.
         q, k, v = (ops.squeeze(part, 0) for part in ops.split(heads, 3, axis=0))
         q = q[:, :, :1] if cls_only else q
-        mixed, weights = scaled_dot_product_attention(q, k, v, self._bias, drop)
-        mixed = ops.transpose(mixed, (0, 2, 1, 3))  # [B, T, H, D/H]
-        return ops.reshape(mixed, (-1, n_heads * width)), weights
+        context, weights = scaled_dot_product_attention(q, k, v, self._bias, drop)
+        context = ops.transpose(context, (0, 2, 1, 3))  # [B, T, H, D/H]
+        return ops.reshape(context, (-1, num_heads * width)), weights
 
 
 def scaled_dot_product_attention(q, k, v, bias, drop):
@@ -77,7 +77,7 @@ def scaled_dot_product_attention(q, k, v, bias, drop):
 
     Args: q: `[B, H, Q, D/H]`; k, v: `[B, H, T, D/H]`; bias: `[B, 1, 1, T]` or None.
 
-    Returns: the mixed values `[B, H, Q, D/H]` and the weights `[B, H, Q, T]`.
+    Returns: the context `[B, H, Q, D/H]` and the weights `[B, H, Q, T]`.
 
     Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.2.1.
     """

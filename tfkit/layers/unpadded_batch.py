@@ -53,7 +53,7 @@ class UnpaddedBatch:
 
     Args:
         lengths: the tokens of each sequence, at least one, int32 `[B]`.
-        n_heads: H.
+        num_heads: H.
         columns: the place of each token in its sequence, int32 `[N]`; without it, one after the
             other.
         length: T of the padded form; without it, the longest of `lengths`.
@@ -61,15 +61,15 @@ class UnpaddedBatch:
 
     Example:
 
-        >>> tokens = UnpaddedBatch(tf.constant([3, 1]), n_heads=2)
+        >>> tokens = UnpaddedBatch(tf.constant([3, 1]), num_heads=2)
         >>> tokens.position_ids().numpy().tolist()
         [0, 1, 2, 0]
         >>> tokens.pad(tf.constant([7, 8, 9, 5])).numpy().tolist()
         [[7, 8, 9], [5, 0, 0]]
     """
 
-    def __init__(self, lengths, n_heads: int, *, columns=None, length=None, keys=None):
-        lengths, self._n_heads = tf.cast(lengths, tf.int32), n_heads
+    def __init__(self, lengths, num_heads: int, *, columns=None, length=None, keys=None):
+        lengths, self._num_heads = tf.cast(lengths, tf.int32), num_heads
         longest = tf.reduce_max(tf.concat([lengths, [0]], 0))
         self._padded = length is not None  # so is what comes in
         self._batch, self._length = tf.shape(lengths)[0], length if self._padded else longest
@@ -87,7 +87,7 @@ class UnpaddedBatch:
         self._slots = self._heads_of_rows()
 
     @classmethod
-    def from_mask(cls, attention_mask, n_heads: int) -> UnpaddedBatch:
+    def from_mask(cls, attention_mask, num_heads: int) -> UnpaddedBatch:
         """The real tokens of a padded batch.
 
         Token 0 is a row even where it is masked, since classifiers read it, and so is every token
@@ -95,11 +95,11 @@ class UnpaddedBatch:
 
         Args:
             attention_mask: `[B, T]`, 0 for padding, in any places, anything else for real tokens.
-            n_heads: H.
+            num_heads: H.
 
         Example:
 
-            >>> tokens = UnpaddedBatch.from_mask(tf.constant([[1, 1, 1], [1, 0, 0]]), n_heads=2)
+            >>> tokens = UnpaddedBatch.from_mask(tf.constant([[1, 1, 1], [1, 0, 0]]), num_heads=2)
             >>> tokens.unpad(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
             [7, 8, 9, 5]
         """
@@ -109,7 +109,7 @@ class UnpaddedBatch:
         places = tf.where(kept)
         return cls(
             tf.reduce_sum(tf.cast(kept, tf.int32), axis=1),
-            n_heads,
+            num_heads,
             columns=tf.cast(places[:, 1], tf.int32),
             length=length,
             keys=tf.gather_nd(real, places),
@@ -122,7 +122,7 @@ class UnpaddedBatch:
         filled = offsets < lengths  # [G, S]
         rows = tf.where(filled, tf.gather(self._starts, members)[:, None] + offsets, 0)
         bias = mask_bias(filled if keys is None else filled & tf.gather(keys, rows))
-        heads = tf.range(self._n_heads)[:, None] + 3 * self._n_heads * rows[:, None]
+        heads = tf.range(self._num_heads)[:, None] + 3 * self._num_heads * rows[:, None]
         return _Group(members, heads, filled[:, None, :, None], bias)
 
     def _heads_of_rows(self):
@@ -138,7 +138,7 @@ class UnpaddedBatch:
         stride = tf.gather(tf.concat(strides, 0), self._order)
         row = tf.gather(first, self._sequences) + tf.range(tf.shape(self._sequences)[0])
         stride = tf.gather(stride, self._sequences)
-        return row[:, None] + stride[:, None] * tf.range(self._n_heads)
+        return row[:, None] + stride[:, None] * tf.range(self._num_heads)
 
     def unpad(self, x):
         """`[B, T, …]` -> `[N, …]`; of a batch made from lengths, `[N, …]` as it is."""
@@ -153,7 +153,7 @@ class UnpaddedBatch:
         return tf.reshape(flat, (self._batch, self._length, *x.shape[1:]))
 
     def first(self, x):
-        """The rows of token 0: `[N, D]` -> `[B, D]`."""
+        """The rows of [CLS], token 0: `[N, D]` -> `[B, D]`."""
         return tf.gather(x, self._starts)
 
     def position_ids(self):
@@ -164,18 +164,18 @@ class UnpaddedBatch:
         """Where each row lies among the B·T of the padded form, `[N]`."""
         return self._sequences * self._length + self._columns
 
-    def attend(self, qkv, n_heads: int, *, drop, cls_only: bool = False):
+    def attend(self, qkv, num_heads: int, *, drop, cls_only: bool = False):
         """As `PaddedBatch.attend`; the weights, scattered over the groups, are None."""
-        dim = qkv.shape[-1] // 3
-        mixed = []
-        for (q, k, v), group in zip(self._deal(qkv, dim // n_heads), self._groups):
+        hidden_size = qkv.shape[-1] // 3
+        contexts = []
+        for (q, k, v), group in zip(self._deal(qkv, hidden_size // num_heads), self._groups):
             q = q[:, :, :1] if cls_only else q
             values, _ = scaled_dot_product_attention(q, k, v, group.bias, drop)  # [G, H, S, D/H]
-            mixed.append(values)
+            contexts.append(values)
         if cls_only:
-            firsts = tf.concat([tf.reshape(part, (-1, dim)) for part in mixed], 0)
+            firsts = tf.concat([tf.reshape(part, (-1, hidden_size)) for part in contexts], 0)
             return tf.gather(firsts, self._order), None
-        return self._collect(mixed, dim), None
+        return self._collect(contexts, hidden_size), None
 
     def _deal(self, qkv, width: int):
         """Rows `[N, 3D]` -> the query, key and value `[G, H, S, D/H]` of each group.
@@ -183,8 +183,8 @@ class UnpaddedBatch:
         A slot is a row or nothing, so the gradient of each row is read from its slot, where
         TensorFlow's own would add up all slots.
         """
-        n_heads = self._n_heads
-        parts = n_heads * tf.range(3)[:, None, None, None]
+        num_heads = self._num_heads
+        parts = num_heads * tf.range(3)[:, None, None, None]
 
         @tf.custom_gradient
         def deal(qkv):
@@ -199,38 +199,38 @@ class UnpaddedBatch:
                 rows = [
                     tf.gather(_end_to_end(dealt[part::3], width), self._slots) for part in range(3)
                 ]
-                return tf.reshape(tf.stack(rows, 1), (-1, 3 * n_heads * width))
+                return tf.reshape(tf.stack(rows, 1), (-1, 3 * num_heads * width))
 
             return dealt, gradient
 
         dealt = deal(qkv)
         return zip(dealt[0::3], dealt[1::3], dealt[2::3])
 
-    def _collect(self, mixed, dim: int):
+    def _collect(self, contexts, hidden_size: int):
         """The groups' `[G, H, S, D/H]` -> rows `[N, D]`."""
-        width = dim // self._n_heads
+        width = hidden_size // self._num_heads
 
         @tf.custom_gradient
-        def collect(*mixed):
-            rows = tf.gather(_end_to_end(mixed, width), self._slots)
+        def collect(*contexts):
+            rows = tf.gather(_end_to_end(contexts, width), self._slots)
 
             def gradient(rows):
                 heads = tf.reshape(rows, (-1, width))
                 return [
-                    tf.gather(heads, _own_head(group.heads, self._n_heads))
+                    tf.gather(heads, _own_head(group.heads, self._num_heads))
                     * tf.cast(group.filled, rows.dtype)
                     for group in self._groups
                 ]
 
-            return tf.reshape(rows, (-1, dim)), gradient
+            return tf.reshape(rows, (-1, hidden_size)), gradient
 
-        return collect(*mixed)
+        return collect(*contexts)
 
 
 def _end_to_end(parts, width: int):
     return tf.concat([tf.reshape(part, (-1, width)) for part in parts], 0)
 
 
-def _own_head(heads, n_heads: int):
+def _own_head(heads, num_heads: int):
     """Places among the `[N·3·H]` query heads -> places among `[N·H]` heads."""
-    return heads // (3 * n_heads) * n_heads + heads % (3 * n_heads)
+    return heads // (3 * num_heads) * num_heads + heads % (3 * num_heads)

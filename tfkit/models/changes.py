@@ -17,7 +17,7 @@ class ChangeableModel(keras.Model):
             shapes and rates: `model.config = model.config.replace(id2label=names)`.
         padding_free: whether the encoder computes real tokens only, for which its graph needs
             shapes that may change; the argument of a call comes before it. None, the default, does
-            so where it pays and shows nowhere: in a model that reads token 0 alone, unless hidden
+            so where it pays and shows nowhere: in a model that reads [CLS] only, unless hidden
             states or attentions are asked for, or XLA compiles the function. True does so in
             other models too: hidden states of padding are zeros.
         generation: how many such changes there were. Who keeps a graph of the model traces it anew
@@ -39,7 +39,7 @@ class ChangeableModel(keras.Model):
                 f"checkpoint, call `{type(self).__name__}.from_pretrained(name_or_folder)`."
             )
         if hasattr(self, "_config"):
-            self._demand_what_is_built(config)
+            self._check_built_from(config)
             self.backbone.config = config
         self._config = config
         self._trace_anew()
@@ -52,7 +52,7 @@ class ChangeableModel(keras.Model):
         """
         self._config = self.backbone.config = self.config.replace(**changes)
 
-    def _demand_what_is_built(self, config: EncoderConfig) -> None:
+    def _check_built_from(self, config: EncoderConfig) -> None:
         for field in dataclasses.fields(config):
             have, wanted = getattr(self.config, field.name), getattr(config, field.name)
             if field.name not in config.no_weight_made_of and have != wanted:

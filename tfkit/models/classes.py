@@ -31,7 +31,7 @@ class TFDistilBertModel(DistilBertModel):
 
 @registered
 class TFDistilBertForSequenceClassification(SequenceClassification, DistilBertModel):
-    """The encoder with a classification head on token 0.
+    """The encoder with a classification head on [CLS].
 
     Args:
         config: a `DistilBertConfig`; `num_labels` sets C.

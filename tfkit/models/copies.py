@@ -64,7 +64,7 @@ def prune_vocabulary(model, tokenizer, texts: Sequence[str]):
         >>> model.config.vocab_size, tokenizer.tokenize("smaller")
         (8, ['small', '##er'])
     """
-    _demand_plain_weights(model)
+    _check_plain_weights(model)
     rows = model.config.vocab_size
     top = max(tokenizer.get_vocab().values())
     if top >= rows:
@@ -113,7 +113,7 @@ def drop_layers(model, keep: Sequence[int], **changes):
         >>> drop_layers(TFDistilBertModel(config), keep=(0, 2, 4)).config.n_layers
         3
     """
-    _demand_plain_weights(model)
+    _check_plain_weights(model)
     layers, keep = model.config.num_hidden_layers, list(keep)
     if not keep or keep != sorted({*keep} & {*range(layers)}):
         raise ValueError(
@@ -141,7 +141,7 @@ def _like(model, **changes):
     return type(model)(model.config.replace(**changes), dtype=model.dtype_policy)
 
 
-def _demand_plain_weights(model) -> None:
+def _check_plain_weights(model) -> None:
     for layer in model._flatten_layers():
         if layer.quantization_mode or getattr(layer, "lora_enabled", False):
             raise ValueError(

@@ -230,6 +230,10 @@ class EncoderModel(TFPreTrainedModel):
             outputs["attentions"] = self._together(attentions)
         return outputs
 
+    def pooled(self, last_hidden_state):
+        """What a head reads: the states `[B,T,D]`, unless a family pools them first."""
+        return last_hidden_state
+
     def answer(self, last_hidden_state, labels, training):
         """What the task answers, from the last states: a dict of `output_type`'s fields."""
         return {"last_hidden_state": last_hidden_state}

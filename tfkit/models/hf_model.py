@@ -1,4 +1,4 @@
-"""What every model of tfkit can do: Hugging Face folders, Keras habits, and the output type."""
+"""What every model of tfkit can do: Hugging Face folders, Keras files, and the output type."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     """`max_length`, or the most that both model and tokenizer take.
 
     Raises:
-        ValueError: it is no whole number, leaves no room for a token, or exceeds the positions.
+        ValueError: it is no integer, leaves no room for a token, or exceeds the positions.
     """
     config = getattr(model, "config", None)  # models of others may have none, and no limit
     most = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
@@ -147,7 +147,7 @@ def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     max_length = plain(max_length)
     if not is_whole(max_length, 3) or max_length > most:
         raise ValueError(
-            f"`max_length` must be a whole number from 3 ([CLS], one token, [SEP]) to {most}, the "
+            f"`max_length` must be an integer from 3 ([CLS], one token, [SEP]) to {most}, the "
             f"model's `max_position_embeddings`; received {max_length!r}."
         )
     return max_length

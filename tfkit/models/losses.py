@@ -15,7 +15,7 @@ _ON_LOGITS = {
 
 
 def on_logits(loss):
-    """A loss as Keras takes it, by any spelling or in lists and dicts, for logits.
+    """A loss as Keras takes it, as an object, by name or in lists and dicts, for logits.
 
     Example:
 
@@ -57,7 +57,7 @@ def metrics_on_logits(metrics, says_yes_or_no: bool):
     Args:
         metrics: as `compile` takes them.
         says_yes_or_no: whether "accuracy" compares each logit with 0: there is one, or several
-            labels a text.
+            labels per text.
 
     Example:
 

@@ -57,7 +57,7 @@ class SequenceClassification:
         return task_of(self.config)
 
     def answer(self, last_hidden_state, labels, training):
-        logits = self.head(last_hidden_state, training=training)
+        logits = self.head(self.pooled(last_hidden_state), training=training)
         if labels is None:
             return {"logits": logits}
         return {"logits": logits, "loss": self.head_loss(labels, logits)}
