@@ -30,10 +30,9 @@ def pages(builder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", tfkit._HOMES)
-def test_every_public_name_is_described(builder, pages, name):
-    text = pages[f"{builder.page_of(tfkit._HOMES[name])}.html"]
+def test_every_public_name_is_described(pages, name):
     aliased = name == "DistilBertTokenizerFast"  # the same class under Hugging Face's second name
-    assert aliased or f'id="{name}"' in text
+    assert aliased or any(f'id="{name}"' in text for text in pages.values())
 
 
 def test_every_link_inside_leads_somewhere(pages):

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from tfkit.tasks.outputs import ModelOutput
     from tfkit.text.auto import AutoTokenizer
     from tfkit.text.call.batch_encoding import BatchEncoding
-    from tfkit.text.graph.layer import TokenizerLayer
-    from tfkit.text.tokenizer import DistilBertTokenizer, DistilBertTokenizerFast
+    from tfkit.text.tokenizer import DistilBertTokenizer, DistilBertTokenizerFast, TokenizerLayer
 
 __all__ = [
     "AutoConfig",

@@ -31,7 +31,9 @@ class _Auto:
         )
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **options):
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **options
+    ) -> EncoderModel:
         """Reads config.json and gives the model of its `model_type`, with its weights.
 
         Takes and raises what `TFPreTrainedModel.from_pretrained` does.
@@ -42,7 +44,7 @@ class _Auto:
         return cls._class_of(config).from_pretrained(pretrained_model_name_or_path, **options)
 
     @classmethod
-    def from_config(cls, config: EncoderConfig, **options):
+    def from_config(cls, config: EncoderConfig, **options) -> EncoderModel:
         """A new model with random weights."""
         return cls._class_of(config)(config, **options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras.src.backend.common import global_state
 
@@ -21,6 +22,11 @@ from tfkit.models.keras_model import TrainableModel
 from tfkit.utils.ignored_keywords import LOADING, SAVING, drop_ignored
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.processes import check_threads
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from tfkit.tasks.outputs import ModelOutput
 
 _NO_HDF5 = (
     "Expected a path that ends in `.keras`. Keras' older `.h5` files do not hold a model of tfkit: "
@@ -56,7 +62,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         super().__init__(autocast=False, **options)
         self.config = config
 
-    def __call__(self, *args, return_dict=None, **kwargs):
+    def __call__(self, *args, return_dict=None, **kwargs) -> ModelOutput:
         check_threads()
         args = [as_tensors(value) for value in args[:1]] + list(args[1:])
         given = {name: as_tensors(kwargs[name]) for name in TENSORS if name in kwargs}
@@ -95,7 +101,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         ignore_mismatched_sizes: bool = False,
         output_loading_info: bool = False,
         **overrides,
-    ):
+    ) -> Self:
         """Builds the model that a folder or Hub repository describes, with its weights.
 
         Args:
