@@ -15,7 +15,8 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
-from tfkit.training import F1, KeepBest, Log, Recipe, class_weights, fine_tune, objectives
+from tfkit.tasks import TASKS
+from tfkit.training import F1, KeepBest, Log, Recipe, class_weights, fine_tune
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a"]
 TOKENIZER = DistilBertTokenizer(WORDS, model_max_length=8)
@@ -123,12 +124,13 @@ def test_class_weights_make_a_rare_class_heard():
 
 def test_losses_by_hand():
     log = math.log
-    smooth = objectives.loss("single_label_classification", 2, label_smoothing=0.2)
+    single = TASKS["single_label_classification"]
+    smooth = single.weighted_loss(2, 0.2, None)
     logits = keras.ops.array([[0.0, log(3.0)]])  # probabilities 1/4, 3/4
     assert float(smooth([1], logits)[0]) == pytest.approx(-0.9 * log(0.75) - 0.1 * log(0.25))
-    weighed = objectives.loss("single_label_classification", 2, weights={0: 1.0, 1: 5.0})
+    weighed = single.weighted_loss(2, 0.0, {0: 1.0, 1: 5.0})
     assert float(weighed([1], logits)[0]) == pytest.approx(-5 * log(0.75))
-    several = objectives.loss("multi_label_classification", 2, weights={0: 1.0, 1: 5.0})
+    several = TASKS["multi_label_classification"].weighted_loss(2, 0.0, {0: 1.0, 1: 5.0})
     both = several(keras.ops.array([[0.0, 1.0]]), logits)
     assert float(both[0]) == pytest.approx((-log(0.5) - 5 * log(0.75)) / 2)
 
