@@ -1,0 +1,54 @@
+"""Tasks are asked, and what they answer."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfkit
+from tfkit import DistilBertConfig
+from tfkit.tasks import TASKS
+from tfkit.tasks.sequence_classification import task_of, task_of_labels
+
+PACKAGE = Path(tfkit.__file__).parent
+OTHERS = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "tasks"]
+
+
+def test_no_other_room_asks_which_problem_type_it_is():
+    asking = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in OTHERS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Compare, ast.Dict, ast.Match))
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and part.value in TASKS
+    ]
+    assert not asking, "ask `Task` instead, or add to it what you need to know"
+
+
+@pytest.mark.parametrize(
+    ("config", "labels", "read_by", "trained_by"),
+    [
+        ({"num_labels": 3}, np.array([0, 2]), "single_label", "single_label"),
+        ({"num_labels": 3}, np.array([[0.0], [2.0]]), "single_label", "single_label"),
+        ({"num_labels": 3}, np.ones((2, 3), "float32"), "single_label", "multi_label"),
+        ({"num_labels": 1}, np.array([0.5, 2.0]), "multi_label", "regression"),
+    ],
+)
+def test_a_config_without_problem_type_is_read_as_transformers_does(
+    config, labels, read_by, trained_by
+):
+    config = DistilBertConfig(**config)
+    assert task_of(config).name.startswith(read_by)
+    assert task_of_labels(config, labels).name.startswith(trained_by)
+
+
+def test_what_a_config_says_comes_first():
+    for name, task in TASKS.items():
+        config = DistilBertConfig(num_labels=2, problem_type=name)
+        assert task_of(config) is task_of_labels(config, np.array([0, 1])) is task
+        scores = task.scores([[0.0, 0.0]]).numpy()[0, 0]
+        assert scores == (0.0 if task.function == "none" else 0.5)
