@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit import (
+    DistilBertConfig,
+    DistilBertTokenizer,
+    TFDistilBertForSequenceClassification,
+    TokenizerLayer,
+)
 
 TEXTS = ["Hello worlds!", "", "hello [MASK] world", "s" * 101 + " hello", "É e\u0301\xff ॐ"]
 RAW = [*(text.encode() for text in TEXTS), b"\xffhello\xe2\x82 world"]
@@ -234,3 +239,36 @@ def test_offsets_in_the_graph(tokenizer):
     pieces = tf.function(lambda t: tokenizer.pieces()(t, offsets=True))(text)
     assert pieces.starts.numpy().tolist() == [0, 7, 9, 14, 0, 7]
     assert pieces.ends.numpy().tolist() == [7, 8, 14, 15, 6, 8]
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Typed(DistilBertTokenizer):
+    """A family whose models take token type ids."""
+
+    model_input_names = ("input_ids", "token_type_ids", "attention_mask")
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_family_declares_the_inputs_of_its_models(vocabulary, side):
+    tokenizer = Typed(vocabulary, padding_side=side, truncation_side=side)
+    texts = ["hello", "hello worlds e e e e"], ["world e", "!"]
+    layer = tokenizer.as_layer(8, pairs=True)
+    batch = {name: value.numpy().tolist() for name, value in layer(texts).items()}
+    assert set(batch) == set(Typed.model_input_names)
+    assert batch["token_type_ids"][1] == [0] * 6 + [1] * 2
+    options = dict(padding=True, truncation=True, max_length=8)
+    assert tokenizer(*texts, **options) == batch
+    in_graph = tokenizer(*texts, **options, return_tensors="np")
+    assert {name: value.tolist() for name, value in in_graph.items()} == batch
+    tokens = {name: value.numpy().tolist() for name, value in layer.unpadded(texts).items()}
+    real = np.array(batch.pop("attention_mask"), bool)
+    assert tokens.pop("lengths") == real.sum(axis=1).tolist()
+    assert tokens == {name: np.array(rows)[real].tolist() for name, rows in batch.items()}
+
+
+def test_a_layer_knows_the_class_of_its_tokenizer(vocabulary):
+    layer = Typed(vocabulary).as_layer(8)
+    assert type(TokenizerLayer.from_config(layer.get_config()).tokenizer) is Typed
+    earlier = {k: v for k, v in layer.get_config().items() if k != "tokenizer_class"}
+    assert type(TokenizerLayer.from_config(earlier).tokenizer) is DistilBertTokenizer
+    assert type(TokenizerLayer(earlier["tokenizer"]).tokenizer) is DistilBertTokenizer

@@ -161,7 +161,9 @@ def _tokenizer_json(tokenizer) -> dict[str, Any]:
     table = tokenizer.core.table
     cls, sep = tokenizer.cls_token, tokenizer.sep_token
     model = {name: getattr(tokenizer, name) for name in _OF_MODEL}
-    first = [_special(cls, 0), _sequence("A", 0), _special(sep, 0)]
+    single = [("SpecialToken", cls, 0), ("Sequence", "A", 0), ("SpecialToken", sep, 0)]
+    pair = [*single, ("Sequence", "B", 1), ("SpecialToken", sep, 1)]
+    template = [{kind: {"id": name, "type_id": type_id}} for kind, name, type_id in pair]
     return {
         "version": "1.0",
         "truncation": None,
@@ -177,8 +179,8 @@ def _tokenizer_json(tokenizer) -> dict[str, Any]:
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
             "type": "TemplateProcessing",
-            "single": first,
-            "pair": [*first, _sequence("B", 1), _special(sep, 1)],
+            "single": template[: len(single)],
+            "pair": template,
             "special_tokens": {
                 token: {"id": token, "ids": [table.id(token)], "tokens": [token]}
                 for token in (cls, sep)
@@ -196,11 +198,3 @@ def _tokenizer_json(tokenizer) -> dict[str, Any]:
             "vocab": table.vocabulary.ids,
         },
     }
-
-
-def _special(token: str, type_id: int) -> dict:
-    return {"SpecialToken": {"id": token, "type_id": type_id}}
-
-
-def _sequence(name: str, type_id: int) -> dict:
-    return {"Sequence": {"id": name, "type_id": type_id}}

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfkit.hub import HubOptions, upload
 from tfkit.text import hf_files
@@ -21,8 +20,6 @@ from tfkit.text.call.batch_encoding import BatchEncoding
 from tfkit.text.core import TokenizerCore
 from tfkit.text.graph.kernels import RaggedTokens
 from tfkit.text.graph.layer import TokenizerLayer
-from tfkit.text.graph.portable import PortableWordPiece
-from tfkit.text.graph.word_piece import WordPiece
 from tfkit.text.options import IN_GRAPH, OPTIONS, checked
 from tfkit.text.vocabulary import Vocabulary
 from tfkit.utils.files import local_path, staged
@@ -117,15 +114,9 @@ class DistilBertTokenizer:
             vocab = Vocabulary.from_file(vocab)
         elif not isinstance(vocab, Vocabulary):
             vocab = Vocabulary(vocab)
-        special = dict(
-            unk_token=unk_token,
-            sep_token=sep_token,
-            pad_token=pad_token,
-            cls_token=cls_token,
-            mask_token=mask_token,
-        )
+        named = unk_token, sep_token, pad_token, cls_token, mask_token
         added = [t if isinstance(t, AddedToken) else AddedToken.from_dict(t) for t in added_tokens]
-        self._core = TokenizerCore(TokenTable(vocab, special, added))
+        self._core = TokenizerCore(TokenTable(vocab, dict(zip(SPECIAL_TOKENS, named)), added))
         self.do_lower_case = do_lower_case
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
@@ -424,13 +415,11 @@ class DistilBertTokenizer:
         """
         return TokenizerLayer(self, max_length=max_length, padding=padding, pairs=pairs, **kw)
 
-    def pieces(self, *, portable: bool = False) -> WordPiece | PortableWordPiece:
+    def pieces(self, *, portable: bool = False):
         """Text to ids without special tokens, as a graph; built when first asked for."""
         return self._core.model(portable=portable)
 
-    def run(
-        self, batch: Sequence[str | bytes] | tf.Tensor, *, offsets: bool = False
-    ) -> RaggedTokens:
+    def run(self, batch, *, offsets: bool = False) -> RaggedTokens:
         """`pieces` on a batch of texts, compiled once."""
         return self._core.run(batch, offsets=offsets)
 
@@ -503,10 +492,7 @@ class DistilBertTokenizer:
         """Every token, added ones included, and its id."""
         return self._core.table.full()
 
-    @property
-    def vocab(self) -> dict[str, int]:
-        """The same as `get_vocab()`."""
-        return self.get_vocab()
+    vocab = property(get_vocab)
 
     @property
     def vocab_size(self) -> int:
@@ -550,10 +536,7 @@ class DistilBertTokenizer:
         """The added tokens and their ids."""
         return {token.content: token.id for token in self._core.table.ordered()}
 
-    @property
-    def added_tokens_encoder(self) -> dict[str, int]:
-        """The same as `get_added_vocab()`."""
-        return self.get_added_vocab()
+    added_tokens_encoder = property(get_added_vocab)
 
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:

@@ -31,14 +31,14 @@ def encode(core: TokenizerCore, texts: Texts, options: CallOptions) -> BatchEnco
         return _in_graph(core, options, tokens)
     if options.return_offsets_mapping:
         tokens.locate()
-    layout = _Layout(core, options, tokens)
+    layout, count = _Layout(core, options, tokens), tokens.splits[-1]
     data: dict[str, list] = {"input_ids": layout(tokens.ids, core.special_ids, core.pad_id)}
     if options.return_token_type_ids:
         data["token_type_ids"] = layout(tokens.type_ids, _TYPES, 0)
     if options.return_attention_mask:
-        data["attention_mask"] = layout(tokens.ones, _ONES, 0)
+        data["attention_mask"] = layout([1] * count, _ONES, 0)
     if options.return_special_tokens_mask:
-        data["special_tokens_mask"] = layout(tokens.zeros, _ONES, 1)
+        data["special_tokens_mask"] = layout([0] * count, _ONES, 1)
     if options.return_offsets_mapping:
         data["offset_mapping"] = layout(tokens.offsets, _NO_SPANS, (0, 0))
     if options.return_length:
@@ -128,14 +128,6 @@ class _Tokens:
         return self._without_offsets.ids.numpy().tolist()
 
     @functools.cached_property
-    def ones(self) -> list[int]:
-        return [1] * self.splits[-1]
-
-    @functools.cached_property
-    def zeros(self) -> list[int]:
-        return [0] * self.splits[-1]
-
-    @functools.cached_property
     def type_ids(self) -> list[int]:
         first = self.splits[self.count]
         return [0] * first + [1] * (self.splits[-1] - first)
@@ -221,7 +213,7 @@ def _padded(row: list, width: int, padding: Any, options: CallOptions) -> list:
 
 def _encodings(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> list[Encoding]:
     """The `Encoding`s of a batch, made when they are first asked for."""
-    layout = _Layout(core, options, tokens)
+    layout, count = _Layout(core, options, tokens), tokens.splits[-1]
     cls, sep = core.table.special["cls_token"], core.table.special["sep_token"]
     columns = zip(
         layout(tokens.ids, core.special_ids, core.pad_id),
@@ -230,8 +222,8 @@ def _encodings(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> li
         layout(tokens.offsets, _NO_SPANS, (0, 0)),
         layout(tokens.word_ids, _NONE, None),
         layout(tokens.type_ids, _NONE, None),
-        layout(tokens.ones, _ONES, 0),
-        layout(tokens.zeros, _ONES, 1),
+        layout([1] * count, _ONES, 0),
+        layout([0] * count, _ONES, 1),
     )
     made = [Encoding(*values) for values in columns]
     if options.return_overflowing_tokens:
