@@ -15,7 +15,7 @@ from typing import Any
 from tfkit.hub import HubOptions, find_file, read_json
 from tfkit.text.added_tokens import SPECIAL_TOKENS, AddedToken
 from tfkit.text.options import OPTIONS
-from tfkit.text.vocabulary import Vocabulary, vocabulary_lines
+from tfkit.text.vocabulary import Vocabulary
 from tfkit.utils.files import local_path, staged
 
 # The first are of `tokenizer.json` alone; the rest is in `tokenizer_config.json`, too.
@@ -153,7 +153,7 @@ def write(tokenizer, folder: Path) -> tuple[str, ...]:
 
 def write_vocabulary(tokenizer, path: Path) -> None:
     """Writes the base vocabulary, a token a line."""
-    lines = vocabulary_lines(tokenizer.core.table.vocabulary.ids)
+    lines = tokenizer.core.table.vocabulary.lines()
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 

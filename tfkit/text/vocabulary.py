@@ -89,16 +89,6 @@ class Vocabulary:
         """The token of an id, or None."""
         return self._tokens.get(index)
 
-
-def vocabulary_lines(ids: Mapping[str, int]) -> list[str]:
-    """Tokens in the order of their ids; an id without a token gets a name of its own.
-
-    Example:
-
-        >>> vocabulary_lines({"a": 0, "b": 2})
-        ['a', '[no token 1]', 'b']
-    """
-    lines = [f"[no token {index}]" for index in range(max(ids.values()) + 1)]
-    for token, index in ids.items():
-        lines[index] = token
-    return lines
+    def lines(self) -> list[str]:
+        """The tokens in the order of their ids; an id without a token gets a name of its own."""
+        return [self._tokens.get(i, f"[no token {i}]") for i in range(self.top)]
