@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfi
 CHECKED := tests/test_package.py tests/test_typing.py tests/test_docs.py tests/test_config.py \
 	tests/checkpoints tests/tasks tests/layers tests/parity/test_models.py \
 	tests/parity/test_tokenizer_ids.py tests/data/test_readers.py tests/inference/test_pipelines.py \
-	tests/test_shipped.py
+	tests/models/test_families.py tests/test_shipped.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test test-all lint format docs clean

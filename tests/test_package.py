@@ -198,6 +198,12 @@ def test_every_extra_that_make_installs_is_declared():
     assert set(extras.split(",")) == set(setup["options.extras_require"])
 
 
+def test_what_make_check_runs_is_there():
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (listed,) = re.findall(r"^CHECKED := (.*)$", makefile, flags=re.MULTILINE)
+    assert [path for path in listed.split() if not (ROOT / path).exists()] == []
+
+
 # === What is tracked ===
 
 
