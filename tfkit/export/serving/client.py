@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfkit.inference.batching import finite
 from tfkit.utils.strings import utf8
+from tfkit.utils.values import positive_integer
 
 # Scheme, host with port, name, and optionally a version or label.
 _ADDRESS = re.compile(
@@ -55,7 +56,7 @@ def ask(
 
     Raises:
         TypeError: `texts` is no list of strings.
-        ValueError: `url` is of neither form, or `batch_size` is below 1.
+        ValueError: `url` is of neither form, or `batch_size` is no positive integer.
         ServerError: the server refused, cannot be reached, or does not answer as a model that
             tfkit exported; a score is NaN, say.
 
@@ -73,8 +74,7 @@ def ask(
             f"grpc://HOST:8500/NAME. Received: {url!r}."
         )
     address = url.removesuffix(":predict").rstrip("/")
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
+    batch_size = positive_integer("batch_size", batch_size)
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
     texts = list(texts)
