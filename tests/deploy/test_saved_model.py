@@ -253,6 +253,7 @@ def test_an_export_of_tokens_alone_is_timed_and_verified(model, tokenizer, tmp_p
     report = export.saved_model(model, tokenizer, tmp_path / "film", **options)
     for serving in (report.serving, export.verify(report.path)):
         assert serving.request_seconds > 0 and "nan" not in str(serving)
+        assert "an id below 0 (tokens)" in serving.refused
     script = (tmp_path / "film" / "server" / "request_curl.sh").read_text()
     assert '"signature_name": "tokens"' in script and '"input_ids": [' in script
     shutil.rmtree(report.path / WARMUP_FILE.parent)  # where its times are from
