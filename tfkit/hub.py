@@ -1,8 +1,6 @@
-"""A checkpoint's name or folder -> its files on this disk.
+"""A checkpoint's folder or name -> its files on this disk.
 
-A string that names an existing folder is that folder; anything else is a repository of the
-Hugging Face Hub and goes through `huggingface_hub`, which owns the cache, `revision`, tokens,
-progress bars and offline mode (`HF_HUB_OFFLINE`).
+Any name but that of a folder goes to `huggingface_hub`, which owns cache, tokens, offline mode.
 """
 
 from __future__ import annotations
@@ -40,28 +38,7 @@ class HubOptions:
 def find_file(
     name_or_path: str | os.PathLike, filename: str, options: HubOptions | None = None
 ) -> Path | None:
-    """The path on this disk of one file of a checkpoint, None if there is none; of a checkpoint on
-    the Hub it is downloaded.
-
-    Args:
-        name_or_path: a folder, or the name of a Hub repository, "distilbert-base-uncased".
-        filename: the file's path inside the folder or repository.
-        options: revision, cache and access options.
-
-    Raises:
-        FileNotFoundError: there is no such folder and no such repository can be reached.
-        PermissionError: the repository is gated.
-
-    Example:
-
-        >>> import pathlib, tempfile
-        >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> _ = (folder / "config.json").write_text("{}")
-        >>> find_file(folder, "config.json").name
-        'config.json'
-        >>> find_file(folder, "vocab.txt") is None
-        True
-    """
+    """One file of a folder, or of a Hub repository, which is downloaded; None if there is none."""
     options = options or HubOptions()
     folder = local_path(name_or_path)
     if folder.is_dir():
@@ -101,8 +78,9 @@ def upload(
     revision: str | None = None,
     create_pr: bool = False,
 ) -> str:
-    """Uploads a folder as one commit to a model repository of the Hub, made if there is none, and
-    gives the address of the commit. A README.md that the repository has already stays as it is.
+    """Uploads a folder as one commit to a model repository of the Hub, made if there is none.
+
+    A README.md that the repository has already stays as it is.
 
     Args:
         folder: its files are uploaded.
@@ -112,6 +90,8 @@ def upload(
         token: that may write; by default the one of `hf auth login`.
         revision: the branch.
         create_pr: open a pull request in place of a commit to the branch.
+
+    Returns: the address of the commit.
 
     Raises:
         PermissionError: the token is missing or may not write there.

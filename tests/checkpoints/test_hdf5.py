@@ -19,6 +19,7 @@ import safetensors.numpy
 from tests.conftest import TINY
 from tfkit import TFAutoModel, TFAutoModelForSequenceClassification
 from tfkit.checkpoints.variables import resolve
+from tfkit.checkpoints.weight_map import WeightMap
 
 IDS = np.array([[2, 5, 9, 3]])
 SCOPE = "tf_distil_bert_for_sequence_classification"
@@ -164,3 +165,23 @@ def test_real_files(tmp_path):
         model = TFAutoModelForSequenceClassification.from_pretrained(tmp_path / form)
         expected = np.load(tmp_path / "logits.npy")
         np.testing.assert_allclose(model(IDS).logits, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, key",
+    [
+        (
+            "tf_model/bert/encoder/layer_._0/output/dense/kernel:0",
+            "encoder.layer.0.output.dense.weight",
+        ),
+        (
+            "bert/embeddings/position_embeddings/embeddings:0",
+            "embeddings.position_embeddings.weight",
+        ),
+        ("tf_bert_for_sequence_classification/classifier/bias:0", "classifier.bias"),
+    ],
+)
+def test_names_of_tensorflow_become_those_of_pytorch(name, key):
+    bert = WeightMap("bert", (), ("", "", ""), (), {}, others=["classifier"])
+    assert bert.from_tensorflow(name) == key
+    assert bert.canonical("bert.LayerNorm.gamma") == "LayerNorm.weight"

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tests.conftest import TINY
 from tfkit import TFDistilBertForSequenceClassification, TFDistilBertModel
 from tfkit.layers import unpadded_batch
+from tfkit.layers.padded_batch import PaddedBatch
 from tfkit.layers.unpadded_batch import UnpaddedBatch
 
 LENGTH = 23
@@ -199,3 +200,15 @@ def test_a_step_that_xla_compiles_takes_the_plain_path(model):
     model.compile(keras.optimizers.SGD(0.1), jit_compile=True)
     history = model.fit(batch, np.array([0, 1, 2, 3]), batch_size=4, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_rows_of_a_batch_and_its_padded_form():
+    padded, mask = [[7, 8, 9], [5, 0, 0]], tf.constant([[1, 1, 1], [1, 0, 0]])
+    for batch in (UnpaddedBatch(tf.constant([3, 1]), 2), UnpaddedBatch.from_mask(mask, 2)):
+        assert batch.position_ids().numpy().tolist() == [0, 1, 2, 0]
+        assert batch.pad(tf.constant([7, 8, 9, 5])).numpy().tolist() == padded
+    assert batch.unpad(tf.constant(padded)).numpy().tolist() == [7, 8, 9, 5]
+    batch = PaddedBatch(2, 3)
+    assert batch.position_ids().numpy().tolist() == [0, 1, 2, 0, 1, 2]
+    assert batch.unpad(tf.zeros((2, 3, 4))).shape == (6, 4)
+    assert batch.pad(tf.zeros((6, 4))).shape == (2, 3, 4)

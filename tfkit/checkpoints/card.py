@@ -53,12 +53,7 @@ states = model({call}).last_hidden_state"""
 
 
 def model_card(model, name: str) -> str:
-    """The text of a README.md for the Hugging Face Hub.
-
-    Args:
-        model: a tfkit model.
-        name: how the card calls it.
-    """
+    """The text of a README.md for the Hugging Face Hub, which calls the model `name`."""
     config = model.config
     quoted = json.dumps(name, ensure_ascii=False)
     if model.task_name is None:

@@ -28,16 +28,7 @@ def load_weights(
 ) -> dict[str, list[str]]:
     """Builds `model` with a checkpoint's weights, read one variable after the other.
 
-    Args:
-        model: a model with `config`, not built.
-        weights: what the checkpoint holds.
-        source: the file that messages name.
-        ignore_mismatched_sizes: weights of another shape are new in `model`.
-
-    Returns: what the two do not have alike, under the names of Transformers.
-
-    Raises:
-        ValueError: keys are missing, unexpected or of the wrong shape; the message lists them.
+    Gives what the two do not have alike, as Transformers names it; messages name `source`.
     """
     backbone, head = _rows(model)
     match = Match(weights, model.weight_map, (*backbone, *head))

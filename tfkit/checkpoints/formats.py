@@ -47,21 +47,10 @@ def open_weights(
     from_tf: bool = False,
     use_safetensors: bool | None = None,
 ) -> tuple[Weights, Path]:
-    """Opens the weights of a checkpoint: the first form that it has, whole or in shards.
+    """A reader of the first form that a checkpoint has, and the file or index that it reads.
 
-    Args:
-        name_or_path: a folder or Hub repository.
-        options: where and how to look.
-        weight_map: names of the family.
-        from_pt: look for pytorch_model.bin first.
-        from_tf: look for tf_model.h5 first.
-        use_safetensors: True looks for safetensors alone, False for the other forms alone.
-
-    Returns: the reader, and the file (or index) that it reads.
-
-    Raises:
-        FileNotFoundError: the checkpoint has no weights in any form, or lacks shards.
-        ValueError: the file is damaged, or an index lists a file outside its folder.
+    `from_pt` and `from_tf` put pytorch_model.bin and tf_model.h5 first; `use_safetensors` True
+    looks for safetensors alone, False for the other forms alone.
     """
     asked = {"from_pt": from_pt, "from_tf": from_tf}
     forms = [
@@ -124,9 +113,7 @@ def _shards(index: Path) -> list[str]:
 
 
 class TensorFlowLayout:
-    """A reader over that of a file of Hugging Face's TensorFlow classes, with PyTorch's names and
-    shapes.
-    """
+    """A file of Hugging Face's TensorFlow classes, read with PyTorch's names and shapes."""
 
     def __init__(self, file, weight_map: WeightMap):
         self._file = file

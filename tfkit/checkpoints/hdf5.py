@@ -11,13 +11,8 @@ FILENAME = "tf_model.h5"
 
 
 class Reader:
-    """An open HDF5 file; a dataset is read when it is asked for.
-
-    In a whole checkpoint each top-level layer is a group, whose attribute `weight_names` lists
-    the datasets in it. In a shard the datasets lie at their names, without such a list.
-
-    Raises:
-        ValueError: it is not a whole HDF5 file, or one with no weights.
+    """An open HDF5 file. A whole checkpoint lists its datasets in `weight_names` of top-level
+    groups; in a shard they lie at their names, without such a list.
     """
 
     format = "tf"

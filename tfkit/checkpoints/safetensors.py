@@ -24,16 +24,8 @@ _DTYPES = {
 
 
 class Reader:
-    """An open safetensors file; nothing is read but what is asked for.
-
-    The library checks the file. Its tensors are read past it, since it maps the file into memory,
-    where what was read would stay beside the model's own copy.
-
-    Source: https://github.com/huggingface/safetensors#format: the header's length in 8 bytes, the
-    header in JSON, the tensors.
-
-    Raises:
-        ValueError: it is not a whole safetensors file.
+    """An open file, checked by the library, and read past it: the library maps it into memory,
+    where what was read would stay beside the model's copy.
     """
 
     def __init__(self, path: Path):
@@ -81,11 +73,7 @@ class Reader:
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes `tensors`, marked as PyTorch's, since their names and layouts are.
-
-    Raises:
-        OSError: the disk is full, say.
-    """
+    """Writes `tensors`, marked as PyTorch's, since their names and layouts are."""
     path.touch()
     mode = path.stat().st_mode  # what the user's umask gives: save_file makes the file private
     try:

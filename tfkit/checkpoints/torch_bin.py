@@ -14,12 +14,7 @@ _SAFE_SINCE = (2, 6)
 
 
 class Reader:
-    """An open pytorch_model.bin, mapped where its form allows.
-
-    Raises:
-        ImportError: PyTorch is not installed, or too old to read a stranger's file.
-        ValueError: the file is damaged, or holds anything but tensors.
-    """
+    """An open pytorch_model.bin, mapped where its form allows."""
 
     format = "pt"
 

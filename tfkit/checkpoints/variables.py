@@ -17,15 +17,9 @@ def resolve(model, path: str):
 
 
 def build_with(model, values: Mapping[str, Callable]) -> None:
-    """Builds a model some of whose variables begin with given values.
+    """Builds a model whose variables begin with `values[path](own initialiser, shape, dtype)`.
 
     No weight is made at random to be replaced, so that none is in memory twice.
-
-    Args:
-        model: a model that is not built. A weight `x` of its layers has an `x_initializer`, as
-            Keras' own layers have it.
-        values: path -> `function(otherwise, shape, dtype)` that gives the variable's first value;
-            `otherwise` is the layer's own initialiser.
     """
     places = [(path, *path.rsplit(".", 1)) for path in values]
     homes = {path: (resolve(model, place), f"{name}_initializer") for path, place, name in places}
@@ -40,11 +34,7 @@ def build_with(model, values: Mapping[str, Callable]) -> None:
 
 
 def value(model, path: str) -> np.ndarray:
-    """The weight at a path as the layer acts with it: LoRA added, int8 scaled back to float.
-
-    Raises:
-        ValueError: the layer is quantised to something that does not go back.
-    """
+    """The weight at a path as the layer acts with it: LoRA added, int8 scaled back to float."""
     place, name = path.rsplit(".", 1)
     layer = resolve(model, place)
     weight = getattr(layer, name)  # Keras adds LoRA here

@@ -24,16 +24,10 @@ class Weights(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
-    """One weight: its name in a Hugging Face checkpoint, and where it lies in Keras models.
+    """One weight: its key in a Hugging Face checkpoint, its attribute paths here and in keras-nlp.
 
-    Attributes:
-        theirs: the key in the checkpoint; of the backbone, without the family's prefix.
-        ours: the attribute path in a tfkit model, list indices included.
-        keras_nlp: the attribute path in the model of keras-nlp: a row of the backbone in its
-            backbone, a row of a head in its task model. Same values in the same order as ours (in
-            the same slice, where `part` is given), under another shape.
-        transposed: torch keeps a projection as [out, in], Keras as [in, out].
-        part: (k, n) when it is the k-th of n equal slices of our last axis; else None.
+    `transposed`: torch keeps a projection as [out, in], Keras as [in, out]. `part`: (k, n) when it
+    is the k-th of n equal slices of our last axis.
     """
 
     theirs: str
@@ -98,8 +92,7 @@ class WeightMap:
         blocks: where the list of blocks lies, in the columns of `Weight`.
         block: rows of one block, from there.
         heads: task -> the rows of its head, from the model.
-        others: first names of heads that tfkit does not have: a checkpoint may have them without
-            being meant for another architecture.
+        others: first names of heads that tfkit lacks, which a checkpoint may have nonetheless.
     """
 
     prefix: str
@@ -124,35 +117,16 @@ class WeightMap:
         return [*self.backbone_rows(num_hidden_layers), *self.heads.get(task_name, ())]
 
     def is_of_another_head(self, key: str) -> bool:
-        """Whether a key that no row names may stay unread: of a head, or a buffer that older
-        versions stored.
-        """
+        """Whether a key that no row names may stay unread: a head's, or an old version's buffer."""
         return key.split(".")[0] in self._head_names or key == "embeddings.position_ids"
 
     def canonical(self, key: str) -> str:
-        """A checkpoint's key without the family's prefix and with today's LayerNorm names.
-
-        Example:
-
-            >>> WeightMap("bert", (), ("", "", ""), (), {}).canonical("bert.LayerNorm.gamma")
-            'LayerNorm.weight'
-        """
+        """A checkpoint's key without the family's prefix and with today's LayerNorm names."""
         key = key.removeprefix(f"{self.prefix}.")
         return re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", key))
 
     def from_tensorflow(self, name: str) -> str:
-        """The key that a variable of Hugging Face's TensorFlow classes has under PyTorch.
-
-        Example:
-
-            >>> bert = WeightMap("bert", (), ("", "", ""), (), {}, others=["classifier"])
-            >>> bert.from_tensorflow("tf_model/bert/encoder/layer_._0/output/dense/kernel:0")
-            'encoder.layer.0.output.dense.weight'
-            >>> bert.from_tensorflow("bert/embeddings/position_embeddings/embeddings:0")
-            'embeddings.position_embeddings.weight'
-            >>> bert.from_tensorflow("tf_bert_for_sequence_classification/classifier/bias:0")
-            'classifier.bias'
-        """
+        """The key that a variable of Hugging Face's TensorFlow classes has under PyTorch."""
         # TensorFlow put the model's own name before it, and a scope for each part around it.
         heads = "|".join(map(re.escape, self._head_names))
         scope = rf".*(?:^|/)(?:{self.prefix}/|(?=(?:{heads})/))"
@@ -174,16 +148,8 @@ def by_variable(rows: Iterable[Weight]) -> dict[str, list[Weight]]:
 
 
 class Match:
-    """A checkpoint's weights by the variables of a model.
-
-    Args:
-        weights: what the checkpoint holds.
-        weight_map: of the family.
-        rows: those of the model.
-
-    Attributes:
-        parts: the path of a variable -> the rows that it is made of, in their order.
-        unused: keys of the checkpoint, by today's names, that no row names.
+    """A checkpoint's weights by the variables of a model: `parts` has the rows of each variable,
+    `unused` the keys that no row names.
     """
 
     def __init__(self, weights: Weights, weight_map: WeightMap, rows: Iterable[Weight]):

@@ -1,4 +1,4 @@
-"""Multi-head self-attention."""
+"""Multi-head self-attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, 3.2)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,7 @@ from tfkit.layers.padded_batch import PaddedBatch
 
 @registered
 class SelfAttention(ConfiguredLayer):
-    """Every token looks at every real token of its sequence, in H heads.
-
-    The query, key and value projections are one Dense of width 3·D (`qkv`), in this order.
-
-    Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.2; transformers,
-    `models/distilbert/modeling_distilbert.py`, `DistilBertSelfAttention`.
-
-    Example:
-
-        >>> from keras import ops
-        >>> layer = SelfAttention(hidden_size=8, num_attention_heads=2, initializer_range=0.02,
-        ...                       attention_probs_dropout_prob=0.0)
-        >>> context, weights = layer(ops.ones((6, 8)), batch=PaddedBatch(2, 3))
-        >>> tuple(context.shape), tuple(weights.shape)
-        ((6, 8), (2, 2, 3, 3))
-    """
+    """H heads; queries, keys and values come of one projection to `[N, 3D]`, in this order."""
 
     arguments = (
         "hidden_size",
@@ -45,11 +30,7 @@ class SelfAttention(ConfiguredLayer):
         self.out.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
-        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: queries of [CLS] only.
-
-        Returns: the context `[N, D]` (of [CLS] only, `[B, D]`) and the attention weights
-            `[B, H, T, T]` (or `[B, H, 1, T]`), None of an unpadded batch.
-        """
+        """`[N, D]` -> the context and weights of `batch.attend`."""
         drop = functools.partial(self.drop, training=training)
         context, weights = batch.attend(
             self.qkv(x), self.num_attention_heads, drop=drop, cls_only=cls_only

@@ -24,11 +24,7 @@ _FORMER_NAMES = {
 
 
 class ConfiguredLayer(keras.layers.Layer):
-    """A layer that names its constructor arguments once, in `arguments`.
-
-    Each is kept as an attribute of the same name, and `get_config` gives them all. They say every
-    shape, so that a layer needs no input to be built.
-    """
+    """A layer that names its constructor's arguments once; they say every shape."""
 
     arguments: tuple[str, ...] = ()
 
@@ -107,12 +103,7 @@ class Projection(keras.layers.Dense):
 
 @registered
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras' layer over the last axis, in fewer and cheaper passes over memory.
-
-    The statistics are in float32 at least, whatever the dtype policy says.
-
-    Source: Ba et al. 2016 (https://arxiv.org/abs/1607.06450), equation 4.
-    """
+    """Keras' layer in fewer passes over memory, with its statistics in float32 at least."""
 
     def call(self, x, training=None):
         x = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
@@ -129,22 +120,8 @@ class LayerNorm(keras.layers.LayerNormalization):
 
 
 def state_of(layer) -> dict:
-    """Which parts of a layer are frozen or quantised, by their places in it, as plain values.
-
-    Keras keeps a flag `trainable` for each layer and one for each weight, and its `get_config`
-    gives that of the outermost layer alone.
-
-    Returns: `frozen`, the parts whose `trainable` is False; `apart`, the weights that are not as
-        their part says; `quantized`, the modes of quantised parts.
-
-    Example:
-
-        >>> import keras
-        >>> layer = keras.layers.Dense(2)
-        >>> layer.build((None, 3))
-        >>> layer.bias.trainable = False
-        >>> state_of(layer)
-        {'frozen': [], 'apart': ['0/bias'], 'quantized': {}}
+    """Which parts of a layer are frozen or quantised, and which weights differ from their part, by
+    their places: `get_config` of Keras says whether the outermost layer is trainable, no more.
     """
     parts = layer._flatten_layers()
     modes = {str(place): part.quantization_mode for place, part in enumerate(parts)}

@@ -27,15 +27,7 @@ class ZeroRow(keras.initializers.RandomNormal):
 
 
 class Sinusoids(keras.initializers.Initializer):
-    """Row p, columns 2i and 2i+1: sin and cos of p / 10000^(2i / D).
-
-    Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.5.
-
-    Example:
-
-        >>> Sinusoids()((2, 4)).numpy().round(4).tolist()
-        [[0.0, 1.0, 0.0, 1.0], [0.8414999842643738, 0.5403000116348267, 0.009999999776482582, 1.0]]
-    """
+    """Row p, columns 2i and 2i+1: sin and cos of p / 10000^(2i / D) (Vaswani et al. 2017, 3.5)."""
 
     def __call__(self, shape, dtype=None):
         positions, width = shape
@@ -46,18 +38,7 @@ class Sinusoids(keras.initializers.Initializer):
 
 @registered
 class Embeddings(ConfiguredLayer):
-    """Word plus position embedding, LayerNorm, dropout, for each of N tokens.
-
-    Source: transformers, `models/distilbert/modeling_distilbert.py`, `Embeddings`.
-
-    Example:
-
-        >>> layer = Embeddings(vocab_size=9, hidden_size=4, max_position_embeddings=8,
-        ...                    hidden_dropout_prob=0.0, initializer_range=0.02, pad_token_id=0,
-        ...                    sinusoidal_pos_embds=False, layer_norm_eps=1e-12)
-        >>> tuple(layer(ops.array([1, 2, 3]), position_ids=ops.array([0, 1, 0])).shape)
-        (3, 4)
-    """
+    """Word plus position embedding, LayerNorm, dropout, for each of N tokens."""
 
     arguments = (
         "vocab_size",
@@ -101,10 +82,7 @@ class Embeddings(ConfiguredLayer):
         return self.word_embeddings.embeddings, self.position_embeddings.embeddings
 
     def call(self, tokens, position_ids, training=None):
-        """Args: tokens: ids int32 `[N]`, or their word embeddings `[N, D]`; position_ids: `[N]`.
-
-        Returns: `[N, D]`.
-        """
+        """Token ids `[N]`, or their word embeddings `[N, D]`, and positions `[N]` -> `[N, D]`."""
         words = self.word_embeddings(tokens) if len(tokens.shape) == 1 else tokens
         x = words + self.position_embeddings(position_ids)
         return self.drop(self.norm(x), training=training)

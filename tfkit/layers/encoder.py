@@ -21,10 +21,7 @@ def activate(x, name: str, training=None):
 
 @registered
 class FeedForward(ConfiguredLayer):
-    """Two projections with an activation between, then dropout: `[N, D]` -> `[N, D]`.
-
-    Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3.
-    """
+    """Two projections with an activation between, then dropout: `[N, D]` -> `[N, D]`."""
 
     arguments = (
         "hidden_size",
@@ -51,12 +48,7 @@ class FeedForward(ConfiguredLayer):
 
 @registered
 class TransformerBlock(ConfiguredLayer):
-    """Self-attention and feed-forward, each added to its input and normalised after.
-
-    The attention output gets no dropout of its own: the original has none there.
-
-    Source: transformers, `models/distilbert/modeling_distilbert.py`, `TransformerBlock`.
-    """
+    """Self-attention (whose output has no dropout) and feed-forward, added and then normalised."""
 
     arguments = (
         "hidden_size",
@@ -83,10 +75,7 @@ class TransformerBlock(ConfiguredLayer):
             part.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
-        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: compute [CLS] only.
-
-        Returns: `[N, D]` (of [CLS] only, `[B, D]`) and the weights of `SelfAttention`.
-        """
+        """`[N, D]` -> `[N, D]` (of [CLS] only, `[B, D]`) and the weights of `SelfAttention`."""
         context, weights = self.attention(x, batch=batch, cls_only=cls_only, training=training)
         x = self.sa_layer_norm(context + (batch.first(x) if cls_only else x))
         x = self.output_layer_norm(self.ffn(x, training=training) + x)
@@ -95,18 +84,7 @@ class TransformerBlock(ConfiguredLayer):
 
 @registered
 class Transformer(ConfiguredLayer):
-    """`num_hidden_layers` blocks, one after the other.
-
-    Example:
-
-        >>> encoder = Transformer(num_hidden_layers=2, hidden_size=8, num_attention_heads=2,
-        ...                       intermediate_size=16, hidden_dropout_prob=0.0, hidden_act="gelu",
-        ...                       attention_probs_dropout_prob=0.0, initializer_range=0.02,
-        ...                       layer_norm_eps=1e-12)
-        >>> states, attentions = encoder(keras.ops.ones((6, 8)), batch=PaddedBatch(2, 3))
-        >>> [tuple(state.shape) for state in states], tuple(attentions[0].shape)
-        ([(6, 8), (6, 8), (6, 8)], (2, 2, 3, 3))
-    """
+    """`num_hidden_layers` blocks, one after the other."""
 
     arguments = ("num_hidden_layers", *TransformerBlock.arguments)
 
@@ -122,12 +100,7 @@ class Transformer(ConfiguredLayer):
             block.build((None, self.hidden_size))
 
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
-        """Args: x: `[N, D]`; batch: how the rows lie; cls_only: the last block
-            computes [CLS] only, which is all that a classifier reads.
-
-        Returns: the `num_hidden_layers + 1` hidden states `[N, D]`, first the input (with
-            `cls_only` the last is `[B, D]`), and the attention weights `[B, H, T, T]`.
-        """
+        """`[N, D]` -> the hidden states, first the input, and attentions."""
         states, attentions = [x], []
         for block in self.layer:
             last = block is self.layer[-1]

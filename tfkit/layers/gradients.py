@@ -9,13 +9,7 @@ import tensorflow as tf
 
 @tf.custom_gradient
 def project(x, kernel, bias):
-    """Multiplies x `[N, D]` by `kernel` `[D, U]` and adds `bias` `[U]`.
-
-    Example:
-
-        >>> project(tf.ones((2, 3)), tf.ones((3, 1)), tf.ones(1)).numpy().tolist()
-        [[4.0], [4.0]]
-    """
+    """Multiplies x `[N, D]` by `kernel` `[D, U]` and adds `bias` `[U]`."""
 
     def gradient(upstream):
         # A batch of one, since TensorFlow has another kernel for batches: it multiplies float32
@@ -28,15 +22,7 @@ def project(x, kernel, bias):
 
 @tf.custom_gradient
 def layer_norm(x, gamma, beta, epsilon: float):
-    """Normalises the last axis of x `[…, D]`, scales it by `gamma` `[D]` and adds `beta` `[D]`.
-
-    Source: Ba et al. 2016 (https://arxiv.org/abs/1607.06450), equation 4.
-
-    Example:
-
-        >>> layer_norm(tf.constant([[1.0, 3.0]]), tf.ones(2), tf.zeros(2), 0.0).numpy().tolist()
-        [[-1.0, 1.0]]
-    """
+    """Normalises the last axis of x `[…, D]` (Ba et al. 2016, https://arxiv.org/abs/1607.06450)."""
     centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
     scale = tf.math.rsqrt(variance + epsilon)
@@ -56,15 +42,7 @@ def layer_norm(x, gamma, beta, epsilon: float):
 
 @tf.custom_gradient
 def gelu(x):
-    """The input times the normal distribution function of it.
-
-    Source: Hendrycks and Gimpel 2016 (https://arxiv.org/abs/1606.08415), section 2.
-
-    Example:
-
-        >>> gelu(tf.constant([0.0, 1.0])).numpy().round(4).tolist()
-        [0.0, 0.8413000106811523]
-    """
+    """The input x times Φ(x) (Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415)."""
     below = 0.5 * tf.math.erfc(x * -math.sqrt(0.5))
 
     def gradient(upstream):

@@ -9,18 +9,7 @@ from tfkit.layers.base import ConfiguredLayer, registered
 
 @registered
 class ClassificationHead(ConfiguredLayer):
-    """Token 0 -> projection, ReLU, dropout -> C logits, float32.
-
-    Source: transformers, `models/distilbert/modeling_distilbert.py`,
-    `DistilBertForSequenceClassification.forward`.
-
-    Example:
-
-        >>> head = ClassificationHead(hidden_size=8, num_labels=3, classifier_dropout=0.2,
-        ...                           initializer_range=0.02)
-        >>> tuple(head(ops.ones((2, 5, 8))).shape)
-        (2, 3)
-    """
+    """[CLS] -> projection, ReLU, dropout -> logits, as in `DistilBertForSequenceClassification`."""
 
     arguments = ("hidden_size", "num_labels", "classifier_dropout", "initializer_range")
 
@@ -41,7 +30,7 @@ class ClassificationHead(ConfiguredLayer):
         return (None, self.num_labels)
 
     def call(self, x, training=None):
-        """Args: x: hidden states `[B, T, D]`. Returns: logits float32 `[B, C]`."""
+        """Hidden states `[B, T, D]` -> logits float32 `[B, C]`."""
         first = ops.reshape(x[:, :1], (-1, self.hidden_size))
         pooled = self.drop(self.pre_classifier(first), training=training)
         return ops.cast(self.classifier(pooled), "float32")

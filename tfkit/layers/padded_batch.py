@@ -6,26 +6,8 @@ from keras import ops
 
 
 class PaddedBatch:
-    """B sequences padded to T tokens each, and the way between the two forms of a tensor on them.
-
-    Embeddings, projections, LayerNorms and the feed-forward block treat each token alone: they
-    work on rows `[N, …]`, where a projection is one matrix product. Only attention looks along
-    a sequence: it works on `[B, T, …]`. Here N = B·T, padding included;
-    `tfkit.layers.unpadded_batch.UnpaddedBatch` has the same methods and leaves the padding out.
-
-    Args:
-        batch: B, an int where it is known.
-        length: T, an int where it is known.
-        attention_mask: `[B, T]`, 0 for padding and anything else for real tokens; None means all
-            are real.
-
-    Example:
-
-        >>> batch = PaddedBatch(2, 3)
-        >>> batch.unpad(ops.zeros((2, 3, 4))).shape, batch.pad(ops.zeros((6, 4))).shape
-        (TensorShape([6, 4]), TensorShape([2, 3, 4]))
-        >>> batch.position_ids().numpy().tolist()
-        [0, 1, 2, 0, 1, 2]
+    """B sequences of T tokens: rows `[N, …]` for layers that treat each token alone (N = B·T), and
+    `[B, T, …]` for attention. `attention_mask` `[B, T]` is 0 for padding; None means no padding.
     """
 
     def __init__(self, batch, length, attention_mask=None):
@@ -50,16 +32,10 @@ class PaddedBatch:
         return self.unpad(ops.broadcast_to(places, (self.batch, self.length)))
 
     def attend(self, qkv, num_heads: int, *, drop, cls_only: bool = False):
-        """Multi-head attention within each sequence.
+        """Attention within each sequence, with the dropout `drop` on its weights.
 
-        Args:
-            qkv: queries, keys and values side by side, `[N, 3D]`.
-            num_heads: H.
-            drop: the dropout of the weights, a function.
-            cls_only: queries of [CLS] only.
-
-        Returns: the context `[N, D]` (of [CLS] only, `[B, D]`) and the attention weights
-            `[B, H, T, T]` (or `[B, H, 1, T]`).
+        qkv `[N, 3D]` -> the context `[N, D]` and the weights `[B, H, T, T]`; with `cls_only`,
+        queries of [CLS] alone: `[B, D]` and `[B, H, 1, T]`.
         """
         width = qkv.shape[-1] // (3 * num_heads)
         heads = ops.reshape(qkv, (self.batch, self.length, 3, num_heads, width))
@@ -73,14 +49,7 @@ class PaddedBatch:
 
 
 def scaled_dot_product_attention(q, k, v, bias, drop):
-    """Scaled dot-product attention; softmax is in float32 whatever the dtype policy says.
-
-    Args: q: `[B, H, Q, D/H]`; k, v: `[B, H, T, D/H]`; bias: `[B, 1, 1, T]` or None.
-
-    Returns: the context `[B, H, Q, D/H]` and the weights `[B, H, Q, T]`.
-
-    Source: Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.2.1.
-    """
+    """The context `[B, H, Q, D/H]` and the weights `[B, H, Q, T]`, a softmax in float32 always."""
     scores = ops.matmul(q * q.shape[-1] ** -0.5, ops.transpose(k, (0, 1, 3, 2)))
     scores = ops.cast(scores, "float32")
     if bias is not None:
@@ -92,10 +61,9 @@ def scaled_dot_product_attention(q, k, v, bias, drop):
 def mask_bias(attention_mask):
     """What is added to the scores: `[B, T]` -> float32 `[B, 1, 1, T]`, 0 for a real key.
 
-    A key is real where the mask is not 0, as in the reference. About −3e13 for padding: large
-    enough to absorb any score, so that a sequence without one real token gets equal weights, as
-    in the reference, and not NaN. In three factors, since float16 runtimes would hold it as −inf,
-    and −inf · 0 is NaN.
+    About −3e13 for padding absorbs any score, so that a sequence without a real token gets equal
+    weights, as in the reference. In three factors: float16 runtimes would hold one as −inf, and
+    −inf · 0 is NaN.
     """
     real = ops.cast(ops.cast(attention_mask, "bool"), "float32")
     bias = (real - 1.0) * 3e4 * 3e4 * 3e4

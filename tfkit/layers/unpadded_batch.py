@@ -15,20 +15,12 @@ _GROUPS = 3
 
 @dataclasses.dataclass(frozen=True)
 class _Group:
-    """Some of the sequences, padded to `[G, S]`: as long as the longest of them.
+    """Some of the sequences, padded to `[G, S]`: as long as the longest of them."""
 
-    Attributes:
-        members: which sequences, `[G]`.
-        heads: where head h of each slot's query lies among the `[N·3·H]` heads of queries, keys
-            and values, `[G, H, S]`; any of them where the slot is empty.
-        filled: whether a token is in the slot, `[G, 1, S, 1]`.
-        bias: `[G, 1, 1, S]`, see `mask_bias`.
-    """
-
-    members: tf.Tensor
-    heads: tf.Tensor
-    filled: tf.Tensor
-    bias: tf.Tensor
+    members: tf.Tensor  # [G], which sequences
+    heads: tf.Tensor  # [G, H, S], the query of each head among [N·3·H]; any in an empty slot
+    filled: tf.Tensor  # [G, 1, S, 1], whether a token is in the slot
+    bias: tf.Tensor  # [G, 1, 1, S], see `mask_bias`
 
 
 def shapes_may_change() -> bool:
@@ -45,27 +37,11 @@ def shapes_may_change() -> bool:
 
 
 class UnpaddedBatch:
-    """B sequences of N tokens together, laid end to end.
+    """B sequences of N tokens together, laid end to end: a `PaddedBatch` without the padding.
 
-    What `PaddedBatch` does, without the padding: everything but attention sees `[N, …]`. Attention
-    pads groups of sequences of about one length, each to its longest, so that one long text does
-    not make all short ones pay.
-
-    Args:
-        lengths: the tokens of each sequence, at least one, int32 `[B]`.
-        num_heads: H.
-        columns: the place of each token in its sequence, int32 `[N]`; without it, one after the
-            other.
-        length: T of the padded form; without it, the longest of `lengths`.
-        keys: which tokens are looked at, bool `[N]`; None means all.
-
-    Example:
-
-        >>> tokens = UnpaddedBatch(tf.constant([3, 1]), num_heads=2)
-        >>> tokens.position_ids().numpy().tolist()
-        [0, 1, 2, 0]
-        >>> tokens.pad(tf.constant([7, 8, 9, 5])).numpy().tolist()
-        [[7, 8, 9], [5, 0, 0]]
+    Attention pads groups of sequences of about one length, so that a long text does not make all
+    short ones pay. `lengths` are the tokens of each, `[B]`; `columns` their places, `[N]`, if they
+    have gaps; `length` is T of the padded form; `keys` says which tokens are looked at, bool `[N]`.
     """
 
     def __init__(self, lengths, num_heads: int, *, columns=None, length=None, keys=None):
@@ -88,20 +64,10 @@ class UnpaddedBatch:
 
     @classmethod
     def from_mask(cls, attention_mask, num_heads: int) -> UnpaddedBatch:
-        """The real tokens of a padded batch.
+        """The tokens of a padded batch where the mask `[B, T]` is not 0, in any places.
 
-        Token 0 is a row even where it is masked, since classifiers read it, and so is every token
-        of a sequence that is masked whole; as keys these count as little as in a padded batch.
-
-        Args:
-            attention_mask: `[B, T]`, 0 for padding, in any places, anything else for real tokens.
-            num_heads: H.
-
-        Example:
-
-            >>> tokens = UnpaddedBatch.from_mask(tf.constant([[1, 1, 1], [1, 0, 0]]), num_heads=2)
-            >>> tokens.unpad(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
-            [7, 8, 9, 5]
+        [CLS] is a row even where it is masked, since classifiers read it, and so is every token of
+        a sequence that is masked whole; as keys these count as little as in a padded batch.
         """
         real, length = tf.cast(attention_mask, tf.bool), tf.shape(attention_mask)[1]
         kept = real | ~tf.reduce_any(real, axis=1, keepdims=True)
@@ -180,8 +146,7 @@ class UnpaddedBatch:
     def _deal(self, qkv, width: int):
         """Rows `[N, 3D]` -> the query, key and value `[G, H, S, D/H]` of each group.
 
-        A slot is a row or nothing, so the gradient of each row is read from its slot, where
-        TensorFlow's own would add up all slots.
+        A row's gradient is read from its slot, where TensorFlow's own would add up all slots.
         """
         num_heads = self._num_heads
         parts = num_heads * tf.range(3)[:, None, None, None]

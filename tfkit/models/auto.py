@@ -34,10 +34,7 @@ class _Auto:
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike, **options
     ) -> EncoderModel:
-        """Reads config.json and gives the model of its `model_type`, with its weights.
-
-        Takes and raises what `TFPreTrainedModel.from_pretrained` does.
-        """
+        """The model of config.json's `model_type`; see `TFPreTrainedModel.from_pretrained`."""
         config, hub = options.get("config"), vars(HubOptions.pop_from({**options}))
         if not isinstance(config, EncoderConfig):
             config = AutoConfig.from_pretrained(config or pretrained_model_name_or_path, **hub)

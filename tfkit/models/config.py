@@ -212,9 +212,7 @@ class EncoderConfig:
 
 
 def read_config(choose_class, name: str | os.PathLike, overrides: dict[str, Any]):
-    """The config of a checkpoint, by the class that `choose_class` gives for config.json's values;
-    see `EncoderConfig.from_pretrained`.
-    """
+    """`from_pretrained` of the class that `choose_class` gives for config.json's values."""
     path = find_file(name, "config.json", HubOptions.pop_from(overrides))
     if path is None:
         raise FileNotFoundError(

@@ -24,11 +24,10 @@ def in_dtype(model, dtype: str):
 
 
 def weights_only(model) -> tf.Module:
-    """A module that holds the values of `model`'s weights, and nothing else, to be saved.
+    """A module with the values of `model`'s weights, and nothing else, to be saved.
 
-    With the Keras model itself as an attribute its own tracking comes along, and every weight is
-    written twice (keras-team/keras#23553). Nor is it `model.variables`: those hold the state of
-    dropout's random generators too.
+    Keras' own tracking would have every weight written twice (keras-team/keras#23553), and
+    `model.variables` holds the state of dropout's random generators too.
     """
     module = tf.Module(name="served")
     module.weights = [weight.value for weight in model.weights]

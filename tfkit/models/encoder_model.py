@@ -18,14 +18,7 @@ from tfkit.utils.keras_backend import keras, ops
 
 
 class EncoderBackbone(ConfiguredLayer):
-    """Token ids -> hidden states.
-
-    A family makes two layers in its constructor: `embeddings`, called with tokens `[N]` or `[N,D]`
-    and `position_ids` (and `token_type_ids`, where it declares them), and `encoder`.
-
-    Attributes:
-        config_class: of the family.
-    """
+    """Token ids -> hidden states. A family's constructor makes `embeddings` and `encoder`."""
 
     arguments = ("config",)
     config_class: type[EncoderConfig]
@@ -58,15 +51,11 @@ class EncoderBackbone(ConfiguredLayer):
         token_type_ids=None,
         training=None,
     ):
-        """Args: tokens: int `[B,T]` or embeddings `[B,T,D]`; attention_mask, position_ids,
-            token_type_ids: `[B,T]`; lengths: int `[B]`, tokens are then `[N]` or `[N,D]`, laid end
-            to end; cls_only: only the last state of [CLS] is wanted; padding_free: compute real
-            tokens only. This and `lengths` leave zeros in the states of padding and give None as
-            attentions.
+        """Hidden states, num_hidden_layers + 1 of `[B,T,D]`, and attentions `[B,H,T,T]`; with
+        `cls_only` the last state of [CLS], `[B,1,D]`, in place of both.
 
-        Returns: hidden states, num_hidden_layers + 1 of `[B,T,D]`, and attentions,
-            num_hidden_layers of `[B,H,T,T]`; with `cls_only`, the last state of [CLS], `[B,1,D]`,
-            in place of both.
+        Tokens are int `[B,T]` or embeddings `[B,T,D]`, or laid end to end with `lengths` `[B]`.
+        `lengths` and `padding_free` give zeros as states of padding, and None as attentions.
         """
         check_ids(self.config, tokens, lengths)
         if lengths is not None:

@@ -25,11 +25,7 @@ FAMILIES = {
 
 
 def family_of(model_type: str | None) -> Family:
-    """The family of that name.
-
-    Raises:
-        ValueError: there is none; the message lists them.
-    """
+    """The family of that name, or a ValueError that lists them."""
     if model_type not in FAMILIES:
         raise ValueError(
             f"Expected a `model_type` that tfkit reads: {', '.join(FAMILIES)}. Received "

@@ -36,11 +36,7 @@ _NO_HDF5 = (
 
 
 class _BuiltWhenMade(type(keras.Model)):
-    """Builds a model once its constructor, a subclass' included, is through.
-
-    The config says every shape, so the weights need not wait for a first batch; and Keras lets
-    no layer be added after `build`, so a constructor cannot end in it and be subclassed too.
-    """
+    """Builds a model after its constructor: Keras lets a subclass' add no layer to a built one."""
 
     def __call__(cls, *args, **kwargs):
         model = cls._unbuilt(*args, **kwargs)

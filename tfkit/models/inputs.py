@@ -21,12 +21,7 @@ TENSORS = (*_SHAPES, "input_ids", "inputs_embeds")
 
 
 def as_tensors(value):
-    """What Keras takes as it is, or the array of a list.
-
-    Raises:
-        TypeError: it holds strings.
-        ValueError: its rows have several lengths.
-    """
+    """What Keras takes as it is, or the array of a list; no strings, no rows of several lengths."""
     if isinstance(value, dict):
         return {key: as_tensors(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)) and any(hasattr(each, "shape") for each in value):
@@ -96,9 +91,7 @@ def pad(tokens, lengths) -> tuple:
 
 
 def shaped_as(mask, tokens):
-    """A mask with the shape of the ids or embeddings: in a graph of unknown shapes, one of other
-    sizes would be broadcast, or taken for that of other tokens.
-    """
+    """A mask in the shape of the tokens: in a graph, one of other sizes would be broadcast."""
     if mask is None or tokens is None or None not in (*mask.shape[:2], *tokens.shape[:2]):
         return mask  # `check_shapes` has seen it
     # Sizes that can be broadcast to the tokens', and are as many numbers, are the tokens' own.
@@ -106,16 +99,7 @@ def shaped_as(mask, tokens):
 
 
 def merge(batch, named: dict, in_order: tuple[str, ...]) -> dict:
-    """One dict of inputs, from `model(batch_dict, …)`, `model(input_ids, …)`, `model([ids, mask])`.
-
-    Args:
-        batch: what comes first in a call.
-        named: every input of the model, with what the call names.
-        in_order: what a list of inputs holds.
-
-    Raises:
-        ValueError: the dict has a key that is no input of the model.
-    """
+    """One dict of inputs, of `model(batch_dict, …)`, `model(ids, …)` or `model([ids, mask])`."""
     if isinstance(batch, (list, tuple)):
         if len(batch) > len(in_order):
             raise ValueError(
@@ -135,11 +119,7 @@ def merge(batch, named: dict, in_order: tuple[str, ...]) -> dict:
 
 
 def token_limit(model, tokenizer, max_length: int | None = None) -> int:
-    """`max_length`, or the most that both model and tokenizer take.
-
-    Raises:
-        ValueError: it is no integer, leaves no room for a token, or exceeds the positions.
-    """
+    """`max_length`, which must fit both model and tokenizer, or the most that both take."""
     config = getattr(model, "config", None)  # models of others may have none, and no limit
     most = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     if max_length is None:
@@ -154,10 +134,7 @@ def token_limit(model, tokenizer, max_length: int | None = None) -> int:
 
 
 def check_ids(config: EncoderConfig, ids, lengths=None) -> None:
-    """Raises ValueError for a sequence too long, or (when the values can be seen) an id too large.
-
-    Args: ids: int `[B,T]`, or embeddings `[B,T,D]`; with lengths `[B]`, `[N]` or `[N,D]`.
-    """
+    """Raises ValueError for a sequence too long, or (when its value is known) an id too large."""
     if ids is None:
         raise ValueError(
             "Expected exactly one of `input_ids` and `inputs_embeds`. Received neither or both."

@@ -1,7 +1,6 @@
-"""Weights to and from keras-nlp's encoders, through the family's table of names.
+"""Weights to and from keras-nlp (now keras-hub), through the family's table of names.
 
-keras-nlp (now keras-hub) has an extra dropout on the attention output and one rate for all of
-the backbone's, so the two train a little differently; without dropout their numbers are equal.
+Its encoders have one dropout rate and drop the attention's output too: trained, the two differ.
 """
 
 from __future__ import annotations
@@ -29,12 +28,7 @@ _CONFIG = {
 
 
 def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
-    """The config of a keras-nlp backbone or text classifier of the same family.
-
-    Raises:
-        TypeError: it is neither.
-        ValueError: a classifier with a head that the family does not have.
-    """
+    """The config of a keras-nlp backbone or text classifier of the same family."""
     backbone, name = getattr(theirs, "backbone", theirs), _family_name(config_class)
     is_family = f"{name}Backbone" in [kind.__name__ for kind in type(backbone).__mro__]
     if not is_family or not all(hasattr(backbone, name) for name in _CONFIG):
@@ -59,10 +53,7 @@ def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
 
 
 def fill(model, theirs) -> None:
-    """Copies the weights of a keras-nlp model into a tfkit model of the same config.
-
-    The head of a tfkit classifier stays new when `theirs` is a backbone alone.
-    """
+    """Copies the weights that a keras-nlp model, or backbone, of the same config has."""
     for path, rows in by_variable(_rows(model, theirs)).items():
         variable = variables.resolve(model, path)
         parts = [
@@ -75,12 +66,7 @@ def fill(model, theirs) -> None:
 
 
 def build(model):
-    """A keras-nlp model with the config and the weights of `model`: a text classifier (without a
-    preprocessor) of a classifier, a backbone of an encoder.
-
-    Raises:
-        ValueError: keras-nlp's encoders have no such activation.
-    """
+    """The keras-nlp backbone, or text classifier without preprocessor, with `model`'s weights."""
     config, name = model.config, _family_name(model.config_class)
     if ACTIVATIONS[config.hidden_act] != ACTIVATIONS["gelu"]:
         raise ValueError(

@@ -15,17 +15,7 @@ _ON_LOGITS = {
 
 
 def on_logits(loss):
-    """A loss as Keras takes it, as an object, by name or in lists and dicts, for logits.
-
-    Example:
-
-        >>> on_logits("sparse_categorical_crossentropy").from_logits
-        True
-        >>> on_logits(keras.losses.BinaryCrossentropy()).from_logits
-        True
-        >>> on_logits("mse")
-        'mse'
-    """
+    """A loss as Keras takes it, as an object, by name or in lists and dicts, for logits."""
     if isinstance(loss, (list, tuple)):
         return [on_logits(each) for each in loss]
     if isinstance(loss, dict) and "class_name" not in loss:
@@ -52,17 +42,7 @@ def _crossentropy(labels, logits):
 def metrics_on_logits(metrics, says_yes_or_no: bool):
     """Metrics that are given by name, for logits: 0 divides yes from no, as 0.5 does scores.
 
-    A metric object, with a threshold of its own, is given back as it is.
-
-    Args:
-        metrics: as `compile` takes them.
-        says_yes_or_no: whether "accuracy" compares each logit with 0: there is one, or several
-            labels per text.
-
-    Example:
-
-        >>> metrics_on_logits(["binary_accuracy", "mae"], says_yes_or_no=False)
-        [<BinaryAccuracy name=binary_accuracy>, 'mae']
+    `says_yes_or_no`: whether "accuracy" compares each logit with 0.
     """
     if isinstance(metrics, (list, tuple)):
         return [metrics_on_logits(each, says_yes_or_no) for each in metrics]

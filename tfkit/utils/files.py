@@ -1,7 +1,6 @@
 """Files appear whole or not at all: they are written beside their place, then renamed into it.
 
-Of several processes and threads that write to one place, the folder has what one of them wrote;
-what a killed one was writing is removed by the next.
+Of several writers, the folder has what one of them wrote; what a killed one left goes.
 """
 
 from __future__ import annotations
@@ -29,17 +28,7 @@ _ATTEMPTS = 100
 
 
 def local_path(path: str | os.PathLike) -> Path:
-    """The path of a user, with `~` for the home folder.
-
-    Raises:
-        ValueError: it is an address, such as "gs://bucket/model", which `Path` would take for a
-            local folder "gs:".
-
-    Example:
-
-        >>> local_path("models/reviews").name
-        'reviews'
-    """
+    """The path of a user, with `~` for the home folder; an address such as "gs://b" is refused."""
     path = os.fsdecode(path)
     address = _SCHEME.match(path)
     if address:
@@ -64,13 +53,7 @@ def sealed(content: bytes) -> bytes:
 
 
 def unsealed(data: bytes) -> bytes | None:
-    """What `sealed` was given; None if it is not whole, or was never sealed.
-
-    Example:
-
-        >>> unsealed(sealed(b"a")), unsealed(sealed(b"a")[:-1])
-        (b'a', None)
-    """
+    """What `sealed` was given; None if it is not whole, or was never sealed."""
     content = data[hashlib.sha256().digest_size :]
     return content if sealed(content) == data else None
 
@@ -100,26 +83,8 @@ def staged(
 ) -> Iterator[Path]:
     """Gives an empty folder to write into; on success its files move into `folder`, all or none.
 
-    If the body raises (a full disk, an interrupt), `folder` is left as it was. Files of `folder`
-    that the body did not write stay.
-
-    Args:
-        folder: made where it does not exist.
-        removes: names of files that go, unless they were written.
-        needs: bytes that will be written, for the message of a full disk.
-
-    Raises:
-        NotADirectoryError, ValueError: `folder` is a file, or an address.
-        OSError: the disk is full.
-
-    Example:
-
-        >>> import tempfile
-        >>> home = Path(tempfile.mkdtemp()) / "model"
-        >>> with staged(home) as stage:
-        ...     _ = (stage / "config.json").write_text("{}")
-        >>> [path.name for path in home.iterdir()]
-        ['config.json']
+    Files of `folder` that the body did not write stay, but for those whose names match `removes`.
+    `needs`: bytes that will be written, for the message of a full disk.
     """
     folder = local_path(folder)
     if folder.exists() and not folder.is_dir():
@@ -173,10 +138,7 @@ def enough_room(folder: Path, needs: int | None = None) -> Iterator[None]:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Holds a lock: the file `path`, which is there while it is held, or if its holder was killed.
 
-    Where the file system has no locks, those who would wait go on without.
-
-    Raises:
-        BlockingIOError, OSError: without `wait`, another holds it, or there are no locks.
+    Where the file system has no locks, those who would wait go on without, others get an OSError.
     """
     handle = acquire(path, wait=wait)
     try:

@@ -7,11 +7,7 @@ from collections.abc import Callable, Mapping
 
 
 def render(template: str, *, filters: Mapping[str, Callable] | None = None, **values) -> str:
-    """Fills a template; whatever the values say is escaped.
-
-    Raises:
-        ImportError: Jinja, in the extra `plots`, is not installed.
-    """
+    """Fills a template; whatever the values say is escaped."""
     try:
         import jinja2
     except ImportError:
@@ -33,11 +29,5 @@ def missing(library: str) -> ImportError:
 
 
 def data_uri(svg: str) -> str:
-    """An image inside the page.
-
-    Example:
-
-        >>> data_uri("<svg/>")
-        'data:image/svg+xml;base64,PHN2Zy8+'
-    """
+    """An image inside the page."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -45,16 +45,7 @@ PIPELINE = {
 
 
 def drop_ignored(options: dict[str, Any], ignored: dict[str, tuple | None]) -> dict[str, Any]:
-    """`options` without the keywords of `ignored`.
-
-    Raises:
-        ValueError: one of them asks for something else than what tfkit does.
-
-    Example:
-
-        >>> drop_ignored({"device": -1, "top_k": 2}, PIPELINE)
-        {'top_k': 2}
-    """
+    """`options` without those of `ignored`; a ValueError if one asks for what tfkit does not do."""
     for name in ignored.keys() & options.keys():
         allowed = ignored[name]
         if allowed is not _ANY and options[name] not in allowed:

@@ -19,16 +19,7 @@ def available_cpus() -> int:
 
 
 def ending(status: int, words: bytes) -> str:
-    """What is to be said of a process that ended as it should not, by its exit status, of which a
-    negative one is the signal that killed it, and what it wrote to standard error.
-
-    Example:
-
-        >>> ending(-9, b"")
-        'died of SIGKILL, perhaps for want of memory, without a word.'
-        >>> ending(1, b"No module named x")
-        "died with exit status 1. Its last words: 'No module named x'."
-    """
+    """How a process died, by its exit status (negative: a signal) and what it wrote to stderr."""
     how = f"with exit status {status}"
     if status < 0:
         how = f"of {signal.Signals(-status).name}"

@@ -9,13 +9,7 @@ import numpy as np
 
 
 def plain(value: Any) -> Any:
-    """`value` with Python's numbers, strings and lists for NumPy's, in dicts and lists too.
-
-    Example:
-
-        >>> plain({"num_labels": np.int64(3), "flags": [np.True_, np.float32(0.5)]})
-        {'num_labels': 3, 'flags': [True, 0.5]}
-    """
+    """`value` with Python's numbers, strings and lists for NumPy's, in dicts and lists too."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     if isinstance(value, Mapping):
@@ -45,11 +39,7 @@ def outside(values, count: int) -> float | None:
 
 
 def positive_integer(name: str, value: Any) -> int:
-    """The value of an option as Python's integer.
-
-    Raises:
-        ValueError: it is no integer, or below 1.
-    """
+    """The value of an option as Python's integer, or a ValueError that names the option."""
     value = plain(value)
     if not is_whole(value, 1):
         raise ValueError(f"`{name}` must be a positive integer; received {value!r}.")

@@ -1,7 +1,6 @@
-"""DistilBERT, put together from the layers of `tfkit.layers`.
+"""DistilBERT (Sanh et al. 2019, https://arxiv.org/abs/1910.01108), of the layers of `tfkit.layers`.
 
-Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108); transformers,
-`models/distilbert/modeling_distilbert.py`, against which the tests hold every number.
+The tests hold every number against transformers, `models/distilbert/modeling_distilbert.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The names of DistilBERT's weights: in Hugging Face's checkpoints, here, in keras-nlp.
-
-Source: files written by transformers 4.57.6, with PyTorch and with TensorFlow 2.19.
-"""
+"""Names of DistilBERT's weights, from files that transformers 4.57.6 wrote, and in keras-nlp."""
 
 from __future__ import annotations
 
