@@ -20,18 +20,15 @@ def add_arguments(parser) -> None:
         help="folder or Hub name of a classifier, or a .npy file of logits [rows,C]; of several "
         "the mean is learned",
     )
-    add("--student-layers", type=int, metavar="N", help="begin with N of the teacher's layers")
+    begin = "begin with N of the teacher's layers, in place of --model"
+    add("--student-layers", type=int, metavar="N", help=begin)
     add("--temperature", type=float, default=2.0, help="(%(default)s)")
     add("--hard-weight", type=float, default=0.5, help="of the labels (%(default)s)")
     add("--soft-weight", type=float, default=0.5, help="of the teacher's answers (%(default)s)")
     add("--hidden-weight", type=float, default=0.0, help="of its hidden states (%(default)s)")
     add("--unlabelled", metavar="FILE", help="further texts, without labels")
-    add(
-        "--augment",
-        type=int,
-        metavar="N",
-        help="make N further texts of each, by masking and replacing words",
-    )
+    further = "make N further texts of each, by masking words, replacing them, and keeping a few"
+    add("--augment", type=int, metavar="N", help=further)
     train.add_arguments(parser)
 
 

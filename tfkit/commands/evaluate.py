@@ -33,7 +33,8 @@ def add_arguments(parser) -> None:
     add_problem_type(parser, "what a label is, where the model's config does not say")
     add("--batch-size", type=int, default=32, help="texts per batch (%(default)s)")
     add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
-    add("--tflite", metavar="FILE", help="score an exported file (--model if it has no vocabulary)")
+    lite = "score an exported file, which needs --model only where it lacks the vocabulary"
+    add("--tflite", metavar="FILE", help=lite)
     add("--report", metavar="DIR", help="write report.html, a page for people, and report.json")
     add("--json", action="store_true", help="print JSON")
 

@@ -21,51 +21,30 @@ def add_arguments(parser) -> None:
     add_model(parser)
     add("--format", choices=["serving", "tflite"], required=True)
     add("--output", required=True, metavar="PATH", help="folder, or .tflite file")
-    add(
-        "--max-length",
-        type=_one_or_several,
-        metavar="T",
-        help="tokens after which a text is truncated; 32,64,128 for a signature each (--form ids)",
-    )
+    cut = "tokens after which a text is truncated; 32,64,128 for a signature each (--form ids)"
+    add("--max-length", type=_one_or_several, metavar="T", help=cut)
     add_smaller(parser)
     add = parser.add_argument_group("with --format serving").add_argument
     add("--version", type=int, help="number of the version (the next one)")
-    add(
-        "--dtype",
-        choices=["float32", "mixed_bfloat16", "bfloat16"],
-        help="of the served model (the model's)",
-    )
-    add(
-        "--batching",
-        type=int,
-        nargs="?",
-        const=32,
-        metavar="TEXTS",
-        help="merge requests that arrive together, up to so many texts (32)",
-    )
-    add(
-        "--no-batching",
-        dest="batching",
-        action="store_const",
-        const=0,
-        help="compute each request by itself",
-    )
+    computed_in = "what the served model computes in (as the model does)"
+    add("--dtype", choices=["float32", "mixed_bfloat16", "bfloat16"], help=computed_in)
+    merge = "merge requests that arrive together, up to so many texts (32)"
+    add("--batching", type=int, nargs="?", const=32, metavar="TEXTS", help=merge)
+    alone = {"dest": "batching", "action": "store_const", "const": 0}
+    add("--no-batching", **alone, help="compute each request by itself")
     add = parser.add_argument_group("with --format tflite").add_argument
-    add(
-        "--form",
-        choices=["mediapipe", "text", "ids"],
-        help="for MediaPipe (the default), strings, or ids",
-    )
-    add(
-        "--quantization",
-        choices=["float16", "dynamic_int8", "dynamic_int8_per_tensor"],
-        help="of the weights (none); the last is for runtimes before TensorFlow 2.17",
-    )
-    add("--dynamic", action="store_const", const=True, help="any number of texts of any length")
-    add("--vocabulary", action="store_const", const=True, help="keep it with --form ids too")
-    add(
-        "--texts", metavar="FILE", help="texts, one a line, to compare with the model on (a sample)"
-    )
+    form = "for MediaPipe's TextClassifier (the default), strings, or token ids"
+    add("--form", choices=["mediapipe", "text", "ids"], help=form)
+    kinds = ["float16", "dynamic_int8", "dynamic_int8_per_tensor"]
+    weights = "of the weights (none); the last is for runtimes before TensorFlow 2.17"
+    add("--quantization", choices=kinds, help=weights)
+    given = {"action": "store_const", "const": True}
+    sizes = "any number of texts, any length up to --max-length (--form text, ids)"
+    add("--dynamic", **given, help=sizes)
+    kept = "keep it in the file of --form ids too, which then runs without the tokenizer"
+    add("--vocabulary", **given, help=kept)
+    own = "your own texts, one per line, to compare with the model on (a built-in sample)"
+    add("--texts", metavar="FILE", help=own)
 
 
 def run(options) -> None:

@@ -25,18 +25,11 @@ _BYTES_AT_ONCE = 1 << 16
 
 def add_arguments(parser) -> None:
     add = parser.add_argument
-    add(
-        "texts",
-        nargs="*",
-        metavar="TEXT",
-        help="none or - for stdin; after -- also such as begin with -",
-    )
+    texts = "none, or -, for the lines of stdin; after --, also such that begin with -"
+    add("texts", nargs="*", metavar="TEXT", help=texts)
     add("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
-    add(
-        "--server",
-        metavar="URL",
-        help="ask a running TF Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME",
-    )
+    url = "http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME"
+    add("--server", metavar="URL", help=f"ask a running TF Serving: {url}")
     add_model(parser)
     add_runtime(parser)
     add_columns(parser)

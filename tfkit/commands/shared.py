@@ -28,20 +28,19 @@ _ARGUMENT = re.compile(r"`(\w+)`|`?\b(\w+)=(True|'[^']*')`?")
 
 def add_model(parser) -> None:
     parser.add_argument(
-        "--model", metavar="NAME", help="folder or Hub name (the small model that comes with tfkit)"
+        "--model",
+        metavar="NAME",
+        help="folder or Hugging Face Hub name (the small model that comes with tfkit)",
     )
 
 
 def add_runtime(parser) -> None:
     """`--precision` and `--runtime`, as `pipeline` takes them."""
-    parser.add_argument(
-        "--precision", choices=["float32", "bfloat16", "int8"], help="int8 needs the extra `mobile`"
-    )
-    parser.add_argument(
-        "--runtime",
-        choices=["tensorflow", "litert"],
-        help="litert, also of int8, needs the extra `mobile`",
-    )
+    add, needs = parser.add_argument, "needs the extra `mobile`"
+    computed_in = f"what to answer in (as the model is); int8 {needs}"
+    add("--precision", choices=["float32", "bfloat16", "int8"], help=computed_in)
+    runtime = f"what computes (tensorflow, for int8 litert); litert {needs}"
+    add("--runtime", choices=["tensorflow", "litert"], help=runtime)
 
 
 def add_columns(parser) -> None:
@@ -102,12 +101,12 @@ def model_and_tokenizer(name_or_path: str | None, **overrides):
 
 
 def add_smaller(parser) -> None:
-    parser.add_argument(
-        "--prune-vocabulary", metavar="FILE", help="leave out pieces that these lines do not use"
+    add, pruned = (
+        parser.add_argument,
+        "leave out the pieces that these texts, one per line, do not use",
     )
-    parser.add_argument(
-        "--keep-layers", type=integers, metavar="0,2,4", help="leave out the other layers"
-    )
+    add("--prune-vocabulary", metavar="FILE", help=pruned)
+    add("--keep-layers", type=integers, metavar="0,2,4", help="leave out the other layers")
 
 
 def smaller(model, tokenizer, options):

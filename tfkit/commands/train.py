@@ -59,7 +59,7 @@ def add_arguments(parser) -> None:
     add(
         "--stream",
         action="store_true",
-        help="read FILE in every pass, and hold --shuffle-buffer texts",
+        help="read FILE anew in every pass, and hold no more of it than --shuffle-buffer",
     )
     add(
         "--labels", metavar="A,B,…", help="names of the classes 0, 1, …, where the file has numbers"
@@ -69,7 +69,12 @@ def add_arguments(parser) -> None:
     )
     add = parser.add_argument_group("the texts that choose the epoch").add_argument
     add("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
-    add("--dev-share", type=float, metavar="SHARE", help="of FILE; 0 keeps the last epoch (0.1)")
+    add(
+        "--dev-share",
+        type=float,
+        metavar="SHARE",
+        help="of FILE, without --validation; 0 keeps the last epoch (0.1)",
+    )
     add = parser.add_argument_group("recipe").add_argument
     add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     for name, (kind, text) in _RECIPE.items():

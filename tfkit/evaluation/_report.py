@@ -13,12 +13,7 @@ import numpy as np
 
 import tfkit
 from tfkit.data.examples import Examples
-from tfkit.evaluation._evaluate import (
-    AnyEvaluation,
-    answer_of,
-    log_probabilities,
-    predict_logits,
-)
+from tfkit.evaluation._evaluate import AnyEvaluation, answer_of, log_probabilities, predict_logits
 from tfkit.inference import speed
 from tfkit.tasks.figures import Predictions
 from tfkit.utils.files import local_path, staged
