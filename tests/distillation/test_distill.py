@@ -168,6 +168,7 @@ def test_hidden_states_come_nearer():
 def test_a_student_takes_every_other_layer():
     # What Hugging Face's extract_distilbert.py takes of BERT's twelve.
     assert spread(12, 6) == [0, 2, 4, 7, 9, 11]
+    assert (spread(6, 3), spread(4, 1)) == ([0, 2, 5], [0])
     teacher = new_model(n_layers=3)
     student = student_of(teacher, dropout=0.4)
     assert student.config.n_layers == 2 and student.config.dropout == 0.4

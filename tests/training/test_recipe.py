@@ -17,6 +17,8 @@ from tfkit import (
 )
 from tfkit.tasks import TASKS
 from tfkit.training import F1, KeepBest, Log, Recipe, class_weights, fine_tune
+from tfkit.training.objectives import monitored
+from tfkit.training.recipe import default_epochs, default_learning_rate
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a"]
 TOKENIZER = DistilBertTokenizer(WORDS, model_max_length=8)
@@ -263,3 +265,11 @@ def test_logs_have_a_row_an_epoch_and_in_json_lines_some_between(tmp_path):
 def test_counts_of_balanced_weights():
     rows = data.read([("a", ["x"]), ("b", ["x", "y"]), ("c", []), ("d", ["x"])])
     assert class_weights(rows, "balanced") == {0: pytest.approx(1 / 3), 1: 3.0}
+
+
+def test_defaults_follow_the_width_of_the_model_and_the_task():
+    assert default_learning_rate(768) == 5e-5
+    assert (default_epochs(10_000, dim=768), default_epochs(10_000, dim=128)) == (3, 18)
+    assert [default_epochs(1_000, dim=dim) for dim in (768, 384, 256, 128)] == [20, 40, 60, 100]
+    assert monitored(TASKS["regression"], None) == "val_rmse"
+    assert monitored(TASKS["single_label_classification"], "macro_f1") == "val_macro_f1"

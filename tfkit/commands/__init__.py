@@ -1,6 +1,4 @@
-"""The commands of the command line, a module each.
-
-A module has `HELP`, one line for a person; `add_arguments(parser)`, for argparse; and
+"""The commands of the command line, a module each: `HELP`, one line; `add_arguments(parser)`; and
 `run(options)`, which imports TensorFlow when it is called, not before.
 """
 

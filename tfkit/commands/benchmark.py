@@ -26,7 +26,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Prints texts a second and the latency of one text, for each precision."""
     from tfkit import data
     from tfkit.export.options import SAMPLE_TEXTS
     from tfkit.inference import speed

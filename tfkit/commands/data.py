@@ -25,7 +25,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Prints what is in a file and what is odd about it."""
     from tfkit import data
 
     named = {**columns(options), "problem_type": options.problem_type, "skip_bad_rows": True}

@@ -14,7 +14,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Classifies, fine-tunes, evaluates, exports and answers, on the small model."""
     from tfkit.demo.run import run
 
     run(local_path(options.output))

@@ -33,7 +33,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Trains a student, and saves it with its tokenizer."""
     if options.stream:
         raise ValueError(
             "--stream does not go with distillation, whose teacher answers all texts before the "

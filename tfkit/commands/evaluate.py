@@ -40,7 +40,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Prints accuracy and per-class figures on a labelled file, and writes the report."""
     import numpy as np
 
     from tfkit import data, evaluation

@@ -29,7 +29,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Prints how much each word speaks for a label, and writes what was asked for."""
     from tfkit import explain
     from tfkit.explanation import plot_attention
     from tfkit.explanation.result import as_ansi

@@ -48,7 +48,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Writes a SavedModel or a .tflite file, checks it, and prints the report."""
     from tfkit import export
 
     model, tokenizer = model_and_tokenizer(options.model)

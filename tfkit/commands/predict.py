@@ -40,7 +40,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Prints label and score for each text, some texts at a time."""
     total, chunks = _texts(options)
     answer = _server(options) if options.server else _from_cache(options) or _Keras(options)
     with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
@@ -55,7 +54,6 @@ def run(options) -> None:
 
 def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
     """How many texts there are, where that is known, and chunks of them, as a pipeline takes them.
-
     A file is read once before, so that what is wrong in it is said before any answer.
     """
     if options.input and options.texts:
@@ -153,15 +151,8 @@ def _print(row: dict, best: list[dict], as_json: bool) -> None:
 
 
 def arriving_lines(most: int, encoding: str) -> Iterator[list[str]]:
-    """The lines that have come, whenever some have, `most` at a time at most.
-
-    Args:
-        most: of a file, or of a pipe that is faster than its reader, so many come at a time.
-        encoding: of the input, unless a byte order mark says a wider one; what it cannot decode is
-            U+FFFD, and a warning.
-
-    Raises:
-        ValueError: there is no such encoding, or standard input is closed.
+    """The lines that have come, whenever some have, `most` at a time at most. A byte order mark
+    overrides `encoding`; what cannot be decoded is U+FFFD, and a warning.
     """
     text_codec(encoding, b"")  # an error does not wait for the first line
     if sys.stdin is None:

@@ -35,7 +35,6 @@ def add_model(parser) -> None:
 
 
 def add_runtime(parser) -> None:
-    """`--precision` and `--runtime`, as `pipeline` takes them."""
     add, needs = parser.add_argument, "needs the extra `mobile`"
     computed_in = f"what to answer in (as the model is); int8 {needs}"
     add("--precision", choices=["float32", "bfloat16", "int8"], help=computed_in)
@@ -44,7 +43,6 @@ def add_runtime(parser) -> None:
 
 
 def add_columns(parser) -> None:
-    """How a file of texts is to be read, for `columns`."""
     add = parser.add_argument_group("columns and rows of FILE").add_argument
     add("--text-column", default="text", metavar="NAME", help="(%(default)s)")
     add("--label-column", default="label", metavar="NAME", help="(%(default)s)")
@@ -60,11 +58,7 @@ def add_problem_type(parser, usage_help: str) -> None:
 
 
 def named_kind(options) -> dict:
-    """What `--problem-type` says of a model whose config does not, as the config takes it.
-
-    Raises:
-        ValueError: the config says otherwise.
-    """
+    """What `--problem-type` says of a model whose config does not; ValueError if it contradicts."""
     if options.problem_type is None:
         return {}
     from tfkit.models.families import AutoConfig
@@ -137,10 +131,7 @@ def integers(text: str) -> list[int]:
 
 @contextlib.contextmanager
 def progress(total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """Gives a function that takes how many more texts are answered.
-
-    Where standard error is a terminal, and it is to be `shown`, a line says how far that is.
-    """
+    """Gives a function of how many more texts are answered; a terminal shows how far that is."""
     if not (shown and sys.stderr.isatty()):
         yield lambda count: None
         return
@@ -159,9 +150,7 @@ def progress(total: int | None, *, shown: bool = True) -> Iterator[Callable[[int
 
 
 def in_options(message: str, parser: argparse.ArgumentParser) -> str:
-    """The message with `--skip-bad-rows` for `skip_bad_rows=True`, and so on.
-
-    What the command has no option for stays as it is.
+    """The message with `--skip-bad-rows` for `skip_bad_rows=True`, and so on, where there is one.
 
     Example:
 

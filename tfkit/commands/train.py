@@ -100,10 +100,7 @@ def add_arguments(parser) -> None:
 
 
 def run(options, *, start=None, learn=None) -> None:
-    """Fine-tunes a model, or trains a new one, and saves it with its tokenizer and recipe.
-
-    `start` and `learn` are other functions than `starting_model` and `fine_tune`.
-    """
+    """`start` and `learn` are other functions than `starting_model` and `fine_tune`."""
     from tfkit import training
 
     output = local_path(options.output)
@@ -255,10 +252,7 @@ def _logs(options) -> list:
 
 
 def starting_model(options, examples):
-    """The model to train and its tokenizer: a trained one, or a new one.
-
-    Where no model is named and the small one does not know the language, it is a new one.
-    """
+    """New ones where no model is named and the small one does not know the language."""
     if options.from_scratch:
         return _new(options, examples)
     rates = {} if options.dropout is None else dropouts(options.dropout)

@@ -17,7 +17,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    """Loads an exported SavedModel as a server would, and prints how it does."""
     from tfkit import export
 
     model = tokenizer = None

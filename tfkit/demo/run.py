@@ -26,11 +26,7 @@ EPOCHS = 8
 
 
 def run(output: Path) -> None:
-    """Classifies, fine-tunes, evaluates, exports and answers from the exports.
-
-    Args:
-        output: folder for the fine-tuned model and the exports.
-    """
+    """Classifies, fine-tunes, evaluates, exports into `output` and answers from the exports."""
     _say(f"The small model in {small_model()} on two sentences")
     _show(pipeline("sentiment-analysis", model=small_model())(SENTENCES))
 

@@ -9,11 +9,7 @@ NAME = "tfkit-sst2"
 
 
 def small_model() -> Path:
-    """The folder of the shipped sentiment classifier: in a checkout, or where pip put it.
-
-    Raises:
-        FileNotFoundError: this installation has none.
-    """
+    """The folder of the shipped sentiment classifier: in a checkout, or where pip put it."""
     places = [
         Path(__file__).resolve().parents[2] / "saved_models" / NAME,
         Path(sysconfig.get_path("data")) / "share" / "tfkit" / "saved_models" / NAME,

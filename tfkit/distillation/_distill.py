@@ -203,11 +203,5 @@ def student_of(teacher, n_layers: int | None = None, **changes):
 
 
 def spread(layers: int, n_layers: int) -> list[int]:
-    """Which of `layers` a student of `n_layers` takes: the first, the last, and evenly between.
-
-    Example:
-
-        >>> spread(12, 6), spread(6, 3), spread(4, 1)
-        ([0, 2, 4, 7, 9, 11], [0, 2, 5], [0])
-    """
+    """Which of `layers` a student of `n_layers` takes: the first, the last, and evenly between."""
     return np.linspace(0, layers - 1, n_layers).round().astype(int).tolist()

@@ -91,12 +91,8 @@ class Augmentation:
 
 
 class _Words:
-    """The words of texts as numbers, one text after the other.
-
-    Attributes:
-        vocabulary: object `[words]`, each word once.
-        numbers: int, of all texts' words, places in `vocabulary`.
-        starts, stops: int `[texts]`; text i is `numbers[starts[i]:stops[i]]`.
+    """The words of texts as `numbers`, places in `vocabulary`, which has each word once; text i is
+    `numbers[starts[i]:stops[i]]`.
     """
 
     def __init__(self, texts: Sequence[str]):

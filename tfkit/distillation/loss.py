@@ -16,13 +16,7 @@ from tfkit.tasks.sequence_classification import task_of_labels
 
 
 def hidden_state_loss(teacher_states, student_states, attention_mask):
-    """One less the cosine between the two models' states, the mean over a text's real tokens.
-
-    Args:
-        teacher_states, student_states: float `[B,T,D]`.
-        attention_mask: `[B,T]`, 0 where a token is padding.
-
-    Returns: float `[B]`, from 0 to 2.
+    """One less the cosine of two models' states `[B,T,D]`, the mean of a text's real tokens: `[B]`.
 
     Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 2, L_cos.
 
@@ -39,12 +33,8 @@ def hidden_state_loss(teacher_states, student_states, attention_mask):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class TaughtExamples(Examples):
-    """Texts with a teacher's logits, of which the first have labels too.
-
-    Args:
-        teacher_logits: float `[rows,C]`.
-        labelled: number of rows with labels of their own; those after them have the teacher's, for
-            figures alone.
+    """Texts with a teacher's logits `[rows,C]`, of which the first `labelled` have labels of their
+    own; those after them have the teacher's, for figures alone.
     """
 
     teacher_logits: np.ndarray | None = None
@@ -65,10 +55,8 @@ class TaughtExamples(Examples):
 
 
 class Distiller(TrainableModel):
-    """A student that is compared with labels and with a teacher while it trains.
-
-    Targets are those of `TaughtExamples`; plain labels, as of a validation set, are compared as
-    the student alone compares them.
+    """A student that is compared with targets of `TaughtExamples` while it trains, and with plain
+    labels, as of a validation set, as the student alone compares them.
 
     The arguments are those of `distill`; a teacher is needed for `hidden_weight` alone.
     """

@@ -202,8 +202,8 @@ def _check_strategy(model, strategy, recipe: Recipe) -> None:
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
-    """A change `(number, features) -> features` of `Epochs.dataset`: [MASK] in place of a fraction
-    `rate` of the tokens that are not special, chosen by the seed and the number of the batch alone.
+    """A change of `Epochs.dataset`: [MASK] in place of a fraction `rate` of the tokens that are not
+    special, chosen by the seed and the number of the batch alone.
     """
     special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
 

@@ -14,19 +14,7 @@ ERRORS = ("loss", "mae", "rmse")
 
 
 def monitored(task: Task, monitor: str | None) -> str:
-    """The figure that chooses the best epoch, as Keras' logs name it: with "val_" before it.
-
-    Raises:
-        ValueError: this task has no such figure.
-
-    Example:
-
-        >>> from tfkit.tasks import TASKS
-        >>> monitored(TASKS["regression"], None)
-        'val_rmse'
-        >>> monitored(TASKS["single_label_classification"], "macro_f1")
-        'val_macro_f1'
-    """
+    """The figure that chooses the best epoch, as Keras' logs name it: with "val_" before it."""
     monitor = task.monitors[0] if monitor is None else monitor.removeprefix("val_")
     if monitor not in task.monitors:
         raise ValueError(

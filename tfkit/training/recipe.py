@@ -106,11 +106,8 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def settled(self, *, examples: int, dim: int) -> Recipe:
-        """With a value in place of each None that stands for a default or a draw.
-
-        Args:
-            examples: number of texts to train on.
-            dim: D of the model.
+        """With a value in place of each None that stands for a default or a draw; for so many texts
+        and a model of width D.
         """
         return self.replace(
             epochs=default_epochs(examples, dim) if self.epochs is None else self.epochs,
@@ -149,11 +146,6 @@ class Recipe:
 def default_learning_rate(dim: int) -> float:
     """5e-5 at the width of DistilBERT base (Devlin et al. 2019, appendix A.3), more for narrower
     models: 7.3e-4 at D = 128.
-
-    Example:
-
-        >>> default_learning_rate(768)
-        5e-05
     """
     return 5e-5 * (768 / dim) ** 1.5
 
@@ -164,13 +156,6 @@ def default_epochs(examples: int, dim: int) -> int:
 
     BERT is fine-tuned with 3, too few for small sets (Mosbach et al. 2021, On the Stability of
     Fine-tuning BERT, https://arxiv.org/abs/2006.04884); a narrow model knows less and costs less.
-
-    Example:
-
-        >>> default_epochs(10_000, dim=768), default_epochs(10_000, dim=128)
-        (3, 18)
-        >>> [default_epochs(1_000, dim=dim) for dim in (768, 384, 256, 128)]
-        [20, 40, 60, 100]
     """
     narrower = 768 / dim
     most = min(100, round(20 * narrower))

@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 
 
 class History(keras.callbacks.History):
-    """Keras' own, whose state a file of `Checkpoints` holds.
+    """Keras' own, whose state a file of `Checkpoints` holds."""
 
-    Attributes:
-        recipe: set by `fine_tune`.
-    """
-
-    recipe: Recipe
+    recipe: Recipe  # set by `fine_tune`
 
     def get_state(self) -> tuple[dict, list]:
         return {"epoch": self.epoch, "history": self.history}, []
