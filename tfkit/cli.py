@@ -1,19 +1,21 @@
-"""The command line: `tfkit COMMAND`, one of `tfkit.commands.NAMES`."""
+"""The command line: `tfkit COMMAND`, a module of `tfkit.commands`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import signal
 import sys
 import threading
 import warnings
 
-from tfkit import __version__, commands
+from tfkit import __version__
 from tfkit.commands.shared import in_options
 from tfkit.utils.console import quiet_tensorflow
 
+_COMMANDS = "demo data train distill evaluate explain predict export verify benchmark".split()  # noqa: SIM905
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """\
@@ -98,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tfkit {__version__}")
     parser.add_argument("--traceback", action="store_true", help="on an error, show where it was")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in commands.NAMES:
-        command = commands.command(name)
+    for name in _COMMANDS:
+        command = importlib.import_module(f"tfkit.commands.{name}")
         sub = subparsers.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(sub)
         sub.set_defaults(run=command.run, parser=sub)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from tfkit.commands import train
+from tfkit.commands.shared import columns
 from tfkit.utils.files import local_path
 
 HELP = "train a small model on what a larger one answers"
@@ -69,7 +70,6 @@ def _student(options, examples):
 
 def _learn(options, student, tokenizer, examples, validation, **recipe):
     from tfkit import data
-    from tfkit.commands.shared import columns
     from tfkit.training import Augmentation, distill
 
     unlabelled = augment = None
@@ -78,18 +78,16 @@ def _learn(options, student, tokenizer, examples, validation, **recipe):
     if options.augment:
         augment = Augmentation(copies=options.augment, seed=options.seed or 0)
     teachers = [_logits(name) if name.endswith(".npy") else name for name in options.teacher]
+    parts = ("temperature", "hard_weight", "soft_weight", "hidden_weight")
     return distill(
         teachers[0] if len(teachers) == 1 else teachers,
         student,
         tokenizer,
         examples,
         validation,
-        temperature=options.temperature,
-        hard_weight=options.hard_weight,
-        soft_weight=options.soft_weight,
-        hidden_weight=options.hidden_weight,
         unlabelled=unlabelled,
         augment=augment,
+        **{name: getattr(options, name) for name in parts},
         **recipe,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import functools
 import io
-import itertools
 import os
 import select
 import sys
@@ -70,16 +69,12 @@ def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
         return None, ([_row(line) for line in some] for some in lines)
     if "-" in options.texts:
         raise ValueError("Expected texts, or - alone for standard input. Received both.")
-    return len(options.texts), _chunks(_row(decode_escaped(text)) for text in options.texts)
+    rows = [_row(decode_escaped(text)) for text in options.texts]
+    return len(rows), (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE))
 
 
 def _row(text: str, pair: str | None = None) -> dict:
     return {"text": text} if pair is None else {"text": text, "text_pair": pair}
-
-
-def _chunks(rows: Iterator[dict]) -> Iterator[list[dict]]:
-    while chunk := list(itertools.islice(rows, _AT_ONCE)):
-        yield chunk
 
 
 def _from_cache(options):

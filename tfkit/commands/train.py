@@ -7,13 +7,8 @@ import random
 import warnings
 from pathlib import Path
 
-from tfkit.commands.shared import (
-    add_columns,
-    add_model,
-    add_problem_type,
-    columns,
-    model_and_tokenizer,
-)
+from tfkit.commands import shared
+from tfkit.commands.shared import columns, model_and_tokenizer
 from tfkit.utils.files import local_path
 
 HELP = "fine-tune a classifier on a file of labelled texts"
@@ -54,8 +49,8 @@ def add_arguments(parser) -> None:
     add("train", metavar="FILE", help="labelled texts to train on")
     add("--output", required=True, metavar="DIR", help="for the trained model")
     add("--overwrite", action="store_true", help="replace a model in --output")
-    add_model(parser)
-    add_columns(parser)
+    shared.add_model(parser)
+    shared.add_columns(parser)
     add(
         "--stream",
         action="store_true",
@@ -64,7 +59,7 @@ def add_arguments(parser) -> None:
     add(
         "--labels", metavar="A,B,…", help="names of the classes 0, 1, …, where the file has numbers"
     )
-    add_problem_type(
+    shared.add_problem_type(
         parser, "what a label is (one class, or by lists in JSON several); several are a|b in CSV"
     )
     add = parser.add_argument_group("the texts that choose the epoch").add_argument
@@ -143,7 +138,7 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
     _check_output(options, output, checkpoints)  # again: another may have ended before the claim
     say = print if writes else lambda *_, **__: None
     examples, validation = _examples(options)
-    say(f"Training on {_summary(examples)}")
+    say(f"Training on {len(examples):,} texts, {examples.task.describe(examples.names)}")
     if validation is not None:
         which = f"of {options.validation}" if options.validation else "held out of the same file"
         say(f"{len(validation):,} texts {which} choose the best epoch")
@@ -233,10 +228,6 @@ def _examples(options):
     if share == 0 or (share is None and len(examples) < _FEWEST):
         return examples, None
     return data.split(examples, share=0.1 if share is None else share)
-
-
-def _summary(examples) -> str:
-    return f"{len(examples):,} texts, {examples.task.describe(examples.names)}"
 
 
 def _logs(options) -> list:

@@ -1,1 +1,1 @@
-"""`tfkit demo`, its texts, and where the shipped model lies."""
+"""Where the shipped model lies, and the texts of `tfkit demo`."""

@@ -83,15 +83,9 @@ class Distiller(TrainableModel):
         ).hidden_states[-1]
         self.built = True
 
-    @property
-    def config(self):
-        """The student's."""
-        return self.student.config
-
-    @property
-    def task(self):
-        """The student's."""
-        return self.student.task
+    config = property(lambda self: self.student.config)
+    task = property(lambda self: self.student.task)
+    backbone = property(lambda self: self.student.backbone)
 
     @property
     def identity(self) -> dict[str, float]:
@@ -99,17 +93,10 @@ class Distiller(TrainableModel):
         names = ("temperature", "hard_weight", "soft_weight", "hidden_weight")
         return {name: getattr(self, name) for name in names}
 
-    @property
-    def backbone(self):
-        """The student's encoder, of which `fine_tune` may freeze layers."""
-        return self.student.backbone
-
     def set_task(self, **changes) -> None:
-        """Of the student."""
         self.student.set_task(**changes)
 
     def enable_lora(self, rank: int, **options) -> None:
-        """Of the student."""
         self.student.enable_lora(rank, **options)
 
     def call(self, inputs, training=None):

@@ -81,12 +81,18 @@ def teacher_logits(
     if isinstance(teacher, np.ndarray):
         logits = teacher
     elif isinstance(teacher, keras.Model) or _is_torch(teacher):
-        run = _keras_logits if isinstance(teacher, keras.Model) else _torch_logits
         # Texts of about one length share a batch; characters tell lengths well enough for that.
         order = np.argsort([sum(map(len, row)) for row in zip(*columns)], kind="stable")
         columns = [[column[row] for row in order] for column in columns]
-        options = {"batch_size": batch_size, "max_length": _limit(teacher, tokenizer, max_length)}
-        answers = run(teacher, tokenizer, columns, verbose=verbose, **options)
+        positions = getattr(getattr(teacher, "config", None), "max_position_embeddings", None)
+        limits = (max_length, positions, tokenizer.model_max_length)
+        limit = min(limit for limit in limits if limit is not None)
+        if isinstance(teacher, keras.Model):
+            progress = progress_bar(len(order), verbose)
+            asked = TextModel(teacher, tokenizer, limit)
+            answers = asked.logits(rows_of(columns), batch_size=batch_size, progress=progress)
+        else:
+            answers = _torch_logits(teacher, tokenizer, columns, batch_size, limit)
         logits = np.empty_like(answers)
         logits[order] = answers
     else:
@@ -145,19 +151,7 @@ def _is_torch(teacher) -> bool:
     return torch is not None and isinstance(teacher, torch.nn.Module)
 
 
-def _limit(model, tokenizer, max_length: int | None) -> int:
-    positions = getattr(getattr(model, "config", None), "max_position_embeddings", None)
-    limits = (max_length, positions, tokenizer.model_max_length)
-    return min(limit for limit in limits if limit is not None)
-
-
-def _keras_logits(model, tokenizer, columns, *, batch_size, max_length, verbose) -> np.ndarray:
-    progress = progress_bar(len(columns[0]), verbose)
-    asked = TextModel(model, tokenizer, max_length)
-    return asked.logits(rows_of(columns), batch_size=batch_size, progress=progress)
-
-
-def _torch_logits(model, tokenizer, columns, *, batch_size, max_length, verbose) -> np.ndarray:
+def _torch_logits(model, tokenizer, columns, batch_size: int, max_length: int) -> np.ndarray:
     import torch
 
     was_training, device = model.training, next(model.parameters()).device
