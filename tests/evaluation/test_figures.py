@@ -7,7 +7,8 @@ import pytest
 
 from tfkit.data import Examples
 from tfkit.evaluation import logits_of, score
-from tfkit.tasks.figures import calibration
+from tfkit.evaluation.html_page import milliseconds
+from tfkit.tasks.figures import calibration, interval, percent
 
 RANDOM = np.random.default_rng(7)
 
@@ -156,3 +157,10 @@ def test_what_cannot_be_compared_is_one_clear_error():
         score(Examples(["a"]), np.zeros((1, 2)))
     with pytest.raises(ValueError, match="of 3 classes, as the model has. Received 2: x, y"):
         score(Examples(["a"], labels=[0], names=["x", "y"]), np.zeros((1, 3)))
+
+
+def test_figures_in_words():
+    assert [*map(percent, (0.93216, 0.99996, 1.0))] == ["93.2%", "99.9%", "100%"]
+    assert [*map(milliseconds, (3.14159, 41.7, 2500))] == ["3.1 ms", "42 ms", "2.5 s"]
+    # Wilson's interval of 90 of 100.
+    assert interval(0.9, 100) == pytest.approx((0.826, 0.945), abs=5e-4)

@@ -52,3 +52,10 @@ def test_what_a_config_says_comes_first():
         assert task_of(config) is task_of_labels(config, np.array([0, 1])) is task
         scores = task.scores([[0.0, 0.0]]).numpy()[0, 0]
         assert scores == (0.0 if task.function == "none" else 0.5)
+
+
+def test_cross_entropy_of_the_quick_tours_logits():
+    logits = np.array([[-4.0833, 4.3364], [0.0818, -0.0418]])
+    losses = TASKS["single_label_classification"].loss(np.array([1, 0]), logits)
+    # log(1 + e^-8.4197) and log(1 + e^-0.1236)
+    assert [f"{loss:.4f}" for loss in losses] == ["0.0002", "0.6333"]

@@ -213,13 +213,7 @@ def _thresholds(found: Predictions) -> list[dict[str, float]]:
 
 
 def _confusions(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[dict]:
-    """Pairs of classes by how often the first was taken for the second, most often first.
-
-    Example:
-
-        >>> _confusions([[5, 2], [1, 4]], ["cat", "dog"])[0]
-        {'label': 'cat', 'answer': 'dog', 'texts': 2, 'share': 0.2857142857142857}
-    """
+    """Pairs of classes by how often the first was taken for the second, most often first."""
     counts = np.asarray(matrix)
     mistaken = np.where(np.eye(len(counts), dtype=bool), 0, counts)
     order = np.argsort(-mistaken, axis=None, kind="stable")[:_CONFUSIONS]

@@ -11,13 +11,8 @@ _SMALL_MATRIX = 12  # classes whose counts fit into cells
 
 
 def as_html(report) -> str:
-    """A `Report` as a page.
-
-    Texts and labels are escaped by the template engine, and set in whatever direction they run.
-    What the evaluation has decides what is shown: classes, a confusion matrix, scores, numbers.
-
-    Raises:
-        ImportError: matplotlib or Jinja, in the extra `plots`, is not installed.
+    """A `Report` as a page. What the evaluation has decides what is shown: classes, a confusion
+    matrix, scores, numbers.
     """
     try:
         from tfkit.evaluation import plots
@@ -45,13 +40,7 @@ def as_html(report) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """A time in milliseconds or, from one on, seconds.
-
-    Example:
-
-        >>> milliseconds(3.14159), milliseconds(41.7), milliseconds(2500)
-        ('3.1 ms', '42 ms', '2.5 s')
-    """
+    """A time as people read it."""
     if value >= 1000:
         return f"{value / 1000:.1f} s"
     return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"

@@ -1,7 +1,4 @@
-"""The report's plots: matplotlib figures as SVG in a data URI, which needs no other file.
-
-They hold English words and numbers alone: labels and texts, in whatever script, are HTML's to draw.
-"""
+"""The plots of a report, as SVG in a data URI; labels and texts are HTML's to draw."""
 
 from __future__ import annotations
 

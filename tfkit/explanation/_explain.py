@@ -41,8 +41,7 @@ def integrated_gradients(
     """The gradient of a class's score, integrated on the straight way between the embeddings of
     two rows of tokens, int `[T]`: a Gauss-Legendre sum of so many points.
 
-    Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), section 3, equation 1;
-        the completeness that the gap measures is its proposition 1.
+    Source: Sundararajan et al. 2017, equation 1; proposition 1 is what the gap measures.
     """
     embed = model.get_input_embeddings()
     start, end = (tf.cast(embed(tf.constant(x)), tf.float32) for x in (baseline_ids, ids))
@@ -156,10 +155,8 @@ def _attribution(model, ids, baseline_ids, target: int, steps: int | None) -> At
 
 
 def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[Word, ...]:
-    """The tokens' attributions, those of one word summed up.
-
-    What an apostrophe or a hyphen joins, as in "don't", is one word to its writer, though the
-    tokenizer makes three of it.
+    """The tokens' attributions, those of one word summed up. What a hyphen or an apostrophe joins
+    is one word to its writer, though the tokenizer makes three of "don't".
     """
     words: list[Word] = []
     last_id, joined = None, False

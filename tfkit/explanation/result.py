@@ -18,13 +18,8 @@ _BAR = 12
 
 
 class Word(NamedTuple):
-    """A word of the text, as it stands there.
-
-    Attributes:
-        text: the word.
-        start, end: its place in the text, in characters.
-        part: 0, or 1 in the second text of a pair.
-        attribution: how much it moved the score; above 0 it speaks for the label.
+    """A word, from character `start` to `end` of the text, or of the second of a pair (`part` 1);
+    `attribution` is how much it moved the score: above 0 it speaks for the label.
     """
 
     text: str
@@ -71,9 +66,7 @@ class Explanation:
         return {**dataclasses.asdict(self), "words": [word._asdict() for word in self.words]}
 
     def html(self) -> str:
-        """A page that needs no other file: the text with its words coloured, and a table of the
-        most decisive ones.
-        """
+        """A page that needs no other file: the text coloured, and a table of the decisive words."""
         largest = _largest(self)
         texts = [
             [

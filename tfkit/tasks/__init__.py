@@ -1,7 +1,4 @@
-"""One file per task: head, targets, loss, metrics and answers. A task knows no family.
-
-`TASKS` has them by the `problem_type` of configs and examples.
-"""
+"""A file per task: head, targets, loss, metrics, answers. `TASKS` has them by `problem_type`."""
 
 from __future__ import annotations
 

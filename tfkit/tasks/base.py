@@ -12,10 +12,8 @@ from tfkit.utils.lazy import tf
 
 
 class Task:
-    """What the labels of texts are, and so how they are read, learned, scored and answered.
-
-    One object serves for each `problem_type`. Keras and TensorFlow are imported by the methods
-    that need them, since texts are read and described without.
+    """What the labels of texts are, and so how they are read, learned, scored and answered: one
+    object for each `problem_type`. Only methods import TensorFlow, without which texts are read.
 
     Attributes:
         name: the `problem_type` of configs and examples.
@@ -91,12 +89,8 @@ class Task:
     def weighted_loss(
         self, num_labels: int, label_smoothing: float, weights: Mapping[int, float] | None
     ):
-        """A loss `(labels, logits) -> [B]` for `compile`.
-
-        Args:
-            num_labels: C.
-            label_smoothing: fraction of the target spread over all classes, or over yes and no.
-            weights: class number -> weight of a text of that class, or of a yes to it.
+        """A loss `(labels, logits) -> [B]` for `compile`; weights are of texts of each class, or of
+        a yes to it.
         """
         raise ValueError("`label_smoothing` goes with classes. A regression has none: leave it 0.")
 
@@ -109,12 +103,9 @@ class Task:
         raise NotImplementedError
 
     def soft_target_loss(self, teacher_logits, student_logits, temperature: float):
-        """How far a student's logits `[B,C]` are from its teacher's, float `[B]`.
-
-        Of classes, a Kullback-Leibler divergence in nats of logits / temperature, times temperature
-        squared, so that its gradients keep their size.
-
-        Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
+        """How far a student's logits `[B,C]` are from its teacher's, float `[B]`; of classes a
+        Kullback-Leibler divergence in nats of logits / temperature, times temperature squared, so
+        that its gradients keep their size: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
         """
         raise NotImplementedError
 
@@ -141,20 +132,11 @@ class Task:
     # === Answers ===
 
     def scores(self, logits):
-        """Logits float `[B,C]` -> scores float32 `[B,C]`, in the graph.
-
-        Source: transformers, `pipelines/text_classification.py`, `postprocess`.
-        """
+        """Logits `[B,C]` -> scores float32 `[B,C]`, in the graph, as Transformers' pipeline."""
         raise NotImplementedError
 
     def answers(self, scores: np.ndarray, names: Mapping[int, str] | Sequence[str], top_k=1):
-        """Scores `[B,C]` -> per text its `top_k` best labels, or all, with their scores.
-
-        Example:
-
-            >>> Task().answers(np.array([[0.25, 0.75]]), {0: "bad", 1: "good"})
-            [[{'label': 'good', 'score': 0.75}]]
-        """
+        """Scores `[B,C]` -> per text its `top_k` best labels, or all, with their scores."""
         return [
             [
                 {"label": names[int(number)], "score": float(row[number])}

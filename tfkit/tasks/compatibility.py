@@ -9,20 +9,8 @@ from tfkit.utils.strings import listed
 
 
 def check_task(config, examples) -> None:
-    """Raises ValueError for labels that a model of this config does not answer with.
-
-    Args:
-        config: of the model; a `problem_type` of None goes with any.
-        examples: labelled texts, as `tfkit.data` reads them.
-
-    Example:
-
-        >>> from tfkit import DistilBertConfig
-        >>> from tfkit.data import Examples
-        >>> config = DistilBertConfig(id2label={0: "yes", 1: "no"})
-        >>> check_task(config, Examples(["a"], labels=[0], names=["no", "yes"]))
-        Traceback (most recent call last):
-        ValueError: Expected examples of the model's classes, in its order: yes, no. Received...
+    """Raises ValueError for labels that a model of this config does not answer with; a
+    `problem_type` of None goes with any.
     """
     if not examples.has_labels:
         raise ValueError("Expected examples with labels. Received texts alone.")
@@ -49,10 +37,7 @@ def check_task(config, examples) -> None:
 
 
 def config_changes(config, examples) -> dict[str, Any]:
-    """The keys of a config, with their values, that say what training on `examples` is for.
-
-    Names that say nothing, as `LABEL_0` does, give way to those of the examples.
-    """
+    """What a config says after training on `examples`, whose names take the place of `LABEL_0`."""
     names = [*config.id2label.values()]
     named = _are_numbers(names) and not _are_numbers(examples.names)
     labels = {"id2label": examples.id2label} if named else {}
@@ -66,5 +51,4 @@ def _same_classes(names: Sequence[str], others: Sequence[str]) -> bool:
 
 
 def _are_numbers(names: Sequence[str]) -> bool:
-    """Whether classes are named by their numbers alone."""
     return all(name in (str(n), f"LABEL_{n}") for n, name in enumerate(names))

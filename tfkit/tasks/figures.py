@@ -18,25 +18,16 @@ _WORST, _BEST = 12, 6
 
 
 class Predictions(NamedTuple):
-    """What was answered to B texts.
-
-    Attributes:
-        expected: the label of each text, in words.
-        predicted: the answer, in words.
-        wrong: bool `[B]`.
-        severity: float `[B]`, by which the worst come first: the score of a wrong answer, or the
-            distance of a number from its target.
-        scores: float `[n]`, how sure each answer was: of several labels per text n is B·C
-            decisions. None for numbers.
-        correct: bool `[n]`, whether that answer is right.
+    """What was answered to B texts, in words, and how sure each of n answers was and whether it is
+    right; of several labels per text n is B·C decisions, of numbers there is no score.
     """
 
     expected: Sequence[str]
     predicted: Sequence[str]
-    wrong: np.ndarray
-    severity: np.ndarray
-    scores: np.ndarray | None = None
-    correct: np.ndarray | None = None
+    wrong: np.ndarray  # bool [B]
+    severity: np.ndarray  # float [B]: the score of a wrong answer, or the distance from the target
+    scores: np.ndarray | None = None  # float [n]
+    correct: np.ndarray | None = None  # bool [n]
 
 
 # A headline, a sentence or two, and (title, figure, explanation) of the most important figures.
@@ -49,22 +40,12 @@ Summary = tuple[str, str, list[tuple[str, str, str]]]
 def class_figures(
     true_positives: np.ndarray, support: np.ndarray, predicted: np.ndarray, names: Sequence[str]
 ) -> tuple[dict[str, Figures], dict[str, Figures]]:
-    """Precision, recall and F1 of each class, with its texts (`support`) and answers (`predicted`);
-    and three means of them. A fraction of nothing is 0.
+    """Precision, recall and F1 of each class, from its right answers, texts (`support`) and answers
+    (`predicted`), int `[C]`; and three means of them. A fraction of nothing is 0.
 
     "macro": every class alike; classes without a text are left out. "weighted": by texts.
     "micro": from the sums over all classes, so every answer alike; where each text has exactly
     one label and one answer all three are the accuracy.
-
-    Args:
-        true_positives, support, predicted: int `[C]`: right answers, texts and answers.
-        names: C names.
-
-    Example:
-
-        >>> counts = np.array([1, 1]), np.array([1, 3]), np.array([3, 1])
-        >>> class_figures(*counts, ["x", "y"])[1]["macro"]["recall"]
-        0.6666666666666666
     """
     counts, keys = (true_positives, support, predicted), ("precision", "recall", "f1")
     each, total = _figures(*counts), _figures(*(n.sum(keepdims=True) for n in counts))
@@ -141,14 +122,7 @@ class Calibration:
 
 
 def calibration(scores: np.ndarray, true: np.ndarray, bins: int = 15) -> Calibration:
-    """Args: scores: float `[n]` from 0 to 1; true: bool `[n]`, whether each came true.
-
-    Example:
-
-        >>> sure_and_half_right = calibration(np.array([0.9, 0.9]), np.array([True, False]))
-        >>> round(sure_and_half_right.ece, 6), round(sure_and_half_right.gap, 6)
-        (0.4, 0.4)
-    """
+    """Of scores float `[n]` from 0 to 1, and bool `[n]`, whether each came true."""
     scores = np.asarray(scores, np.float64)
     places = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)
     counts = np.bincount(places, minlength=bins)
@@ -208,15 +182,7 @@ class Evaluation(_OfClasses):
 
     @classmethod
     def of(cls, labels, log_probabilities, names: Sequence[str]) -> Evaluation:
-        """Figures from labels int `[B]` and log-probabilities `[B,C]`.
-
-        Example:
-
-            >>> answers = np.log([[0.9, 0.1], [0.8, 0.2]])
-            >>> figures = Evaluation.of(np.array([0, 1]), answers, ("no", "yes"))
-            >>> figures.accuracy, figures.confusion
-            (0.5, [[1, 0], [1, 0]])
-        """
+        """Figures from labels int `[B]` and log-probabilities `[B,C]`."""
         predicted = log_probabilities.argmax(axis=-1)
         confusion = np.zeros((len(names), len(names)), np.int64)
         np.add.at(confusion, (labels, predicted), 1)
@@ -293,17 +259,7 @@ class MultiLabelEvaluation(_OfClasses):
 
     @classmethod
     def of(cls, targets, log_probabilities, names: Sequence[str]) -> MultiLabelEvaluation:
-        """Figures from targets `[B,C]` of zeros and ones, and of no and yes the log-probabilities
-        `[B,C,2]`.
-
-        Example:
-
-            >>> yes = np.array([[0.9, 0.1], [0.1, 0.9]])
-            >>> answers, targets = np.log(np.stack([1 - yes, yes], -1)), np.array([[1, 1], [0, 1]])
-            >>> figures = MultiLabelEvaluation.of(targets, answers, ("news", "sport"))
-            >>> figures.accuracy, figures.decisions, figures.classes["sport"]["recall"]
-            (0.5, 0.75, 0.5)
-        """
+        """Figures from zeros and ones `[B,C]`, and of no and yes log-probabilities `[B,C,2]`."""
         true, (no, yes) = np.asarray(targets) > 0, np.moveaxis(log_probabilities, -1, 0)
         counts = (true & (yes > no)).sum(axis=0), true.sum(axis=0), (yes > no).sum(axis=0)
         classes, averages = class_figures(*counts, names)
@@ -325,7 +281,6 @@ class MultiLabelEvaluation(_OfClasses):
         )
 
     def summary(self, model: str, data: str) -> Summary:
-        """As of `Evaluation`."""
         micro = self.averages["micro"]
         return (
             f"{percent(micro['precision'])} of the labels it gives are right, and it finds "
@@ -381,14 +336,7 @@ class RegressionEvaluation:
 
     @classmethod
     def of(cls, targets, values, names: Sequence[str] = ()) -> RegressionEvaluation:
-        """Figures from targets float `[B]` or `[B,1]` and predictions of the same shape.
-
-        Example:
-
-            >>> found = RegressionEvaluation.of(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2, 4]))
-            >>> found.r2, round(found.mae, 4)
-            (0.5, 0.3333)
-        """
+        """Figures from targets float `[B]` or `[B,1]` and predictions of the same shape."""
         targets, values = (np.asarray(x, np.float64).reshape(len(x)) for x in (targets, values))
         errors = values - targets
         squared, spread = float((errors**2).mean()), float(targets.var())
@@ -414,7 +362,6 @@ class RegressionEvaluation:
         )
 
     def summary(self, model: str, data: str) -> Summary:
-        """As of `Evaluation`."""
         explained = "–" if self.r2 is None else percent(max(self.r2, 0.0))
         return (
             f"Predictions are off by {self.mae:.3g} on average",
@@ -440,13 +387,7 @@ class RegressionEvaluation:
 
 
 def percent(fraction: float, digits: int = 1) -> str:
-    """A fraction as people write it; 100% only where nothing is missing.
-
-    Example:
-
-        >>> percent(0.93216), percent(0.99996), percent(1.0)
-        ('93.2%', '99.9%', '100%')
-    """
+    """A fraction as people write it; 100% only where nothing is missing."""
     if fraction in (0.0, 1.0):
         return f"{fraction:.0%}"
     scale = 10**digits
@@ -460,15 +401,7 @@ def quoted(name: str) -> str:
 
 
 def interval(fraction: float, count: int) -> tuple[float, float]:
-    """Where the fraction would lie, 19 times out of 20, with other texts of the kind.
-
-    Source: Wilson 1927, the score interval.
-
-    Example:
-
-        >>> [round(end, 3) for end in interval(0.9, 100)]
-        [0.826, 0.945]
-    """
+    """Where a fraction of other texts would lie 19 times out of 20: Wilson's score interval."""
     z = 1.959964
     middle = fraction + z * z / (2 * count)
     reach = z * math.sqrt(fraction * (1 - fraction) / count + z * z / (4 * count * count))

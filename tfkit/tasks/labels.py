@@ -27,11 +27,7 @@ def is_missing(value) -> bool:
 
 
 def clean_label(value) -> str:
-    """The label as a string: 1, True and " 1 " are all "1".
-
-    Raises:
-        ValueError: the label is empty, or neither a string nor a whole number.
-    """
+    """The label as a string: 1, True and " 1 " are all "1"."""
     value = python_value(value)
     if isinstance(value, str) and value.strip():
         return sys.intern(value.strip())  # one object per label, however many rows have it
@@ -50,15 +46,8 @@ def clean_label(value) -> str:
 
 
 def clean_labels(value) -> tuple[str | bool, ...]:
-    """The labels of one text, which may have none: a list of them, or a string "a|b".
-
-    Where a list has a yes or no for each class, floats and bools become bools; what stands for
-    what, all rows together show (`tfkit.data.classes`).
-
-    Example:
-
-        >>> clean_labels("news|sport"), clean_labels([1, 0, 1]), clean_labels([1.0, 0.0])
-        (('news', 'sport'), ('1', '0', '1'), (True, False))
+    """The labels of one text, if any: of a list, or of a string "a|b". Floats and bools become
+    bools, a yes or no to a class; what stands for what, all rows together show (`data.classes`).
     """
     value = python_value(value)
     if isinstance(value, str):
@@ -86,11 +75,7 @@ def _clean_part(value) -> str | bool:
 
 
 def clean_number(value) -> float:
-    """The target of a regression.
-
-    Raises:
-        ValueError: it is no finite number.
-    """
+    """The target of a regression."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -106,21 +91,13 @@ def is_list(value) -> bool:
 
 
 def order_names(labels: set[str]) -> tuple[str, ...]:
-    """The classes in an order that depends on their names alone, not on the order of rows.
-
-    Example:
-
-        >>> order_names({"10", "9"}), order_names({"b", "a", "10"})
-        (('9', '10'), ('10', 'a', 'b'))
-    """
+    """The classes in an order that depends on their names alone, not on the order of rows."""
     return tuple(sorted(labels, key=int if _whole_numbers(labels) else None))
 
 
 def class_numbers(labels: set[str], names: Sequence[str]) -> dict[str, int]:
-    """Label -> class number, for those of `labels` that `names` knows.
-
-    Whole numbers beside names that are none, such as 0 and 1 beside "negative" and "positive",
-    are class numbers already.
+    """Label -> class number, for those of `labels` that `names` knows. Whole numbers beside names
+    that are none, such as 0 and 1 beside "negative" and "positive", are class numbers already.
     """
     if (
         _whole_numbers(labels)
@@ -132,13 +109,7 @@ def class_numbers(labels: set[str], names: Sequence[str]) -> dict[str, int]:
 
 
 def as_names(names: Sequence[str] | Mapping) -> tuple[str, ...]:
-    """Takes a list of names, an `id2label` or a `label2id`; gives the names by class number.
-
-    Example:
-
-        >>> as_names({0: "no", 1: "yes"}) == as_names({"yes": 1, "no": 0}) == ("no", "yes")
-        True
-    """
+    """Takes a list of names, an `id2label` or a `label2id`; gives the names by class number."""
     if not isinstance(names, Mapping):
         return tuple(names)
     by_number = {

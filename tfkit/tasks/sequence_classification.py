@@ -27,8 +27,7 @@ from tfkit.utils.values import outside
 class SequenceClassification:
     """The task's part of a model class, before the family's: `class … (SequenceClassification, …)`.
 
-    Its output is a `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax,
-    and with labels `loss` float32 `[B]`.
+    Gives `logits` float32 `[B,C]`, before any softmax, and with labels `loss` float32 `[B]`.
     """
 
     task_name = "sequence_classification"
@@ -53,7 +52,6 @@ class SequenceClassification:
 
     @property
     def task(self) -> Task:
-        """By which its logits are read."""
         return task_of(self.config)
 
     def answer(self, last_hidden_state, labels, training):
@@ -136,19 +134,9 @@ class SingleLabel(Task):
             )
 
     def loss(self, labels, logits):
-        """Cross-entropy.
-
-        Args:
-            labels: `[B]` or `[B,1]` class ids, whole numbers of any dtype.
-            logits: float `[B,C]`.
+        """Cross-entropy of class ids `[B]` or `[B,1]`, whole numbers of any dtype.
 
         Source: transformers 4.57, `modeling_tf_utils.py`, `TFSequenceClassificationLoss`.
-
-        Example:
-
-            >>> logits = np.array([[-4.0833, 4.3364], [0.0818, -0.0418]])
-            >>> [f"{loss:.4f}" for loss in SingleLabel().loss(np.array([1, 0]), logits)]
-            ['0.0002', '0.6333']
         """
         labels = ops.reshape(labels, (-1,))
         if not _is_int(labels):
@@ -164,15 +152,6 @@ class SingleLabel(Task):
         return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
     def soft_target_loss(self, teacher_logits, student_logits, temperature):
-        """The divergence of the two softmaxes.
-
-        Example:
-
-            >>> teacher, student = np.array([[2.0, 0.0]]), np.array([[0.0, 0.0]])
-            >>> loss = SingleLabel().soft_target_loss(teacher, student, 2.0)
-            >>> f"{float(loss[0]):.4f}"  # 4 · (0.7311 · ln(0.7311/0.5) + 0.2689 · ln(0.2689/0.5))
-            '0.4438'
-        """
         theirs, ours = (
             ops.log_softmax(logits / temperature) for logits in (teacher_logits, student_logits)
         )
@@ -450,10 +429,9 @@ def task_of(config) -> Task:
 
 
 def task_of_labels(config, labels) -> Task:
-    """By which a model is trained: what the config says, or what the labels look like.
-
-    One logit is a regression; integers and one label per text (`[B]` or `[B,1]`, of any dtype)
-    name a class each; anything else says yes or no to each class.
+    """By which a model is trained: what the config says, or what the labels look like. One logit is
+    a regression; integers and one label per text (`[B]` or `[B,1]`, of any dtype) name a class
+    each; anything else says yes or no to each class.
     """
     if config.problem_type is not None:
         return TASKS[config.problem_type]
@@ -464,13 +442,8 @@ def task_of_labels(config, labels) -> Task:
 
 
 def task_of_loss(loss, num_labels: int) -> Task | None:
-    """The task that a loss of `compile` trains for; None where it does not show.
-
-    Example:
-
-        >>> task_of_loss("mse", 1), task_of_loss("binary_crossentropy", 3)
-        (<task regression>, <task multi_label_classification>)
-        >>> task_of_loss("mse", 3)  # of several logits they may be a teacher's, to be matched
+    """The task that a loss of `compile` trains for; None where it does not show. A squared error of
+    several logits does not: they may be a teacher's, to be matched.
     """
     each = list(loss.values()) if isinstance(loss, dict) else loss
     if isinstance(each, (list, tuple)) and len(each) == 1:
