@@ -56,8 +56,8 @@ def distill(
         there are none.
 
     Raises:
-        TypeError, ImportError: as `teacher_logits` does; or the texts are a `Stream`.
-        ValueError: as these do; or a number, or the teacher's shape, does not fit.
+        TypeError, ImportError, ValueError: as `teacher_logits` and `fine_tune` do; the texts are a
+            `Stream`; a number, or the teacher's shape, does not fit.
 
     Source: Sanh et al. 2019, DistilBERT (https://arxiv.org/abs/1910.01108), section 2.
 

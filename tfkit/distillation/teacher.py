@@ -101,8 +101,8 @@ def teacher_logits(
 
 
 def load_teacher(teacher, tokenizer=None, *, dtype=None) -> tuple:
-    """A model and its tokenizer: a name is loaded, in the Keras `dtype` or policy if it is a model
-    of tfkit; anything else is checked, with the errors of `teacher_logits`, and given back.
+    """A model and its tokenizer: a name is loaded, a model of tfkit in the Keras `dtype` or policy;
+    anything else is checked, with the errors of `teacher_logits`, and given back.
     """
     if isinstance(teacher, (str, os.PathLike)):
         return _load(teacher, dtype)

@@ -29,8 +29,7 @@ class Report:
     """What `report` finds out.
 
     Attributes:
-        model: its name, for the reader.
-        data: the name of the texts, for the reader.
+        model, data: their names, for the reader.
         created: the day, as "2026-11-24".
         evaluation: the figures.
         score_histogram: "edges" of bins of the answers' scores; "right" and "wrong" answers in
@@ -72,10 +71,8 @@ class Report:
         return {key: value for key, value in contents.items() if value is not None}
 
     def save(self, directory: str | os.PathLike) -> Path:
-        """Writes `report.json` and `report.html`, whole or not at all; returns the page's path.
-
-        Raises:
-            ImportError: what the page is drawn with, in the extra `plots`, is not installed.
+        """Writes `report.json` and `report.html`, whole or not at all, and gives the page's path;
+        ImportError without the extra `plots`.
         """
         from tfkit.evaluation.html_page import as_html
 
@@ -106,16 +103,10 @@ def report(
     """Evaluates a model and says all there is to say of it.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        tokenizer: its tokenizer.
-        examples: labelled texts, read with `names=model.config.id2label`.
+        model, tokenizer, examples, batch_size, max_length, verbose: as in `evaluate`.
         directory: a folder for `report.json` and `report.html`, a page that needs no other file.
-        model_name: for the reader.
-        data_name: for the reader.
-        batch_size: B.
-        max_length: tokens after which a text is cut.
+        model_name, data_name: for the reader.
         latency: take some seconds to time single texts and batches.
-        verbose: as in `model.predict`.
 
     Example:
 

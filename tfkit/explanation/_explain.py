@@ -85,10 +85,8 @@ def explain(
     the same. What the score gains on the way from there to the text is shared out among the words.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        tokenizer: its tokenizer.
-        text: the text.
-        text_pair: the second text, for a model of pairs.
+        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
+        text, text_pair: the text, and the second one for a model of pairs.
         target: the label to explain, by name or number; None takes the model's answer.
         baseline: the token that stands for no word; None takes [MASK].
         steps: points of the integral; None doubles them until the gap is below a hundredth of

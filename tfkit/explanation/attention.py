@@ -52,12 +52,10 @@ def plot_attention(
     Attention shows where a model looked, not why it answered: that is what `explain` is for.
 
     Args:
-        model: any of tfkit's models.
-        tokenizer: its tokenizer.
-        text: the text.
+        model, tokenizer: any of tfkit's models and its tokenizer.
+        text, text_pair: the text, and the second one of a pair.
         path: a file that ends in .png, .svg or .html; the last two hold words as words, in the
             fonts of whoever looks at them.
-        text_pair: the second text of a pair.
         layer: counted from 0; negative numbers count from the last.
         max_length: tokens after which the text is cut; None for the model's limit.
 

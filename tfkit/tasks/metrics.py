@@ -33,7 +33,6 @@ class F1(keras.metrics.Metric):
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Args: y_true: labels; y_pred: logits `[B,C]`; sample_weight: `[B]` or None."""
         y_pred = ops.convert_to_tensor(y_pred)
         if self.multi_label:
             true = ops.cast(y_true, "float32")
@@ -52,7 +51,6 @@ class F1(keras.metrics.Metric):
             total.assign_add(ops.sum(counted * weight, axis=0))
 
     def result(self):
-        """A number from 0 to 1."""
         right, both = 2.0 * self.true_positives, self.predicted + self.support
         if self.average == "micro":
             return ops.sum(right) / ops.maximum(ops.sum(both), 1e-7)

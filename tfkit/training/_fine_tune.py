@@ -40,19 +40,17 @@ def fine_tune(
     or of the last that is as good; see `KeepBest`.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification` with one label for each of `train.names`.
-            Its config then says what it was trained for, the `problem_type` and, where it had no
-            names of its own, the names; it is compiled, and frozen layers stay frozen.
-        tokenizer: its tokenizer.
+        model, tokenizer: a `TFDistilBertForSequenceClassification` with one label for each of
+            `train.names`. Its config then says its `problem_type` and, where it had no names of its
+            own, the names; it is compiled, and frozen layers stay frozen.
         train: of `tfkit.data.read`, or of `tfkit.data.stream` for a file larger than memory.
         validation: likewise, read with `names=train.names`.
-        recipe: the hyper-parameters; None takes `Recipe()`.
+        recipe, **changes: the hyper-parameters, `Recipe()` where it is None, and other values of
+            its fields.
         strategy: of `tf.distribute`, in whose scope the model was made, such as one of
             `named_strategy`. Several workers need the same `seed`.
         checkpoints: where the training is written as it goes, and goes on from.
-        callbacks: further Keras callbacks.
-        verbose: as in `model.fit`.
-        **changes: fields of `Recipe`, in place of those of `recipe`.
+        callbacks, verbose: as in `model.fit`.
 
     Returns: the Keras `History`, with `loss` and the figures of the task by epoch, those of the
         validation as `val_…`; its `recipe` is the recipe with every default and the seed filled in.

@@ -47,8 +47,7 @@ def adamw(
     """`AdamW` with warm-up, linear decay, gradient clipping; biases and LayerNorms do not decay.
 
     Args:
-        learning_rate: at its peak.
-        steps: of the whole training.
+        learning_rate, steps: the peak, and the updates of the whole training.
         warmup: fraction of `steps` in which the rate rises.
         weight_decay: decoupled, per step, times the learning rate.
         global_clipnorm: largest norm of all gradients together; None does not clip.
@@ -185,11 +184,7 @@ class RatedAdamW(keras.optimizers.AdamW):
 
 
 def freeze(model, layers: int) -> None:
-    """Embeddings and the lowest `layers` blocks stay as they are; 0 freezes nothing.
-
-    Raises:
-        ValueError: the model has fewer blocks.
-    """
+    """Embeddings and the lowest `layers` blocks stay as they are; 0 freezes nothing."""
     if not layers:
         return
     blocks = model.backbone.encoder.layer

@@ -22,24 +22,19 @@ class Recipe:
     Args:
         epochs: passes over the texts; None takes `default_epochs`.
         batch_size: B, of all replicas together.
-        shuffle_buffer: number of rows of a `tfkit.data.Stream` that the next is drawn from; what
-            `read` gives is shuffled as a whole.
-        gradient_accumulation_steps: batches whose gradients make one update; K of B rows do what
-            one of K·B does.
+        shuffle_buffer: number of rows that the next of a `tfkit.data.Stream` is drawn from.
+        gradient_accumulation_steps: batches of one update; K of B rows do what one of K·B does.
         learning_rate: at its peak; None takes `default_learning_rate`.
         warmup: fraction of all updates in which the rate rises.
         weight_decay: of AdamW; biases and LayerNorms are left out.
         max_grad_norm: largest norm of all gradients together; None does not clip.
-        layer_decay: the rate of each block, times this, is that of the block below it; the head
-            has the full rate; see `layer_rates`.
+        layer_decay: the rate of each block, times this, is the next lower's; see `layer_rates`.
         frozen_layers: number of blocks, from the lowest, that stay as they are, and the embeddings
             with them. The number of all blocks leaves the head alone to be trained.
-        lora_rank: train low-rank updates of the attention's projections, and the head, in place
-            of the weights.
+        lora_rank: train low-rank updates of the attention's projections, and the head, alone.
         max_length: tokens after which a text is truncated; None takes all that the model can.
         label_smoothing: fraction of the target spread over all classes.
-        class_weights: what an error with a text of a class costs: "balanced" for the inverse of
-            its frequency, or a weight for each name (1 for those left out).
+        class_weights: what an error with each class costs: see `tfkit.training.class_weights`.
         token_dropout: fraction of tokens that training hides behind [MASK], others in every pass;
             it keeps a model without pre-training from learning its texts by heart.
         monitor: the figure of the validation set by which the best epoch is chosen, such as
@@ -128,12 +123,7 @@ class Recipe:
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Recipe:
-        """Reads what `save_pretrained` wrote.
-
-        Raises:
-            FileNotFoundError: the folder has no training_recipe.json.
-            ValueError: it holds something else.
-        """
+        """Reads what `save_pretrained` wrote, or raises FileNotFoundError or ValueError."""
         path = local_path(folder) / FILE
         if not path.exists():
             raise FileNotFoundError(f"'{folder}' has no {FILE}. `tfkit train` writes one.")

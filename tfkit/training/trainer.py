@@ -76,7 +76,7 @@ class Loop:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: str | int = "auto",
     ) -> History:
-        """Trains up to the end of the last epoch.
+        """Trains up to the end of the last epoch, and gives the figures by epoch.
 
         Args:
             train, validation: the batches; those of the validation come after every epoch.
@@ -85,8 +85,6 @@ class Loop:
             change: of `Epochs.dataset`.
             callbacks: Keras callbacks.
             verbose: 0 says nothing, 2 a line per epoch, 1 and "auto" also a bar on a terminal.
-
-        Returns: figures by epoch; those of a validation begin with "val_".
 
         Raises:
             ValueError, OSError: the file of a `Stream` changed on the way.

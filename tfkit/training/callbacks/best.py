@@ -9,7 +9,7 @@ from tfkit.training.objectives import ERRORS
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Ends training with the weights of the best epoch; with `patience`, soon after it.
+    """Ends training with the weights of `kept_epoch`, the best one or as good as `best_epoch`.
 
     Of epochs with equal figures, which a small validation set has often, the one of lowest
     `val_loss` counts: `keras.callbacks.EarlyStopping` would take the first.
@@ -23,10 +23,6 @@ class KeepBest(keras.callbacks.Callback):
         patience: epochs without a better figure after which training ends; None never does.
         texts: number of texts that the figure, a proportion such as accuracy, is of. None keeps the
             best alone, as errors and losses do in any case.
-
-    Attributes:
-        best_epoch: that of the best figure.
-        kept_epoch: that whose weights are kept.
 
     Example:
 
