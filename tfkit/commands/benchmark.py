@@ -47,15 +47,12 @@ def run(options) -> None:
     precisions = options.precision or [name for name in _PRECISIONS if there[name]]
     model, tokenizer = model_and_tokenizer(options.model, dtype="float32")
     speeds = speed.speeds(model, tokenizer, texts, precisions, seconds=options.seconds)
-    machine = {
-        "processor": speed.processor_name(),
-        "processors": available_cpus(),
-        "texts": len(texts),
-    }
+    name, count = speed.processor_name(), available_cpus()
     if options.json:
+        machine = {"processor": name, "processors": count, "texts": len(texts)}
         print_json({**machine, "speeds": [*map(dataclasses.asdict, speeds)]}, indent=2)
         return
-    print(f"{len(texts)} texts, {machine['processor']}, {machine['processors']} processors")
+    print(f"{len(texts)} texts, {name}, {count} processors")
     print("precision   texts/s   tokens/s   one text p50 ms   p99 ms   of float32 products")
     for one in speeds:
         print(

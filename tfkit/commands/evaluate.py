@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tfkit.commands.shared import (
-    add_columns,
-    add_model,
-    add_problem_type,
-    add_runtime,
-    columns,
-    model_and_tokenizer,
-    named_kind,
-    progress,
-)
+from tfkit.commands import shared
+from tfkit.commands.shared import columns, model_and_tokenizer, named_kind, progress
 from tfkit.demo.shipped import small_model
 from tfkit.utils.console import print_json
 from tfkit.utils.files import local_path
@@ -27,10 +19,10 @@ def add_arguments(parser) -> None:
     add = parser.add_argument
     add("data", metavar="FILE", nargs="?", help="labelled texts")
     add("--data", metavar="FILE", dest="data_option", help="the same, by name")
-    add_model(parser)
-    add_runtime(parser)
-    add_columns(parser)
-    add_problem_type(parser, "what a label is, where the model's config does not say")
+    shared.add_model(parser)
+    shared.add_runtime(parser)
+    shared.add_columns(parser)
+    shared.add_problem_type(parser, "what a label is, where the model's config does not say")
     add("--batch-size", type=int, default=32, help="texts per batch (%(default)s)")
     add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     lite = "score an exported file, which needs --model only where it lacks the vocabulary"

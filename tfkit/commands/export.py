@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from tfkit.commands.shared import (
-    add_model,
-    add_smaller,
-    integers,
-    lines,
-    model_and_tokenizer,
-    smaller,
-)
+from tfkit.commands import shared
+from tfkit.commands.shared import integers, lines, model_and_tokenizer, smaller
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
 _SERVING = ("max_length", "version", "dtype", "batching")
@@ -18,12 +12,12 @@ _TFLITE = ("max_length", "form", "quantization", "dynamic", "vocabulary", "texts
 
 def add_arguments(parser) -> None:
     add = parser.add_argument
-    add_model(parser)
+    shared.add_model(parser)
     add("--format", choices=["serving", "tflite"], required=True)
     add("--output", required=True, metavar="PATH", help="folder, or .tflite file")
     cut = "tokens after which a text is truncated; 32,64,128 for a signature each (--form ids)"
     add("--max-length", type=_one_or_several, metavar="T", help=cut)
-    add_smaller(parser)
+    shared.add_smaller(parser)
     add = parser.add_argument_group("with --format serving").add_argument
     add("--version", type=int, help="number of the version (the next one)")
     computed_in = "what the served model computes in (as the model does)"
@@ -51,14 +45,10 @@ def run(options) -> None:
     from tfkit import export
 
     model, tokenizer = model_and_tokenizer(options.model)
-    given = {
-        name: value
-        for name in sorted({*_SERVING, *_TFLITE})
-        if (value := getattr(options, name)) is not None
-    }
-    write, takes = {"serving": (export.saved_model, _SERVING), "tflite": (export.tflite, _TFLITE)}[
-        options.format
-    ]
+    asked = {name: getattr(options, name) for name in {*_SERVING, *_TFLITE}}
+    given = {name: value for name, value in asked.items() if value is not None}
+    forms = {"serving": (export.saved_model, _SERVING), "tflite": (export.tflite, _TFLITE)}
+    write, takes = forms[options.format]
     odd = sorted(set(given) - {*takes})
     if odd:
         raise ValueError(f"--{odd[0]} does not go with --format {options.format}.")

@@ -54,22 +54,17 @@ def _calibration_card(calibration) -> tuple[str, str, str]:
         trust = "Its scores are too high in places and too low in others."
     else:
         trust = f"It is {'more' if gap > 0 else 'less'} sure of itself than it should be."
-    return (
-        "Calibration error",
-        percent(ece),
-        f"how far its scores lie from how often it is right. {trust}",
-    )
+    meaning = f"how far its scores lie from how often it is right. {trust}"
+    return "Calibration error", percent(ece), meaning
 
 
 def _latency_cards(report) -> Iterable[tuple[str, str, str]]:
-    if report.latency is None:
-        return
-    yield (
-        "Time for one text",
-        milliseconds(report.latency.median_ms),
-        f"from string to answer on {report.latency.machine}; 19 of 20 take at most "
-        f"{milliseconds(report.latency.p95_ms)}.",
-    )
+    if report.latency is not None:
+        median, most = map(milliseconds, (report.latency.median_ms, report.latency.p95_ms))
+        meaning = (
+            f"from string to answer on {report.latency.machine}; 19 of 20 take at most {most}."
+        )
+        yield "Time for one text", median, meaning
 
 
 def _weak_classes(figures) -> Iterable[str]:

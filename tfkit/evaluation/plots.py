@@ -15,6 +15,7 @@ from tfkit.utils.html import data_uri
 
 INK, MUTED, LINE = "#1c2230", "#5d6678", "#d9dde5"
 BLUE, RED, PALE = "#2f5fd0", "#cf4a30", "#aebfe8"
+_DASHED = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 3))}
 _STYLE = {
     "svg.fonttype": "none",  # words stay words: to select, and to read aloud
     "svg.hashsalt": "tfkit",  # the same figures give the same file
@@ -46,7 +47,7 @@ def reliability(figures: Calibration, ideal: str, observed: str) -> str:
     sizes = np.sqrt(np.asarray(figures.counts)[some] / max(figures.counts))
 
     def draw(axes):
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=ideal)
+        axes.plot([0, 1], [0, 1], label=ideal, **_DASHED)
         axes.vlines(scores, scores, fractions, color=RED, linewidth=2, alpha=0.45)
         axes.plot(scores, fractions, color=BLUE, linewidth=1.5)
         axes.scatter(scores, fractions, 16 + 90 * sizes, color=BLUE, zorder=3, label=observed)
@@ -84,9 +85,7 @@ def scatter(values: Sequence[tuple[float, float]]) -> str:
     ends = [min(targets.min(), predictions.min()), max(targets.max(), predictions.max())]
 
     def draw(axes):
-        axes.plot(
-            ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="exactly right"
-        )
+        axes.plot(ends, ends, label="exactly right", **_DASHED)
         alpha = float(np.clip(60 / len(targets), 0.15, 0.8))
         axes.scatter(targets, predictions, 14, color=BLUE, alpha=alpha, linewidths=0)
         axes.set(xlabel="true value", ylabel="predicted value")
@@ -101,7 +100,7 @@ def errors(values: Sequence[tuple[float, float]]) -> str:
 
     def draw(axes):
         axes.hist(predictions - targets, bins=min(40, max(5, len(targets) // 5)), color=PALE)
-        axes.axvline(0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(0, **_DASHED)
         axes.set(xlabel="prediction less true value", ylabel="texts")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 

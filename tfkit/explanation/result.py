@@ -68,18 +68,14 @@ class Explanation:
     def html(self) -> str:
         """A page that needs no other file: the text coloured, and a table of the decisive words."""
         largest = _largest(self)
-        texts = [
-            [
-                {
-                    "text": text,
-                    "strength": word and abs(word.attribution) / largest,
-                    "kind": "for" if word and word.attribution >= 0 else "against",
-                    "attribution": word and word.attribution,
-                }
-                for text, word in pieces
-            ]
-            for pieces in _pieces(self)
-        ]
+
+        def shown(text: str, word: Word | None) -> dict:
+            moved = word and word.attribution
+            kind = "for" if word and moved >= 0 else "against"
+            strength = word and abs(moved) / largest
+            return {"text": text, "strength": strength, "kind": kind, "attribution": moved}
+
+        texts = [[shown(*piece) for piece in pieces] for pieces in _pieces(self)]
         top = [{**w._asdict(), "strength": abs(w.attribution) / largest} for w in self.top(12)]
         return render("explanation.html", why=self, texts=texts, top=top)
 

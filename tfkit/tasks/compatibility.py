@@ -28,7 +28,9 @@ def check_task(config, examples) -> None:
             "`names=model.config.id2label`, or build or load the model with "
             "`id2label=examples.id2label`."
         )
-    if examples.task.has_classes and not _same_classes(names, examples.names):
+    known, given = ([name.casefold() for name in some] for some in (names, examples.names))
+    named = not (_are_numbers(names) or _are_numbers(examples.names))
+    if examples.task.has_classes and named and known != given:
         raise ValueError(
             f"Expected examples of the model's classes, in its order: {listed(names)}. Received "
             f"{listed(examples.names)}. Read them with `names=model.config.id2label`, or build or "
@@ -42,12 +44,6 @@ def config_changes(config, examples) -> dict[str, Any]:
     named = _are_numbers(names) and not _are_numbers(examples.names)
     labels = {"id2label": examples.id2label} if named else {}
     return {"problem_type": examples.problem_type, **labels}
-
-
-def _same_classes(names: Sequence[str], others: Sequence[str]) -> bool:
-    if _are_numbers(names) or _are_numbers(others):
-        return True
-    return [name.casefold() for name in names] == [name.casefold() for name in others]
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

@@ -210,24 +210,22 @@ class Evaluation(_OfClasses):
         common = max(self.classes, key=lambda name: self.classes[name]["support"])
         baseline = self.classes[common]["support"] / self.examples
         low, high = interval(self.accuracy, self.examples)
+        of_all = (
+            f"of {self.examples:,} texts got their own label. With other texts of this kind expect "
+            f"{percent(low)} to {percent(high)}."
+        )
+        alike = (
+            "every class counted alike, however rare. Far below the accuracy, it means that rare "
+            "classes do badly."
+        )
         return (
             f"{percent(self.accuracy)} of the answers are right",
             f"Each of {self.examples:,} texts of {data} was given one of {len(self.classes)} "
             f"labels by {model}. Always answering {quoted(common)}, the most common, would be "
             f"right for {percent(baseline)}.",
             [
-                (
-                    "Accuracy",
-                    percent(self.accuracy),
-                    f"of {self.examples:,} texts got their own label. With other texts of this "
-                    f"kind expect {percent(low)} to {percent(high)}.",
-                ),
-                (
-                    "Average over classes (macro F1)",
-                    percent(self.macro_f1),
-                    "every class counted alike, however rare. Far below the accuracy, it means "
-                    "that rare classes do badly.",
-                ),
+                ("Accuracy", percent(self.accuracy), of_all),
+                ("Average over classes (macro F1)", percent(self.macro_f1), alike),
             ],
         )
 
@@ -282,29 +280,21 @@ class MultiLabelEvaluation(_OfClasses):
 
     def summary(self, model: str, data: str) -> Summary:
         micro = self.averages["micro"]
+        own = f"of {self.examples:,} texts got exactly their own labels, none missing or too many."
+        alike = "every label counted alike, however rare."
+        single = (
+            f"of {self.examples * len(self.classes):,}: one yes or no for each text and label. "
+            "Most are an easy no."
+        )
         return (
             f"{percent(micro['precision'])} of the labels it gives are right, and it finds "
             f"{percent(micro['recall'])} of those there are",
             f"Each of {self.examples:,} texts of {data} was given any number of "
             f"{len(self.classes)} labels by {model}. A score of more than 50% is a yes.",
             [
-                (
-                    "All labels right",
-                    percent(self.accuracy),
-                    f"of {self.examples:,} texts got exactly their own labels, none missing and "
-                    "none too many.",
-                ),
-                (
-                    "Average over labels (macro F1)",
-                    percent(self.macro_f1),
-                    "every label counted alike, however rare.",
-                ),
-                (
-                    "Single decisions right",
-                    percent(self.decisions),
-                    f"of {self.examples * len(self.classes):,}: one yes or no for each text and "
-                    "label. Most are an easy no.",
-                ),
+                ("All labels right", percent(self.accuracy), own),
+                ("Average over labels (macro F1)", percent(self.macro_f1), alike),
+                ("Single decisions right", percent(self.decisions), single),
             ],
         )
 
@@ -362,23 +352,17 @@ class RegressionEvaluation:
         )
 
     def summary(self, model: str, data: str) -> Summary:
-        explained = "–" if self.r2 is None else percent(max(self.r2, 0.0))
+        r2 = "–" if self.r2 is None else percent(max(self.r2, 0.0))
+        explained = "of the differences between texts. 0% is no better than always the mean."
+        squared = "the same with large errors weighing more."
         return (
             f"Predictions are off by {self.mae:.3g} on average",
             f"A number was predicted for each of {self.examples:,} texts of {data} by {model}. "
             f"Always answering their middle value would be off by {self.baseline_mae:.3g}.",
             [
                 ("Mean error", f"{self.mae:.3g}", "how far a prediction is off, on average."),
-                (
-                    "Root mean squared error",
-                    f"{self.rmse:.3g}",
-                    "the same with large errors weighing more.",
-                ),
-                (
-                    "Explained (R²)",
-                    explained,
-                    "of the differences between texts. 0% is no better than always the mean.",
-                ),
+                ("Root mean squared error", f"{self.rmse:.3g}", squared),
+                ("Explained (R²)", r2, explained),
             ],
         )
 
