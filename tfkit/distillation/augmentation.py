@@ -59,11 +59,8 @@ class Augmentation:
             )
 
     def __call__(self, texts: Sequence[str], *, mask_token: str = "[MASK]") -> list[str]:
-        """New texts, `copies` of each, in the order of `texts`, all first copies first.
-
-        Args:
-            texts: words between white space.
-            mask_token: of the tokenizer that will read them.
+        """New texts, `copies` of each, in the order of `texts`, all first copies first; words are
+        what stands between white space, `mask_token` is that of the tokenizer that reads them.
         """
         words = _Words(texts)
         rng = np.random.default_rng(self.seed)

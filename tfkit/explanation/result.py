@@ -35,9 +35,7 @@ class Explanation:
 
     Attributes:
         texts: the text, or the two of a pair.
-        label: whose score is explained.
-        answer: the label that the model gives.
-        score: of `label`.
+        label, score: what is explained; `answer` is the label that the model gives.
         baseline_score: the same with every word replaced by the baseline's token.
         words: in their order; their attributions sum up to `score - baseline_score + gap`.
         gap: how far that sum is off; near 0 the attributions are complete.

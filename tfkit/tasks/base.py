@@ -17,8 +17,7 @@ class Task:
 
     Attributes:
         name: the `problem_type` of configs and examples.
-        has_classes: whether labels are among named classes; else they are numbers.
-        multi_label: whether a text may have any number of classes.
+        has_classes, multi_label: labels are classes, not numbers; and any number per text.
         function: what gives scores from logits, as `function_to_apply` of a pipeline names it.
         keras_losses: losses of Keras that show that a model is trained for it.
         monitors: the figures of a validation; the first chooses the best epoch.

@@ -106,10 +106,8 @@ class Calibration:
         ece: expected calibration error: the mean distance between score and fraction of true
             answers, each bin weighted by its answers. 0 is perfect.
         gap: mean score less fraction of true answers: above 0 the model is too sure of itself.
-        counts: answers in each bin; bin i holds the scores in `(i / n, (i + 1) / n]`, the first
-            also 0.
-        mean_scores: mean score of each bin; 0 where it is empty.
-        true_shares: fraction of true answers of each bin; 0 where it is empty.
+        counts: answers in each bin; bin i holds scores in `(i / n, (i + 1) / n]`, the first also 0.
+        mean_scores, true_shares: mean score and fraction of true answers of each bin, or 0.
 
     Source: Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2, equation 3.
     """
@@ -164,8 +162,7 @@ class Evaluation(_OfClasses):
         accuracy: fraction of texts given their own label.
         loss: mean cross-entropy, in nats.
         averages: "macro", "micro" and "weighted" means of precision, recall and F1.
-        classes: for each class its precision, recall, F1, number of texts (`support`) and of
-            answers (`predicted`).
+        classes: of each class the same, its texts (`support`) and its answers (`predicted`).
         confusion: `[C][C]` counts; row: the true class, column: the predicted one.
         calibration: of the score of each answer.
     """
@@ -240,8 +237,7 @@ class MultiLabelEvaluation(_OfClasses):
         decisions: fraction of right decisions, one for each text and label (1 − Hamming loss).
         loss: mean binary cross-entropy of the decisions, in nats.
         averages: "macro", "micro" and "weighted" means of precision, recall and F1.
-        classes: for each label its precision, recall, F1, number of texts (`support`) and of
-            answers (`predicted`).
+        classes: of each label the same, its texts (`support`) and its answers (`predicted`).
         calibration: of the score of each decision, against how often the label was there.
     """
 
@@ -305,8 +301,7 @@ class RegressionEvaluation:
 
     Attributes:
         examples: how many texts.
-        loss: mean squared error.
-        rmse: its root, in the units of the target.
+        loss, rmse: mean squared error, and its root, in the units of the target.
         mae: mean absolute error, in the units of the target.
         r2: fraction of the targets' variance that is explained; 0 for always answering their mean.
             None where all targets are equal.

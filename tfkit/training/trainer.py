@@ -41,9 +41,7 @@ class Loop:
         strategy: of `tf.distribute`; None is one replica.
         accumulate: batches whose gradients make one update; a pass ends with one in any case.
 
-    Attributes:
-        loss: the mean of the epoch so far.
-        history: what `run` gives.
+    Attributes: `loss`, the mean of the epoch so far; `history`, what `run` gives.
     """
 
     def __init__(self, model, *, strategy: tf.distribute.Strategy | None = None, accumulate=1):

@@ -91,11 +91,8 @@ class Checkpoints(keras.callbacks.Callback):
         return sorted(self.directory.glob(f"step-{'[0-9]' * 9}.safetensors"))
 
     def claim(self) -> bool:
-        """Keeps other processes from training into the directory, until `release`; training does it
-        as it begins. Whether it is new: this process may have claimed it before.
-
-        Raises:
-            BlockingIOError: another process trains into it.
+        """Keeps other processes from training into the directory, until `release`, or raises
+        BlockingIOError. Training does it as it begins; False where this process had done it before.
         """
         lock = self.directory / ".training"
         if not self.writes or lock in _claims:
@@ -142,8 +139,7 @@ class Checkpoints(keras.callbacks.Callback):
         Args:
             variables: Keras variables, by the name of their group.
             parts: callbacks with `get_state() -> (JSON values, arrays)` and `set_state`.
-            identity: JSON values that must be equal to go on.
-            aligned: batches of an update.
+            identity, aligned: JSON values that must be equal to go on; batches of an update.
         """
         self._variables, self._parts = variables, parts
         self._identity, self._aligned = json.loads(json.dumps(identity)), aligned
