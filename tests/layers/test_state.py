@@ -9,10 +9,9 @@ from keras import ops
 
 from tests.conftest import TINY
 from tfkit import DistilBertConfig, DistilBertTokenizer, TokenizerLayer
-from tfkit.layers.attention import SelfAttention
 from tfkit.layers.base import ConfiguredLayer, LayerNorm, Projection
 from tfkit.layers.embeddings import Embeddings
-from tfkit.layers.encoder import FeedForward, Transformer, TransformerBlock
+from tfkit.layers.encoder import FeedForward, SelfAttention, Transformer, TransformerBlock
 from tfkit.layers.heads import ClassificationHead
 from tfkit.models.distilbert.backbone import DistilBertBackbone
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.checkpoints import safetensors, variables
+from tfkit.checkpoints import variables
 from tfkit.checkpoints.card import model_card
-from tfkit.checkpoints.formats import INDEX
-from tfkit.checkpoints.weight_map import Match, Weight, Weights
+from tfkit.checkpoints.formats import INDEX, SAFETENSORS, write_safetensors
+from tfkit.checkpoints.weight_map import Match, Tensor, Weight
 from tfkit.utils.files import local_path, staged
 
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
@@ -24,7 +24,10 @@ _OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 
 
 def load_weights(
-    model, weights: Weights, source: str | os.PathLike, ignore_mismatched_sizes: bool = False
+    model,
+    weights: Mapping[str, Tensor],
+    source: str | os.PathLike,
+    ignore_mismatched_sizes: bool = False,
 ) -> dict[str, list[str]]:
     """Builds `model` with a checkpoint's weights, read one variable after the other.
 
@@ -47,7 +50,13 @@ def load_weights(
         "Unexpected": [key for key in match.unused if not model.weight_map.is_of_another_head(key)],
         "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
     }
-    _refuse(faults, source)
+    said = [f"{kind}: {_listed(found)}" for kind, found in faults.items() if found]
+    if said:
+        raise ValueError(
+            f"The weights in '{source}' do not fit the model. {'. '.join(said)}. Check that the "
+            "checkpoint is of this family, and that config.json and any overrides describe it; "
+            "`ignore_mismatched_sizes=True` gives new weights for those of another shape."
+        )
     return {
         "missing_keys": [row.theirs for row in head if row not in match],
         "unexpected_keys": match.unused,
@@ -62,11 +71,11 @@ def _rows(model) -> tuple[list[Weight], list[Weight]]:
     return backbone, list(model.weight_map.heads.get(model.task_name, ()))
 
 
-def file_dtype(weights: Weights) -> str:
+def file_dtype(weights: Mapping[str, Tensor]) -> str:
     """The dtype in which a checkpoint holds its weights."""
     # A LayerNorm's weight is small, and every encoder has it.
-    keys = sorted(weights.names(), key=lambda key: "LayerNorm" not in key)
-    return str(weights.read(keys[0]).dtype)
+    key = min(weights, key=lambda key: "LayerNorm" not in key)
+    return str(weights[key].read().dtype)
 
 
 def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str) -> None:
@@ -96,7 +105,7 @@ def _write_weights(
     """One shard after the other, so that no more than a shard is in memory twice."""
     from huggingface_hub import split_state_dict_into_shards_factory
 
-    stem, suffix = os.path.splitext(safetensors.FILENAME)
+    stem, suffix = os.path.splitext(SAFETENSORS)
     plan = split_state_dict_into_shards_factory(
         sizes,
         get_storage_size=lambda size: size,
@@ -104,10 +113,10 @@ def _write_weights(
         max_shard_size=max_shard_size,
     )
     for filename, keys in plan.filename_to_tensors.items():
-        safetensors.write(stage / filename, {key: _weight(model, rows[key]) for key in keys})
+        write_safetensors(stage / filename, {key: _weight(model, rows[key]) for key in keys})
     if plan.is_sharded:
         index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
-        _write_json(stage / (safetensors.FILENAME + INDEX), index)
+        _write_json(stage / (SAFETENSORS + INDEX), index)
 
 
 def _write_json(path: Path, values: Mapping) -> None:
@@ -117,16 +126,6 @@ def _write_json(path: Path, values: Mapping) -> None:
 
 def _weight(model, row: Weight) -> np.ndarray:
     return row.from_ours(variables.value(model, row.ours))
-
-
-def _refuse(faults: Mapping[str, list[str]], source) -> None:
-    said = [f"{kind}: {_listed(found)}" for kind, found in faults.items() if found]
-    if said:
-        raise ValueError(
-            f"The weights in '{source}' do not fit the model. {'. '.join(said)}. Check that the "
-            "checkpoint is of this family, and that config.json and any overrides describe it; "
-            "`ignore_mismatched_sizes=True` gives new weights for those of another shape."
-        )
 
 
 def warn_of(info: Mapping[str, list[str]], source: str | os.PathLike) -> None:

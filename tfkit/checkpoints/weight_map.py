@@ -6,20 +6,20 @@ import dataclasses
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 
-class Weights(Protocol):
-    """A reader of a file: PyTorch's names and layouts, each weight when it is asked for."""
+class Tensor(NamedTuple):
+    """A weight in a file, which is read when it is asked for."""
 
-    def names(self) -> list[str]: ...
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
 
-    def shape(self, key: str) -> tuple[int, ...]: ...
-
-    def read(self, key: str) -> np.ndarray: ...
+    def transposed(self) -> Tensor:
+        return Tensor(self.shape[::-1], lambda: self.read().T)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,21 +152,22 @@ class Match:
     `unused` the keys that no row names.
     """
 
-    def __init__(self, weights: Weights, weight_map: WeightMap, rows: Iterable[Weight]):
-        self._weights = weights
-        self._keys = {weight_map.canonical(key): key for key in weights.names()}
+    def __init__(
+        self, tensors: Mapping[str, Tensor], weight_map: WeightMap, rows: Iterable[Weight]
+    ):
+        self._tensors = {weight_map.canonical(key): tensor for key, tensor in tensors.items()}
         found = [row for row in rows if row in self]
         self.parts = by_variable(found)
-        self.unused = sorted(set(self._keys) - {row.theirs for row in found})
+        self.unused = sorted(set(self._tensors) - {row.theirs for row in found})
 
     def __contains__(self, row: Weight) -> bool:
-        return row.theirs in self._keys
+        return row.theirs in self._tensors
 
     def misshapen(self, path: str, shape: tuple[int, ...]) -> dict[str, str]:
         """What is of another shape than a variable of this shape needs: its key, and both."""
         wrong = {}
         for row in self.parts[path]:
-            expected, found = row.their_shape(shape), self._weights.shape(self._keys[row.theirs])
+            expected, found = row.their_shape(shape), self._tensors[row.theirs].shape
             if found != expected:
                 wrong[row.theirs] = f"{row.theirs} (expected {expected}, found {found})"
         return wrong
@@ -181,4 +182,4 @@ class Match:
         return value
 
     def _read(self, row: Weight) -> np.ndarray:
-        return row.to_ours(self._weights.read(self._keys[row.theirs]))
+        return row.to_ours(self._tensors[row.theirs].read())

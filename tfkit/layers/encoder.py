@@ -1,11 +1,12 @@
-"""The encoder: a stack of post-LayerNorm Transformer blocks."""
+"""The encoder (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762): post-LayerNorm blocks."""
 
 from __future__ import annotations
+
+import functools
 
 import keras
 
 from tfkit.layers import gradients
-from tfkit.layers.attention import SelfAttention
 from tfkit.layers.base import ConfiguredLayer, registered
 from tfkit.layers.padded_batch import PaddedBatch
 from tfkit.utils.activations import ACTIVATIONS
@@ -17,6 +18,36 @@ def activate(x, name: str, training=None):
     if training and (function, options) == ACTIVATIONS["gelu"]:
         return gradients.gelu(x)
     return getattr(keras.activations, function)(x, **options)
+
+
+@registered
+class SelfAttention(ConfiguredLayer):
+    """H heads; queries, keys and values come of one projection to `[N, 3D]`, in this order."""
+
+    arguments = (
+        "hidden_size",
+        "num_attention_heads",
+        "attention_probs_dropout_prob",
+        "initializer_range",
+    )
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.qkv = self.dense(3 * self.hidden_size, "qkv")
+        self.drop = self.dropout_layer(self.attention_probs_dropout_prob, "drop")
+        self.out = self.dense(self.hidden_size, "out")
+
+    def build_parts(self):
+        self.qkv.build((None, self.hidden_size))
+        self.out.build((None, self.hidden_size))
+
+    def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
+        """`[N, D]` -> the context and weights of `batch.attend`."""
+        drop = functools.partial(self.drop, training=training)
+        context, weights = batch.attend(
+            self.qkv(x), self.num_attention_heads, drop=drop, cls_only=cls_only
+        )
+        return self.out(context), weights
 
 
 @registered
@@ -51,13 +82,7 @@ class TransformerBlock(ConfiguredLayer):
     """Self-attention (whose output has no dropout) and feed-forward, added and then normalised."""
 
     arguments = (
-        "hidden_size",
-        "num_attention_heads",
-        "intermediate_size",
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",
-        "hidden_act",
-        "initializer_range",
+        *dict.fromkeys(SelfAttention.arguments + FeedForward.arguments),
         "layer_norm_eps",
     )
 
