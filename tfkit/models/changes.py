@@ -13,15 +13,13 @@ class ChangeableModel(keras.Model):
     """A `keras.Model` that traces its functions anew when something changes that they hold.
 
     Attributes:
-        config: of the model's family. Another one may be assigned that has the same
-            shapes and rates: `model.config = model.config.replace(id2label=names)`.
-        padding_free: whether the encoder computes real tokens only, for which its graph needs
-            shapes that may change; the argument of a call comes before it. None, the default, does
-            so where it pays and shows nowhere: in a model that reads [CLS] only, unless hidden
-            states or attentions are asked for, or XLA compiles the function. True does so in
-            other models too: hidden states of padding are zeros.
-        generation: how many such changes there were. Who keeps a graph of the model traces it anew
-            after one.
+        config: of the model's family. Another one may be assigned that has the same shapes and
+            rates: `model.config = model.config.replace(id2label=names)`.
+        padding_free: whether the encoder computes real tokens only, in graphs whose shapes may
+            change; the argument of a call comes before it. None, the default, does so where it
+            shows nowhere: in a model that reads [CLS] only, unless hidden states or attentions are
+            asked for, or XLA compiles. True does so elsewhere too: states of padding are zeros.
+        generation: how many such changes there were, for who keeps a graph of the model.
     """
 
     generation = 0
@@ -45,11 +43,7 @@ class ChangeableModel(keras.Model):
         self._trace_anew()
 
     def set_task(self, **changes) -> None:
-        """Changes what the config says of the answers, which no traced function holds.
-
-        Args:
-            **changes: `problem_type`, `id2label`.
-        """
+        """Changes `problem_type` or `id2label` of the config, which no traced function holds."""
         self._config = self.backbone.config = self.config.replace(**changes)
 
     def _check_built_from(self, config: EncoderConfig) -> None:
@@ -123,9 +117,8 @@ class ChangeableModel(keras.Model):
 
             >>> from tfkit import DistilBertConfig, TFDistilBertModel
             >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
-            >>> model = TFDistilBertModel(config)
-            >>> model.resize_token_embeddings(11).embeddings.shape, model.config.vocab_size
-            (TensorShape([11, 8]), 11)
+            >>> TFDistilBertModel(config).resize_token_embeddings(11).embeddings.shape
+            TensorShape([11, 8])
         """
         layer = self.get_input_embeddings()
         if new_num_tokens is None:

@@ -37,17 +37,17 @@ def weights_only(model) -> tf.Module:
 def prune_vocabulary(model, tokenizer, texts: Sequence[str]):
     """Model and tokenizer without the pieces that `texts` do not use.
 
-    The texts get the same pieces, under new ids, and the model answers them as before. Special and
-    added tokens stay, and every piece of one character: other texts are put together from what
-    is left, in more pieces than before, so that they may get other answers.
+    The texts get the same pieces, under new ids, and the same answers. Special and added tokens
+    stay, and every piece of one character: other texts are put together from what is left, in
+    more pieces than before, so that they may get other answers.
 
     Args:
-        model: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.
+        model: a model of tfkit.
         tokenizer: its tokenizer.
-        texts: what the model will meet: the texts that it was trained on, say. Pairs count too.
+        texts: what the model will meet, such as the texts of its training. Pairs count too.
 
-    Returns: a new model of the same class, whose word embeddings are `[V,D]` with the V kept rows
-        of the old ones, and its tokenizer. Save both.
+    Returns: a new model of the same class, whose word embeddings are the V kept rows `[V,D]`, and
+        its tokenizer. Save both.
 
     Raises:
         ValueError: `texts` is no list of texts, or holds no word; the tokenizer has ids that the
@@ -87,13 +87,13 @@ def prune_vocabulary(model, tokenizer, texts: Sequence[str]):
 
 
 def drop_layers(model, keep: Sequence[int], **changes):
-    """The model with some of its layers.
+    """The model with some of its layers (Sajjad et al. 2020, https://arxiv.org/abs/2004.03844).
 
-    What is left answers otherwise than the whole: train it again, or let it learn from the whole
-    with `tfkit.training.distill`.
+    It answers otherwise than the whole: train it again, or let it learn from the whole with
+    `tfkit.training.distill`.
 
     Args:
-        model: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.
+        model: a model of tfkit.
         keep: which layers, from 0 on, in ascending order.
         **changes: config keys that differ from the model's and change no shape, such as `dropout`.
 
@@ -101,9 +101,6 @@ def drop_layers(model, keep: Sequence[int], **changes):
 
     Raises:
         ValueError: no such layers; a change is one of shapes; the model is quantised or has LoRA.
-
-    Source: Sajjad et al. 2020 (https://arxiv.org/abs/2004.03844), section 3, compares which layers
-    to drop.
 
     Example:
 

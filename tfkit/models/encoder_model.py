@@ -79,15 +79,13 @@ class EncoderBackbone(ConfiguredLayer):
 class EncoderModel(TFPreTrainedModel):
     """A backbone, and the arguments of a call. By itself the bare encoder; a task comes before it.
 
-    A family says the first four attributes, a task the others.
-
     Attributes:
-        backbone_class: makes the backbone.
-        base_model_prefix: the backbone's attribute.
-        model_input_names: what the family reads per token, in the order of a list of inputs.
-        head_classes: task -> the layer on the encoder.
-        task_name: the task, as weight maps and `head_classes` name it; None for a bare encoder.
-        output_type: of the answers.
+        backbone_class: of the family; makes the backbone.
+        base_model_prefix: of the family; the backbone's attribute.
+        model_input_names: of the family; inputs per token, in the order of a list of inputs.
+        head_classes: of the family; task -> the layer on the encoder.
+        task_name: as weight maps and `head_classes` name the task; None for a bare encoder.
+        output_type: of the task's answers.
         reads_cls_only: whether the task reads the last state of [CLS] alone.
     """
 
@@ -114,9 +112,7 @@ class EncoderModel(TFPreTrainedModel):
         return [name for name in super().__dir__() if name != "backbone"]
 
     def build(self, input_shape=None):
-        """Once, when the model is made: the config says every shape, and a later call changes
-        nothing, whatever shape it names.
-        """
+        """Once, when the model is made: the config says every shape, and a later call none."""
         if self.built:
             return
         self.backbone.build((None, None))
@@ -127,8 +123,7 @@ class EncoderModel(TFPreTrainedModel):
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **options
     ):
         """As `keras.Model.export`, for `model_input_names`, int32 `[B,T]` of any sizes, unless
-        `input_signature` says otherwise; outside TensorFlow with the plain encoder, whose
-        operators other runtimes have.
+        `input_signature` says otherwise.
 
         Hidden states and attentions, where the config asks for them, are one tensor each, along a
         new first axis: signatures hold no tuples. `tfkit.export` writes smaller files, with the
@@ -149,7 +144,7 @@ class EncoderModel(TFPreTrainedModel):
             names = self.model_input_names
             input_signature = [{name: keras.InputSpec(name=name, **ids) for name in names}]
         chosen, self._together = self._padding_free, ops.stack
-        if format != "tf_saved_model":
+        if format != "tf_saved_model":  # other runtimes lack operators of unpadded batches
             self._padding_free = False
         try:
             return super().export(

@@ -41,10 +41,7 @@ class AutoConfig:
     def from_pretrained(
         pretrained_model_name_or_path: str | os.PathLike, **overrides
     ) -> EncoderConfig:
-        """The config of the family that config.json names.
-
-        Takes and raises what `DistilBertConfig.from_pretrained` does.
-        """
+        """The config of the family that config.json names; see `EncoderConfig.from_pretrained`."""
         return read_config(_config_class, pretrained_model_name_or_path, overrides)
 
 

@@ -48,10 +48,7 @@ class _BuiltWhenMade(type(keras.Model)):
 
 
 class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
-    """A `keras.Model` with a config of its family, that reads and writes Hugging Face folders.
-
-    A subclass names its `output_type`.
-    """
+    """A `keras.Model` with a config, that reads and writes Hugging Face folders."""
 
     def __init__(self, config: EncoderConfig, **options):
         # Layers cast what they compute with. Labels are not to be rounded to half precision.
@@ -104,17 +101,16 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
             pretrained_model_name_or_path: a folder that `save_pretrained` (of tfkit or of
                 Transformers) wrote, or the name of a Hub repository.
             config: used in place of the checkpoint's own; or the folder of one.
-            dtype: Keras dtype or policy of the model, such as "mixed_bfloat16"; "auto" is the
-                dtype of the file. Weights of another dtype are cast.
-                `torch_dtype` means the same.
+            dtype: Keras dtype or policy of the model, such as "mixed_bfloat16"; "auto" is the dtype
+                of the file. Weights of another dtype are cast. `torch_dtype` means the same.
             from_pt: prefer pytorch_model.bin to model.safetensors; needs PyTorch.
             from_tf: prefer tf_model.h5 to model.safetensors.
             use_safetensors: True reads safetensors alone, False the other forms alone.
             ignore_mismatched_sizes: weights of another shape than the model's are new, not an
                 error: a head of other labels, say.
-            output_loading_info: give `(model, info)`; `info` lists the `missing_keys` (new in the
-                model), `unexpected_keys` (not used), `mismatched_keys` and `error_msgs`, in place
-                of a warning.
+            output_loading_info: give `(model, info)` in place of a warning; `info` lists the
+                `missing_keys` (new in the model), `unexpected_keys` (not used), `mismatched_keys`
+                and `error_msgs`.
             **overrides: hub options (`tfkit.hub.HubOptions`) and config keys to change, such as
                 `num_labels=10`. Keywords of Transformers that change nothing here, such as
                 `attn_implementation`, are taken too (`tfkit.utils.ignored_keywords`).
@@ -208,8 +204,7 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         """The same network as a keras-nlp model, with its weights.
 
         Args:
-            model: a `keras_nlp.models.DistilBertTextClassifier`, or a
-                `keras_nlp.models.DistilBertBackbone`, of which a classifier gets a new head.
+            model: of keras-nlp, a text classifier, or a backbone, which has no head to take.
             **overrides: config keys that keras-nlp does not know, such as `id2label`.
         """
         ours = cls(_changed(keras_nlp.config_of(cls.config_class, model), overrides))
@@ -217,22 +212,15 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         return ours
 
     def to_keras_nlp(self):
-        """The same network in keras-nlp, with these weights; its inputs are `token_ids` and
-        `padding_mask`.
-
-        Returns: a `keras_nlp.models.DistilBertTextClassifier` without a preprocessor, or of an
-            encoder a `keras_nlp.models.DistilBertBackbone`.
+        """The same network in keras-nlp, with these weights: a text classifier without
+        preprocessor, or of an encoder the backbone. Its inputs are `token_ids` and `padding_mask`.
         """
         return keras_nlp.build(self)
 
     # === Keras' files ===
 
     def save(self, filepath, *args, **options):
-        """As `keras.Model.save`, to a `.keras` file.
-
-        Raises:
-            ValueError: `filepath` is an `.h5` file.
-        """
+        """As `keras.Model.save`, to a `.keras` file; an `.h5` file is a ValueError."""
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(_NO_HDF5)
         super().save(filepath, *args, **options)

@@ -18,8 +18,7 @@ from tfkit.utils.keras_backend import keras, ops
 class TrainableModel(ChangeableModel):
     """A `keras.Model` whose answer is a `ModelOutput`, compiled and trained as any other.
 
-    A subclass names its `output_type`, whose first field that is not the loss is what Keras
-    losses and metrics compare with the labels.
+    The first field of `output_type` that is not the loss is what losses and metrics compare.
     """
 
     output_type: type[ModelOutput]
@@ -36,10 +35,8 @@ class TrainableModel(ChangeableModel):
 
     @property
     def output(self):
-        """Symbolic outputs of the call that asked for most.
-
-        Keras gives those of the first call, and with them counts the outputs of all others when
-        it builds a functional model; a later `output_hidden_states=True` would come up short.
+        """Symbolic outputs of the call that asked for most; Keras gives those of the first, and
+        counts by them the outputs of all others when it builds a functional model.
         """
         if not self._inbound_nodes:
             return super().output
@@ -58,13 +55,13 @@ class TrainableModel(ChangeableModel):
         jit_compile="auto",
         **options,
     ):
-        """As `keras.Model.compile`, but `jit_compile="auto"` means no XLA.
+        """As `keras.Model.compile`, but `jit_compile="auto"` means no XLA: batches of text have
+        many shapes, and XLA compiles the step anew for each.
 
-        Batches of text have many shapes, and XLA compiles the step anew for each. Say
-        `jit_compile=True` where every batch has the same shape. Without `loss`, the head's own
-        is used. The main output is logits, so a cross-entropy is taken with `from_logits=True`
-        however it is given, and so are metrics that are given by name: 0 divides yes from no. A
-        metric object is used as it is. Dicts by output, `{"logits": …}`, are taken too.
+        Without `loss`, the head's own is used. The main output is logits: a cross-entropy is taken
+        with `from_logits=True` however it is given, and so are metrics that are given by name, for
+        which 0 divides yes from no. A metric object is used as it is. Dicts by output,
+        `{"logits": …}`, are taken too.
         """
         loss, loss_weights = self._of_main(loss), self._of_main(loss_weights)
         metrics, weighted_metrics = (

@@ -9,11 +9,11 @@ from tfkit.models.config import EncoderConfig, config_fields
 
 @config_fields
 class DistilBertConfig(EncoderConfig):
-    """Hyper-parameters; frozen, validated once, and equal to what Hugging Face calls them.
+    """Hyper-parameters (Sanh et al. 2019, https://arxiv.org/abs/1910.01108, section 3), frozen and
+    validated once, under Hugging Face's names and with the defaults of `distilbert-base-uncased`.
 
-    Defaults are those of `distilbert-base-uncased`. Keys that tfkit does not know are kept in
-    `extra` and written back by `save_pretrained`, so that a checkpoint's config survives the
-    round trip. `replace(**changes)` gives a changed copy.
+    Keys that tfkit does not know are kept in `extra` and written back by `save_pretrained`.
+    `replace(**changes)` gives a changed copy.
 
     Args:
         vocab_size: number of token ids.
@@ -23,8 +23,7 @@ class DistilBertConfig(EncoderConfig):
         n_heads: attention heads H (alias `num_attention_heads`); divides `dim`.
         dim: width D (alias `hidden_size`).
         hidden_dim: feed-forward width F (alias `intermediate_size`).
-        dropout: rate after the embeddings and after the feed-forward block (alias
-            `hidden_dropout_prob`).
+        dropout: rate after embeddings and feed-forward blocks (alias `hidden_dropout_prob`).
         attention_dropout: rate on the attention weights (alias `attention_probs_dropout_prob`).
         activation: of the feed-forward block, one of `ACTIVATIONS` (alias `hidden_act`).
         initializer_range: standard deviation of new weights.
@@ -42,9 +41,6 @@ class DistilBertConfig(EncoderConfig):
     Raises:
         ValueError: a value is out of range, or two contradict each other.
         TypeError: a keyword looks like a misspelling of a known one.
-
-    Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 3; `transformers`,
-    `models/distilbert/configuration_distilbert.py`.
 
     Example:
 
