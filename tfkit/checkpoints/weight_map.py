@@ -36,11 +36,6 @@ class Weight:
     transposed: bool = False
     part: tuple[int, int] | None = None
 
-    def piece_shape(self, ours: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of this slice of our variable, given the variable's shape."""
-        shape = tuple(ours)
-        return shape if self.part is None else (*shape[:-1], shape[-1] // self.part[1])
-
     def piece(self, value: np.ndarray) -> np.ndarray:
         """This slice of our variable's value."""
         if self.part is None:
@@ -50,8 +45,9 @@ class Weight:
 
     def their_shape(self, ours: tuple[int, ...]) -> tuple[int, ...]:
         """The shape in the checkpoint, given the shape of our variable."""
-        shape = self.piece_shape(ours)
-        return shape[::-1] if self.transposed else shape
+        if self.part is not None:
+            ours = (*ours[:-1], ours[-1] // self.part[1])
+        return tuple(ours[::-1] if self.transposed else ours)
 
     def to_ours(self, value: np.ndarray) -> np.ndarray:
         return value.T if self.transposed else value
@@ -140,13 +136,6 @@ class WeightMap:
         return sorted({*self.others, *(row.theirs.split(".")[0] for row in rows)})
 
 
-def by_variable(rows: Iterable[Weight]) -> dict[str, list[Weight]]:
-    """The path of each variable of ours -> the rows that it is made of, in their order."""
-    ordered = sorted(rows, key=lambda row: (row.ours, row.part or (0, 1)))
-    groups = itertools.groupby(ordered, key=lambda row: row.ours)
-    return {path: list(parts) for path, parts in groups}
-
-
 class Match:
     """A checkpoint's weights by the variables of a model: `parts` has the rows of each variable,
     `unused` the keys that no row names.
@@ -157,7 +146,9 @@ class Match:
     ):
         self._tensors = {weight_map.canonical(key): tensor for key, tensor in tensors.items()}
         found = [row for row in rows if row in self]
-        self.parts = by_variable(found)
+        ordered = sorted(found, key=lambda row: (row.ours, row.part or (0, 1)))
+        groups = itertools.groupby(ordered, key=lambda row: row.ours)
+        self.parts = {path: list(parts) for path, parts in groups}
         self.unused = sorted(set(self._tensors) - {row.theirs for row in found})
 
     def __contains__(self, row: Weight) -> bool:

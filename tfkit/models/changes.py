@@ -37,7 +37,14 @@ class ChangeableModel(keras.Model):
                 f"checkpoint, call `{type(self).__name__}.from_pretrained(name_or_folder)`."
             )
         if hasattr(self, "_config"):
-            self._check_built_from(config)
+            for field in dataclasses.fields(config):
+                have, wanted = getattr(self.config, field.name), getattr(config, field.name)
+                if field.name not in config.no_weight_made_of and have != wanted:
+                    raise ValueError(
+                        f"Expected a config with `{field.name}` {have!r}, which the model was made "
+                        f"with. Received {wanted!r}. Make another model: `{type(self).__name__}"
+                        f"(config)` or `from_pretrained(folder, {field.name}={wanted!r})`."
+                    )
             self.backbone.config = config
         self._config = config
         self._trace_anew()
@@ -45,16 +52,6 @@ class ChangeableModel(keras.Model):
     def set_task(self, **changes) -> None:
         """Changes `problem_type` or `id2label` of the config, which no traced function holds."""
         self._config = self.backbone.config = self.config.replace(**changes)
-
-    def _check_built_from(self, config: EncoderConfig) -> None:
-        for field in dataclasses.fields(config):
-            have, wanted = getattr(self.config, field.name), getattr(config, field.name)
-            if field.name not in config.no_weight_made_of and have != wanted:
-                raise ValueError(
-                    f"Expected a config with `{field.name}` {have!r}, which the model was made "
-                    f"with. Received {wanted!r}. Make another model: `{type(self).__name__}"
-                    f"(config)` or `from_pretrained(folder, {field.name}={wanted!r})`."
-                )
 
     @property
     def num_labels(self) -> int:

@@ -14,7 +14,7 @@ from tfkit.hub import HubOptions, find_file, read_json
 from tfkit.tasks.sequence_classification import PROBLEM_TYPES
 from tfkit.utils.activations import ACTIVATIONS
 from tfkit.utils.files import local_path, write_file
-from tfkit.utils.values import is_whole, plain
+from tfkit.utils.values import is_whole, plain, positive_integer
 
 
 def config_fields(cls: type) -> type:
@@ -182,8 +182,7 @@ class EncoderConfig:
         own = lambda name: cls.aliases.get(name, name)  # noqa: E731
         sizes = ("vocab_size", "max_position_embeddings", "num_hidden_layers")
         for name in map(own, (*sizes, "num_attention_heads", "hidden_size", "intermediate_size")):
-            if not is_whole(values[name], 1):
-                raise ValueError(f"`{name}` must be a positive integer; received {values[name]!r}.")
+            positive_integer(name, values[name])
         for name, rate in values.items():
             is_rate = isinstance(rate, (int, float)) and 0 <= rate < 1
             if "dropout" in name and not is_rate and (rate, cls._defaults()[name]) != (None, None):
@@ -261,17 +260,9 @@ def _settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, A
     if id2label is None and label2id:
         id2label = {index: label for label, index in label2id.items()}
     if id2label is None:
-        count = default_count if count is None else count
-        if not is_whole(count, 1):
-            raise ValueError(f"`num_labels` must be a positive integer; received {count!r}.")
+        count = positive_integer("num_labels", default_count if count is None else count)
         id2label = {index: f"LABEL_{index}" for index in range(count)}
-    try:
-        id2label = {int(index): str(label) for index, label in id2label.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`id2label` must map class ids to names; received {id2label!r}."
-        ) from error
-    id2label = dict(sorted(id2label.items()))
+    id2label = dict(sorted(_mapped(int, str, "id2label", "class ids to names", id2label).items()))
     if list(id2label) != list(range(len(id2label))) or not id2label:
         raise ValueError(
             f"`id2label` must name each class from 0 on without a gap; received the ids "
@@ -282,15 +273,17 @@ def _settle_labels(values: Mapping[str, Any], default_count: int) -> dict[str, A
             f"`num_labels` is {count}, but `id2label` names {len(id2label)} classes. "
             "Pass one of them, or make them agree."
         )
-    try:
-        label2id = label2id or {label: index for index, label in id2label.items()}
-        label2id = {str(label): int(index) for label, index in label2id.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`label2id` must map names to class ids; received {label2id!r}."
-        ) from error
+    label2id = label2id or {label: index for index, label in id2label.items()}
+    label2id = _mapped(str, int, "label2id", "names to class ids", label2id)
     return {
         "num_labels": len(id2label),
         "id2label": _Labels(id2label),
         "label2id": _Labels(label2id),
     }
+
+
+def _mapped(key: type, value: type, name: str, what: str, given) -> dict:
+    try:
+        return {key(left): value(right) for left, right in given.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must map {what}; received {given!r}.") from error

@@ -6,10 +6,11 @@ import importlib.util
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from tfkit.layers.base import ConfiguredLayer
 from tfkit.layers.padded_batch import PaddedBatch
 from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
-from tfkit.models import onnx_ops
 from tfkit.models.config import EncoderConfig
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import check_ids, check_shapes, merge, pad, shaped_as
@@ -138,7 +139,7 @@ class EncoderModel(TFPreTrainedModel):
                 "`pip install openvino`."
             )
         if format == "onnx":
-            onnx_ops.register()
+            _teach_tf2onnx()
         if input_signature is None:
             ids = {"shape": (None, None), "dtype": "int32"}
             names = self.model_input_names
@@ -178,9 +179,8 @@ class EncoderModel(TFPreTrainedModel):
         }
         inputs = merge(input_ids, named, self.model_input_names)
         tokens, embeds = inputs["input_ids"], inputs["inputs_embeds"]
-        if tokens is not None and embeds is not None:
-            tokens = embeds = None  # check_ids says what is wrong
-        tokens = embeds if tokens is None else tokens
+        if tokens is None or embeds is not None:
+            tokens = embeds if tokens is None else None  # check_ids says what is wrong
         check_shapes(inputs, tokens)
         show_states = _asked(output_hidden_states, self.config.output_hidden_states)
         show_attentions = _asked(output_attentions, self.config.output_attentions)
@@ -225,3 +225,24 @@ class EncoderModel(TFPreTrainedModel):
 
 def _asked(by_call: bool | None, by_config: bool) -> bool:
     return by_config if by_call is None else bool(by_call)
+
+
+def _teach_tf2onnx() -> None:
+    """What TensorFlow's GELU needs and tf2onnx does not know: erfc(x) is 1 - erf(x)."""
+    try:
+        from tf2onnx import utils
+        from tf2onnx.handler import tf_op
+    except ImportError:
+        return  # Keras says what to install
+
+    @tf_op("Erfc")
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx, node, **kwargs):
+            (output,) = node.output
+            dtype, shape = ctx.get_dtype(output), ctx.get_shape(output)
+            one = np.ones((), utils.map_onnx_to_numpy_type(dtype))
+            one = ctx.make_const(utils.make_name("one"), one).output[0]
+            erf = ctx.make_node("Erf", node.input, dtypes=[dtype], shapes=[shape]).output[0]
+            ctx.remove_node(node.name)
+            ctx.make_node("Sub", [one, erf], outputs=[output], dtypes=[dtype], shapes=[shape])

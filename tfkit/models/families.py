@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tfkit.checkpoints.weight_map import WeightMap
 from tfkit.models.config import EncoderConfig, read_config
@@ -42,9 +41,10 @@ class AutoConfig:
         pretrained_model_name_or_path: str | os.PathLike, **overrides
     ) -> EncoderConfig:
         """The config of the family that config.json names; see `EncoderConfig.from_pretrained`."""
-        return read_config(_config_class, pretrained_model_name_or_path, overrides)
-
-
-def _config_class(values: Mapping[str, Any]) -> type[EncoderConfig]:
-    # Files from before the key was written are of the first family.
-    return family_of(values.get("model_type", next(iter(FAMILIES)))).config_class
+        # Files from before the key was written are of the first family.
+        first = next(iter(FAMILIES))
+        return read_config(
+            lambda values: family_of(values.get("model_type", first)).config_class,
+            pretrained_model_name_or_path,
+            overrides,
+        )

@@ -5,12 +5,13 @@ Its encoders have one dropout rate and drop the attention's output too: trained,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tfkit.checkpoints import variables
-from tfkit.checkpoints.weight_map import Weight, by_variable
+from tfkit.checkpoints.weight_map import Weight
 from tfkit.models.config import EncoderConfig
 from tfkit.utils.activations import ACTIVATIONS
 from tfkit.utils.keras_backend import keras
@@ -29,7 +30,8 @@ _CONFIG = {
 
 def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
     """The config of a keras-nlp backbone or text classifier of the same family."""
-    backbone, name = getattr(theirs, "backbone", theirs), _family_name(config_class)
+    backbone = getattr(theirs, "backbone", theirs)
+    name = config_class.__name__.removesuffix("Config")
     is_family = f"{name}Backbone" in [kind.__name__ for kind in type(backbone).__mro__]
     if not is_family or not all(hasattr(backbone, name) for name in _CONFIG):
         raise TypeError(
@@ -54,20 +56,17 @@ def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
 
 def fill(model, theirs) -> None:
     """Copies the weights that a keras-nlp model, or backbone, of the same config has."""
-    for path, rows in by_variable(_rows(model, theirs)).items():
-        variable = variables.resolve(model, path)
-        parts = [
-            variables.value(_home(model, theirs, row), row.keras_nlp).reshape(
-                row.piece_shape(variable.shape)
-            )
-            for row in rows
-        ]
-        variable.assign(np.concatenate(parts, axis=-1))
+    for row, home in _rows(model, theirs):
+        variable = variables.resolve(model, row.ours)
+        whole = np.array(variable)
+        part = row.piece(whole)
+        part[...] = variables.value(home, row.keras_nlp).reshape(part.shape)
+        variable.assign(whole)
 
 
 def build(model):
     """The keras-nlp backbone, or text classifier without preprocessor, with `model`'s weights."""
-    config, name = model.config, _family_name(model.config_class)
+    config, name = model.config, model.config_class.__name__.removesuffix("Config")
     if ACTIVATIONS[config.hidden_act] != ACTIVATIONS["gelu"]:
         raise ValueError(
             f"Expected a model whose activation is 'gelu', the only one of keras-nlp's {name}. "
@@ -82,25 +81,18 @@ def build(model):
         theirs = getattr(keras_nlp.models, f"{name}TextClassifier")(
             backbone, num_classes=config.num_labels, dropout=config.classifier_dropout
         )
-    for row in _rows(model, theirs):
-        variable = variables.resolve(_home(model, theirs, row), row.keras_nlp)
+    for row, home in _rows(model, theirs):
+        variable = variables.resolve(home, row.keras_nlp)
         value = row.piece(variables.value(model, row.ours))
         variable.assign(value.reshape(variable.shape))
     return theirs
 
 
-def _family_name(config_class: type[EncoderConfig]) -> str:
-    """As keras-nlp's classes begin, and ours."""
-    return config_class.__name__.removesuffix("Config")
-
-
-def _rows(model, theirs) -> list[Weight]:
-    """Each weight that both have."""
-    task_name = model.task_name if hasattr(theirs, "backbone") else None
-    return model.weight_map.rows(model.config.num_hidden_layers, task_name)
-
-
-def _home(model, theirs, row: Weight):
-    """The keras-nlp model that a row's path starts from."""
-    is_backbone = row.ours.startswith(f"{model.weight_map.prefix}.")
-    return getattr(theirs, "backbone", theirs) if is_backbone else theirs
+def _rows(model, theirs) -> Iterator[tuple[Weight, Any]]:
+    """Each weight that both have, with the keras-nlp model that its path starts from."""
+    backbone, layers = getattr(theirs, "backbone", theirs), model.config.num_hidden_layers
+    for row in model.weight_map.backbone_rows(layers):
+        yield row, backbone
+    if backbone is not theirs:
+        for row in model.weight_map.heads.get(model.task_name, ()):
+            yield row, theirs

@@ -9,9 +9,8 @@ _LOADING = """_commit_hash _fast_init attn_implementation code_revision device_m
 max_memory mirror offload_buffers offload_folder offload_state_dict resume_download tp_plan
 trust_remote_code use_kernels user_agent weights_only"""
 # `config` is that of the model: the files say which tokenizer it is, and both kinds give these ids.
-_TOKENIZER = (
-    "_commit_hash config from_slow legacy mirror resume_download trust_remote_code use_fast"
-)
+_TOKENIZER = """_commit_hash config from_slow legacy mirror resume_download trust_remote_code
+use_fast verbose"""
 # Keyword -> the values that say what is so here.
 LOADING = {
     **dict.fromkeys(_LOADING.split(), _ANY),
@@ -27,7 +26,7 @@ SAVING = {
     "saved_model": (False, None),
 }
 TOKENIZER = {
-    **dict.fromkeys([*_TOKENIZER.split(), "config", "verbose"], _ANY),
+    **dict.fromkeys(_TOKENIZER.split(), _ANY),
     **dict.fromkeys(("add_prefix_space", "split_special_tokens"), (False, None)),
     **dict.fromkeys(("tokenizer_file", "tokenizer_object"), (None,)),
     "do_basic_tokenize": (True,),
