@@ -122,14 +122,16 @@ def upload(
 
 
 def _download(repository: str, filename: str, options: HubOptions) -> Path | None:
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
 
     where = {**dataclasses.asdict(options), "subfolder": options.subfolder or None}
     try:
         return Path(hf_hub_download(repository, filename, **where))
     except errors.LocalEntryNotFoundError as error:
-        if _is_cached(repository, options):
-            return None
+        config = "/".join(filter(None, [options.subfolder, "config.json"]))
+        kept = {"cache_dir": options.cache_dir, "revision": options.revision}
+        if isinstance(try_to_load_from_cache(repository, config, **kept), str):
+            return None  # the repository is in the cache, so the file is truly absent
         raise FileNotFoundError(
             f"'{repository}' is not a folder on this disk, not in the Hugging Face cache, and the "
             f"Hub was not reached ({_first_line(error.__cause__ or error)}). Pass an existing "
@@ -156,15 +158,6 @@ def _download(repository: str, filename: str, options: HubOptions) -> Path | Non
             f"'{repository}' is not a folder on this disk, and cannot be the name of a Hub "
             f"repository ({_first_line(error)})."
         ) from error
-
-
-def _is_cached(repository: str, options: HubOptions) -> bool:
-    """Whether the repository's config is in the cache, so that a missing file is truly absent."""
-    from huggingface_hub import try_to_load_from_cache
-
-    name = "/".join(filter(None, [options.subfolder, "config.json"]))
-    where = {"cache_dir": options.cache_dir, "revision": options.revision}
-    return isinstance(try_to_load_from_cache(repository, name, **where), str)
 
 
 def _first_line(error: BaseException) -> str:

@@ -136,15 +136,10 @@ def warn_of(info: Mapping[str, list[str]], source: str | os.PathLike) -> None:
     if info["unexpected_keys"]:
         said.append(f"Not used: {_listed(info['unexpected_keys'])}.")
     if said:
-        warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """The `stacklevel` at which a warning points to the line that called into tfkit."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "tfkit":
-        frame, level = frame.f_back, level + 1
-    return level
+        frame, level = sys._getframe(), 1
+        while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "tfkit":
+            frame, level = frame.f_back, level + 1
+        warnings.warn(f"Loaded '{source}'. {' '.join(said)}", stacklevel=level)
 
 
 def _listed(keys: list[str], most: int = 12) -> str:

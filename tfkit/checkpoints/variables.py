@@ -46,15 +46,11 @@ def value(model, path: str) -> np.ndarray:
         )
     scale = getattr(layer, f"{name}_scale", None) if mode else None
     if scale is not None:
-        low_rank = _low_rank(layer, name)
+        low_rank = 0.0
+        if layer.lora_enabled:
+            a, b = getattr(layer, f"lora_{name}_a"), getattr(layer, f"lora_{name}_b")
+            low_rank = layer.lora_alpha / layer.lora_rank * ops.matmul(a, b)
         # An embedding has one scale a row, a projection one a column.
         scale = ops.expand_dims(scale, -1) if isinstance(layer, keras.layers.Embedding) else scale
         weight = (ops.cast(weight, "float32") - low_rank) / scale + low_rank
     return ops.convert_to_numpy(weight)
-
-
-def _low_rank(layer, name: str):
-    if not layer.lora_enabled:
-        return 0.0
-    a, b = getattr(layer, f"lora_{name}_a"), getattr(layer, f"lora_{name}_b")
-    return layer.lora_alpha / layer.lora_rank * ops.matmul(a, b)

@@ -64,13 +64,8 @@ class Embeddings(ConfiguredLayer):
         self.drop = self.dropout_layer(self.hidden_dropout_prob, "drop")
 
     def _table(self, rows: int, initializer, name: str):
-        return keras.layers.Embedding(
-            rows,
-            self.hidden_size,
-            embeddings_initializer=initializer,
-            name=name,
-            dtype=self.dtype_policy,
-        )
+        options = {"embeddings_initializer": initializer, "name": name, "dtype": self.dtype_policy}
+        return keras.layers.Embedding(rows, self.hidden_size, **options)
 
     def build_parts(self):
         self.word_embeddings.build((None,))

@@ -173,19 +173,19 @@ class UnpaddedBatch:
 
     def _collect(self, contexts, hidden_size: int):
         """The groups' `[G, H, S, D/H]` -> rows `[N, D]`."""
-        width = hidden_size // self._num_heads
+        num_heads, width = self._num_heads, hidden_size // self._num_heads
 
         @tf.custom_gradient
         def collect(*contexts):
             rows = tf.gather(_end_to_end(contexts, width), self._slots)
 
             def gradient(rows):
-                heads = tf.reshape(rows, (-1, width))
-                return [
-                    tf.gather(heads, _own_head(group.heads, self._num_heads))
-                    * tf.cast(group.filled, rows.dtype)
-                    for group in self._groups
-                ]
+                heads, dealt = tf.reshape(rows, (-1, width)), []
+                for group in self._groups:  # from places among [N·3·H] to those among [N·H]
+                    row, head = group.heads // (3 * num_heads), group.heads % (3 * num_heads)
+                    filled = tf.cast(group.filled, rows.dtype)
+                    dealt.append(tf.gather(heads, row * num_heads + head) * filled)
+                return dealt
 
             return tf.reshape(rows, (-1, hidden_size)), gradient
 
@@ -194,8 +194,3 @@ class UnpaddedBatch:
 
 def _end_to_end(parts, width: int):
     return tf.concat([tf.reshape(part, (-1, width)) for part in parts], 0)
-
-
-def _own_head(heads, num_heads: int):
-    """Places among the `[N·3·H]` query heads -> places among `[N·H]` heads."""
-    return heads // (3 * num_heads) * num_heads + heads % (3 * num_heads)

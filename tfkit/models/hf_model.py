@@ -135,14 +135,8 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
             config = cls.config_class.from_pretrained(config or name, **vars(options))
         config = _changed(config, overrides)
         weight_map = family_of(config.model_type).weight_map
-        weights, source = open_weights(
-            name,
-            options,
-            weight_map,
-            from_pt=from_pt,
-            from_tf=from_tf,
-            use_safetensors=use_safetensors,
-        )
+        forms = {"from_pt": from_pt, "from_tf": from_tf, "use_safetensors": use_safetensors}
+        weights, source = open_weights(name, options, weight_map, **forms)
         dtype = file_dtype(weights) if dtype == "auto" else dtype
         model = cls._unbuilt(config, dtype=dtype)
         info = load_weights(model, weights, source, ignore_mismatched_sizes)
