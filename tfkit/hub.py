@@ -83,12 +83,10 @@ def upload(
     A README.md that the repository has already stays as it is.
 
     Args:
-        folder: its files are uploaded.
         repository: "owner/name", or a name of the logged-in user's.
-        commit_message: first line of the commit.
         private: of a new repository; None is the owner's default.
         token: that may write; by default the one of `hf auth login`.
-        revision: the branch.
+        revision: the branch of the commit.
         create_pr: open a pull request in place of a commit to the branch.
 
     Returns: the address of the commit.

@@ -26,13 +26,18 @@ def as_tensors(value):
         return {key: as_tensors(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)) and any(hasattr(each, "shape") for each in value):
         return [as_tensors(each) for each in value]
-    if isinstance(value, tf.RaggedTensor):
-        _refuse_ragged()
+    ragged = isinstance(value, tf.RaggedTensor)
     if isinstance(value, (list, tuple)):
         try:
             value = np.asarray(value)
         except ValueError:
-            _refuse_ragged()
+            ragged = True
+    if ragged:
+        raise ValueError(
+            "Expected rows of one length. Received rows of several. Pad them: "
+            '`tokenizer(texts, padding=True, return_tensors="tf")`, or `ids.to_tensor()` of a '
+            "RaggedTensor with the mask `tf.sequence_mask(ids.row_lengths())`."
+        )
     kind = getattr(value, "dtype", None)
     if (
         isinstance(value, (str, bytes))
@@ -45,14 +50,6 @@ def as_tensors(value):
             "`tokenizer.as_layer()` before the model."
         )
     return value
-
-
-def _refuse_ragged():
-    raise ValueError(
-        "Expected rows of one length. Received rows of several. Pad them: "
-        '`tokenizer(texts, padding=True, return_tensors="tf")`, or `ids.to_tensor()` of a '
-        "RaggedTensor with the mask `tf.sequence_mask(ids.row_lengths())`."
-    )
 
 
 def check_shapes(inputs: dict, tokens) -> None:
