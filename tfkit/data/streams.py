@@ -36,7 +36,7 @@ class Stream(LabelledTexts):
 
     def __init__(
         self,
-        table: Table,
+        source: Table,
         columns: Mapping[str, str],
         *,
         rows: int,
@@ -49,7 +49,7 @@ class Stream(LabelledTexts):
     ):
         self.names, self.problem_type, self.skipped = names, problem_type, skipped
         self.label_counts, self.digest = label_counts, digest
-        self._table, self._columns, self._rows, self._classes = table, columns, rows, classes
+        self._table, self._columns, self._rows, self._classes = source, columns, rows, classes
 
     def __len__(self) -> int:
         return self._rows
