@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfkit.data import read, stream
+from tfkit.data.classes import Classes
 
 SEVERAL = {"problem_type": "multi_label_classification"}
 ROWS = [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
@@ -100,3 +101,12 @@ def test_what_fits_neither_is_one_clear_error():
         read(list(zip(TEXTS, ROWS)), names=["x", "y"], **SEVERAL)
     with pytest.raises(ValueError, match='Pass problem_type="multi_label_classification"'):
         read([("a", [1, 0])], problem_type="single_label_classification")
+
+
+def test_a_label_is_its_numbers_or_what_is_wrong_with_it():
+    classes = Classes({("b", "a"), ("b",)}, several=True)
+    assert (classes.names, classes.number(("b", "a"))) == (("a", "b"), (1, 0))
+    assert classes.number(("c",)) == "the label 'c' is not among the 2 known: a, b"
+    classes = Classes([("1", "0", "1")], several=True, names=["x", "y", "z"])
+    assert classes.number(("1", "0", "1")) == (0, 2)
+    assert classes.number(("1",)).startswith("expected 3 zeros and one")

@@ -37,6 +37,15 @@ def taken(dataset, count):
     return [labels.numpy().tolist() for _, labels in dataset.take(count)]
 
 
+def test_unpadded_texts_lie_end_to_end():
+    rows = read([("w0", 0), ("w0 w0", 1), ("", 0)])
+    batches = Epochs(rows, TOKENIZER, batch_size=2, unpadded=True)
+    assert batches.steps == 2
+    (last, labels), (first, more) = batches.dataset(first_step=3).take(2).as_numpy_iterator()
+    assert (last["input_ids"].tolist(), labels.tolist()) == ([2, 3], [0])
+    assert (first["input_ids"].tolist(), more.tolist()) == ([2, 5, 3, 2, 5, 5, 3], [0, 1])
+
+
 def test_a_run_can_begin_at_any_batch():
     whole = taken(epochs().dataset(), 15)
     for first in (1, 5, 6, 7, 13):

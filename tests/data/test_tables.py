@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tfkit.data import Examples, read, stream
-from tfkit.data.files import likely_encoding
+from tfkit.data.files import likely_encoding, text_codec
 
 TABLE = "text,label\ngood,pos\nbad,neg\n"
 EXPECTED = Examples(("good", "bad"), None, (1, 0), ("neg", "pos"))
@@ -255,6 +255,12 @@ def test_the_error_names_the_encoding_that_a_file_is_in(tmp_path, encoding):
 def test_latin_letters_suggest_no_asian_encoding():
     for text in ("déjà vu, Müller, señor, Ångström", "prix: 12 €", "naïve café"):
         assert likely_encoding(text.encode("cp1252")) is None
+    assert likely_encoding("text".encode("utf-16")) == "utf-16"
+
+
+def test_a_byte_order_mark_counts_more_than_the_name_of_an_encoding():
+    assert text_codec("UTF8", b"a") == "utf-8"
+    assert text_codec("UTF8", "a".encode("utf-16")) == "utf-16"
 
 
 # === Folders ===

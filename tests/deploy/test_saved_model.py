@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
+from tfkit.export.report import megabytes
 from tfkit.export.serving.requests import WARMUP_FILE
 from tfkit.utils.files import staged
 
@@ -259,3 +260,7 @@ def test_an_export_of_tokens_alone_is_timed_and_verified(model, tokenizer, tmp_p
     shutil.rmtree(report.path / WARMUP_FILE.parent)  # where its times are from
     again = export.verify(report.path)
     assert again.request_seconds is None and "nan" not in str(again)
+
+
+def test_sizes_are_in_decimal_megabytes():
+    assert (megabytes(267_860_000), megabytes(21_300)) == ("267.9 MB", "0.02 MB")

@@ -154,6 +154,11 @@ def test_a_folder_of_any_name_makes_files_that_are_read_as_meant(everything, tmp
     assert all(type(a) is str for a in pod["spec"]["containers"][0]["args"])
 
 
+def test_names_keep_what_a_server_and_dns_can_read():
+    assert service_names("Film_reviews 2") == ("Film_reviews-2", "film-reviews-2")
+    assert service_names("2024") == ("2024", "model-2024")
+
+
 def test_names_that_lose_characters_stay_apart():
     names = [
         service_names(folder) for folder in FOLDERS if len(folder) > 99 or not folder.isascii()

@@ -87,6 +87,12 @@ def test_accents_are_kept_where_the_tokenizer_keeps_them():
     assert repaired("ÉÉ e CAFÉ") == ["[CLS]", "é", "##é", "e", "café", "[SEP]"]
 
 
+def test_a_character_with_an_accent_is_spelled_without():
+    pieces = MediaPipeVocabulary(DistilBertTokenizer(["[UNK]", "[CLS]", "[SEP]", "e"]))
+    at = pieces.lines.index("##É")
+    assert (pieces.spelled[at], pieces.spelled[at - 1], pieces.tokens[b" e"]) == (b"e", b" e", 3)
+
+
 def test_the_trie_finds_the_strings_and_no_others():
     rng = random.Random(0)
     words = {bytes(rng.choices(b"abc ", k=rng.randint(1, 6))): number for number in range(300)}

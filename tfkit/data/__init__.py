@@ -1,7 +1,4 @@
-"""From files and lists of texts to batches of token ids.
-
-All but `dataset` and that of a `Stream` needs no TensorFlow; these import it when first used.
-"""
+"""From files and lists of texts to batches of token ids; only batches import TensorFlow."""
 
 from __future__ import annotations
 

@@ -9,22 +9,8 @@ import tensorflow as tf
 
 
 def fit_widths(lengths: np.ndarray, count: int) -> tuple[int, ...]:
-    """Chooses at most `count` widths such that padding every text up to the next one is cheapest.
-
-    Exact, by dynamic programming over the lengths that occur: the cheapest way to cover the
-    texts up to some length with k widths ends in one width over the cheapest way with k - 1.
-
-    Args:
-        lengths: N real tokens of each text.
-        count: how many widths there may be.
-
-    Returns:
-        The widths in ascending order; the last is the longest length.
-
-    Example:
-
-        >>> fit_widths(np.array([3, 3, 4, 4, 4, 9, 30]), count=3)
-        (4, 9, 30)
+    """At most `count` widths, ascending, such that padding each of the lengths `[N]` up to the next
+    one is cheapest. Exact, by dynamic programming: the last width over the cheapest of the rest.
     """
     values, texts = np.unique(lengths, return_counts=True)
     below = np.concatenate([[0], np.cumsum(texts)])  # texts shorter than values[i]
@@ -45,10 +31,9 @@ def fit_widths(lengths: np.ndarray, count: int) -> tuple[int, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class BatchPlan:
-    """Batch b is the rows `order[starts[b]:stops[b]]`.
+    """Batch b is the rows `order[starts[b]:stops[b]]`; `groups` is the bucket of each, ascending.
 
-    `groups` is the bucket of each place in `order`, ascending; rows of one bucket may change
-    places, so a shuffle within buckets leaves `starts` and `stops` as they are.
+    Rows of one bucket may change places: `starts` and `stops` stay as they are.
     """
 
     order: np.ndarray
@@ -60,20 +45,7 @@ class BatchPlan:
 def plan_batches(
     lengths: np.ndarray, widths: tuple[int, ...], batch_size: int, *, drop_remainder: bool
 ) -> BatchPlan:
-    """Cuts each bucket into batches of `batch_size` rows; its last batch may be smaller.
-
-    Args:
-        lengths: N real tokens of each text.
-        widths: the upper ends of the buckets, as of `fit_widths`.
-        batch_size: B, rows per batch.
-        drop_remainder: leave the smaller batches out.
-
-    Example:
-
-        >>> plan = plan_batches(np.array([2, 9, 3, 2]), (3, 9), 2, drop_remainder=False)
-        >>> [plan.order[a:b].tolist() for a, b in zip(plan.starts, plan.stops)]
-        [[0, 2], [3], [1]]
-    """
+    """Cuts each bucket, of lengths up to one of `widths`, into batches; its last may be smaller."""
     groups = np.searchsorted(widths, lengths)
     order = np.argsort(groups, kind="stable")
     ends = np.cumsum(np.bincount(groups, minlength=len(widths)))
@@ -89,9 +61,7 @@ def plan_batches(
 def shuffled_pass(plan: BatchPlan, seed) -> tf.data.Dataset:
     """The plan's batches as row numbers: rows change places within buckets, batches among all.
 
-    Args:
-        plan: of `plan_batches`.
-        seed: int `[2]`; the same seed gives the same order.
+    `seed` is int `[2]`; the same one gives the same order.
     """
     order, groups = tf.constant(plan.order), tf.constant(plan.groups)
     starts, stops = tf.constant(plan.starts), tf.constant(plan.stops)

@@ -15,26 +15,8 @@ _YES_NO = {"0": False, "1": True, False: False, True: True}
 class Classes:
     """Label, as `tfkit.tasks.labels` cleans it -> class number, or the numbers of several.
 
-    Args:
-        found: the labels that occur; of several labels a text, tuples.
-        several: whether a text has any number of labels.
-        names: of the classes, as in `tfkit.data.read`.
-        own_names: those that the source says numbers stand for.
-
-    Attributes:
-        names: of the classes, by number.
-
-    Raises:
-        ValueError: pairs of 0 and 1 may be either classes, or a yes or no to each class.
-
-    Example:
-
-        >>> classes = Classes({("b", "a"), ("b",)}, several=True)
-        >>> classes.names, classes.number(("b", "a")), classes.number(("c",))
-        (('a', 'b'), (1, 0), "the label 'c' is not among the 2 known: a, b")
-        >>> classes = Classes([("1", "0", "1")], several=True, names=["x", "y", "z"])
-        >>> classes.number(("1", "0", "1")), classes.number(("1",))[:24]
-        ((0, 2), 'expected 3 zeros and one')
+    `found` are the labels that occur (of several per text, tuples); `own_names` are those that the
+    source says numbers stand for. ValueError where 0 and 1 may be classes, or a no and a yes.
     """
 
     def __init__(
@@ -114,10 +96,7 @@ def _width(rows: list[tuple], names: Sequence[str] | None) -> int | None:
 def _known(
     found: set[str], names, own_names: tuple[str, ...] | None
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Label -> class number, and the names of the classes.
-
-    A source with names of its own has numbers: they stand for these names.
-    """
+    """Label -> class number, and the names of the classes; numbers stand for `own_names`."""
     if own_names is None:
         names = order_names(found) if names is None else as_names(names)
         return class_numbers(found, names), names

@@ -80,18 +80,10 @@ _LEGACY = {
 
 
 class DataFile:
-    """A file, for the readers.
+    """A file for the readers, which messages call `name`; its end tells the format.
 
-    Args:
-        path: where its bytes lie.
-        name: what messages call it, and whose end tells its format; None takes the path.
-        encoding: where it is known, that of its bytes.
-
-    Attributes:
-        start: its first bytes, decompressed; none where that fails, which readers report.
-
-    Raises:
-        ValueError: it is of a kind that is not read here; the message says of which.
+    `start` is its first bytes, decompressed; none where that fails, which readers report.
+    Raises ValueError for a kind of file that is not read here.
     """
 
     def __init__(self, path: Path, name: str | None = None, encoding: str | None = None):
@@ -126,24 +118,14 @@ class DataFile:
         return suffixes[-1] if suffixes else ""
 
     def codec(self, encoding: str) -> str:
-        """The encoding to read it by: `encoding`, unless a byte order mark says a wider one.
-
-        Raises:
-            ValueError: Python knows no such encoding.
-        """
+        """The encoding to read it by: `encoding`, unless it is known or a mark says a wider one."""
         return text_codec(self._encoding or encoding, self.start)
 
 
 def text_codec(encoding: str, start: bytes) -> str:
-    """The encoding to read text by that begins so: `encoding`, unless a mark says a wider one.
+    """The codec for text that begins so: `encoding`, unless a byte order mark says a wider one.
 
-    Raises:
-        ValueError: Python knows no such encoding of text.
-
-    Example:
-
-        >>> text_codec("UTF8", b"a"), text_codec("UTF8", "a".encode("utf-16"))
-        ('utf-8', 'utf-16')
+    Raises ValueError where Python knows no such encoding of text.
     """
     try:
         "".encode(encoding)  # refuses the codecs that are none of text, such as "hex"
@@ -160,13 +142,7 @@ def text_codec(encoding: str, start: bytes) -> str:
 def data_file(source) -> DataFile:
     """The file of a path, of standard input ("-"), or of an open file from where it stands.
 
-    What can be read only once, such as a pipe, is kept in a temporary file for as long as the
-    `DataFile` lives.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is an address, or of a kind that is not read here.
-        OSError: there is no room for a temporary file.
+    What can be read only once, such as a pipe, lies in a temporary file while `DataFile` lives.
     """
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
@@ -211,16 +187,9 @@ def _kept(source: IO, name: str) -> DataFile:
 def numbered_lines(
     file: DataFile, encoding: str, *, newline: str | None, lenient: bool
 ) -> Iterator[tuple[int, str]]:
-    """Decoded lines with their line ends, numbered from 1.
+    """Decoded lines with their line ends, from 1; `newline` as in `open`, "" for quoted fields.
 
-    Args:
-        file: the file.
-        encoding: of the file; a byte order mark is no part of the first line.
-        newline: as in `open`: "" keeps every line end, which a quoted field of CSV needs.
-        lenient: give lines with undecodable bytes too; `problem_of` finds them.
-
-    Raises:
-        ValueError: the file is not in that encoding (unless lenient), or is damaged.
+    A lenient reading gives lines with undecodable bytes too, which `problem_of` finds.
     """
     codec = file.codec(encoding)
     try:
@@ -251,11 +220,7 @@ def problem_of(line: str) -> str | None:
 
 
 def read_text(file: DataFile, encoding: str) -> str:
-    """A whole file as one text.
-
-    Raises:
-        ValueError: the file is not in that encoding, or is damaged.
-    """
+    """A whole file as one text."""
     return "".join(line for _, line in numbered_lines(file, encoding, newline=None, lenient=False))
 
 
@@ -302,15 +267,7 @@ def _remedy(content: bytes) -> str:
 
 
 def likely_encoding(content: bytes) -> str | None:
-    r"""The encoding that bytes which are not UTF-8 are likely to be in, if one stands out.
-
-    Example:
-
-        >>> likely_encoding("text\n안녕하세요".encode("cp949"))
-        'cp949'
-        >>> likely_encoding("text".encode("utf-16"))
-        'utf-16'
-    """
+    """The encoding that bytes which are not UTF-8 are likely to be in, if one stands out."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     for encoding, expected in _LEGACY.items():

@@ -1,8 +1,7 @@
-"""Files -> rows: `(line number, {column: value})`, one function per format.
+"""Files -> rows: `(line number, {column: value})`, or what is wrong with a bad row in its place.
 
-Line numbers are those of an editor: from 1, the header included; a row that spans several lines
-has the number of its first. Rows of a JSON array or a Parquet file count from 0. In place of the
-columns of a bad row stands what is wrong with it.
+Lines count from 1, the header included, and a row has the number of its first; rows of a JSON array
+or a Parquet file count from 0.
 """
 
 from __future__ import annotations
@@ -27,17 +26,10 @@ _UNCLOSED = (
 def csv_rows(
     file: DataFile, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
 ) -> Rows:
-    """Comma-separated values with quotes as in RFC 4180.
+    """Values with quotes as in RFC 4180; `delimiter` None takes the one that the header shows.
 
     A bad record of several lines is bad in its first: its quote may be a stray one. So a lenient
     reading goes on at the second.
-
-    Args:
-        file: the file.
-        encoding: of the file.
-        delimiter: what stands between columns; None takes the comma, or what the header has in
-            place of commas.
-        lenient: the reader goes on after bad rows.
     """
     lines = _Lines(numbered_lines(file, encoding, newline="", lenient=lenient))
     delimiter = lines.delimiter() if delimiter is None else delimiter
@@ -64,9 +56,9 @@ def csv_rows(
 
 
 def _record(lines: Iterator[str], delimiter: str) -> list[str] | str:
-    """The next record, of a line or several, or what is wrong with it.
+    """The next record, or what is wrong with it.
 
-    The module `csv` has one limit of a field's length for the whole process, so it is not used.
+    Without the module `csv`, whose limit of a field's length is one for the whole process.
     """
     line = next(lines)
     if '"' not in line:
@@ -138,17 +130,7 @@ def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Rows:
 
 
 def parquet_rows(file: DataFile, *, columns: list[str]) -> Rows:
-    """Rows of a Parquet file, numbered from 0 as its readers do.
-
-    Args:
-        file: the file.
-        columns: those to read, if the file has them all; else every column, empty, so that a
-            message can name what there is.
-
-    Raises:
-        ImportError: pyarrow, in the extra `parquet`, is not installed.
-        ValueError: it is no Parquet file.
-    """
+    """Rows of a Parquet file, from 0: the wanted columns, or all, empty, if one is missing."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -205,10 +187,7 @@ class _Lines:
         self._again.extendleft(reversed(self.taken[1:]))
 
     def delimiter(self) -> str:
-        """What separates the columns, by the first line, which is only looked at.
-
-        Excel may write that line before the header, as "sep=;": then it is used up.
-        """
+        """What separates the columns, by the first line; Excel's line "sep=;" is used up."""
         line = next(self, "")
         if line.lower().startswith("sep=") and len(line.rstrip("\r\n")) == 5:
             return line[4]

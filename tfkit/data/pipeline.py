@@ -1,7 +1,6 @@
 """Examples and streams -> batches of token ids: `dataset` for Keras, `Epochs` for the own loop.
 
-Rows are shuffled and batched as numbers; texts are looked up and tokenised a batch at a time, in
-the graph, by the layer that also serves: one kernel call tokenises the whole batch.
+Rows are shuffled and batched as numbers; one kernel call in the graph tokenises a whole batch.
 """
 
 from __future__ import annotations
@@ -93,32 +92,8 @@ class Epochs:
 
     So a training that was killed goes on with the batch that it had reached, and what came
     before it is not tokenised again; and every worker of a cluster knows what the others do.
-
-    Args:
-        examples: what `read` or `stream` gives.
-        tokenizer: a `DistilBertTokenizer`.
-        seed: decides the orders.
-        batch_size: B of the whole batch, all replicas together.
-        max_length, shuffle, shuffle_buffer, bucket, drop_remainder: as of `dataset`.
-        unpadded: features are `{"input_ids": int32 [N], "lengths": int32 [B]}`, the texts laid end
-            to end as a model of tfkit takes them, and not padded.
-
-    Attributes:
-        steps: batches of a pass.
-
-    Example:
-
-        >>> from tfkit.data import read
-        >>> from tfkit.text.tokenizer import DistilBertTokenizer
-        >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"])
-        >>> rows = read([("a", 0), ("a a", 1), ("", 0)])
-        >>> epochs = Epochs(rows, tokenizer, batch_size=2, unpadded=True)
-        >>> epochs.steps
-        2
-        >>> for features, labels in epochs.dataset(first_step=3).take(2):
-        ...     print(features["input_ids"].numpy().tolist(), labels.numpy().tolist())
-        [2, 3] [0]
-        [2, 5, 3, 2, 5, 5, 3] [0, 1]
+    Options are those of `dataset`, B that of all replicas together, and `unpadded`: features are
+    then `{"input_ids": int32 [N], "lengths": int32 [B]}`, the texts laid end to end.
     """
 
     def __init__(self, examples: Examples | Stream, tokenizer, *, seed: int = 0, **options):
@@ -128,19 +103,13 @@ class Epochs:
     def dataset(
         self, first_step: int = 0, *, replicas: int = 1, mine: range | None = None, change=None
     ) -> tf.data.Dataset:
-        """Batches from `first_step` on, without end.
+        """Batches from `first_step` on, counted from the beginning of the first pass, without end.
 
-        Args:
-            first_step: batches to leave out, counted from the beginning of the first pass.
-            replicas: into how many shares a batch is cut.
-            mine: which of them are given, one element each.
-            change: a function `(number, features) -> features`, for random changes of the tokens;
-                the number counts all shares of all batches from the beginning of the first pass.
-
-        Returns: `(features, targets)`, or features alone where there are no labels. With several
-            replicas `(features, targets, weights)`: all shares of a batch are of one size, rows
-            that fill up the last one weigh 0, and the others so that the mean over the replicas
-            of `sum(weights · losses) / rows` is the mean loss of the whole batch.
+        A batch is cut into one share per replica, of which those of `mine` are given. At random,
+        `change(number, features)` changes the tokens of a share; numbers count from the very first.
+        With several replicas an element is `(features, targets, weights)`: shares are of one size,
+        rows that fill up the last one weigh 0, and the others so that the mean over the replicas of
+        `sum(weights · losses) / rows` is the mean loss of the whole batch.
         """
         first_epoch, skipped = divmod(first_step, self.steps)
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
@@ -166,10 +135,7 @@ class Epochs:
         return _mapped_ahead(elements, encode)
 
     def raise_own_error(self) -> None:
-        """Raises what went wrong with the file of a `Stream`, if anything did.
-
-        TensorFlow makes an error of its own of it.
-        """
+        """Raises the error of a `Stream`'s file, if any: TensorFlow would raise one of its own."""
         if self._batches.error is not None:
             raise self._batches.error
 
@@ -312,9 +278,8 @@ class _StreamBatches(_Batches):
 def _mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
     """`elements.map(function)`, some results ready and others being made, in order.
 
-    How many is a matter of the processors alone: tokenising a batch takes a hundredth of the time
-    of training on it. tf.data's own search for these numbers would run beside the training, on the
-    same cores, and the end of a pass would wait for it, for seconds on a small machine.
+    tf.data's own search for how many would run beside the training, on the same cores, and the
+    end of a pass would wait for it, for seconds on a small machine.
     """
     count = min(available_cpus(), _MOST_CALLS)
     options = tf.data.Options()
@@ -324,11 +289,7 @@ def _mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Data
 
 
 def _shares(step, rows, replicas: int, start: int, stop: int) -> tf.data.Dataset:
-    """Cuts a batch into shares of one size; gives those from `start` to `stop`.
-
-    Args:
-        rows: their numbers, or a tuple of columns.
-    """
+    """Cuts a batch (row numbers or columns) into shares of one size; gives `start` to `stop`."""
     count = tf.shape(tf.nest.flatten(rows)[0])[0]
     size = -(-count // replicas)
     places = tf.range(replicas * size)

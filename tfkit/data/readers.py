@@ -147,13 +147,7 @@ def checked_rows(
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """The wanted columns of each row by argument; a string in their place says what is wrong.
 
-    Args:
-        table: rows.
-        columns: argument ("text", "text_pair", "label") -> column.
-        problem_type: what a label is; None takes lists for several labels per text.
-
-    Raises:
-        ValueError: a column is missing from all rows.
+    Raises ValueError where a column is missing from all rows.
     """
     checks = {**_CHECKS, "label": TASKS[problem_type].read if problem_type else read_any}
     for number, row in table.rows():
@@ -179,10 +173,7 @@ def checked_rows(
 class SkippedRows:
     """The bad rows of a reading: an error each, or, of a lenient one, a list and a warning.
 
-    Args:
-        table: what is read.
-        lenient: leave them out.
-        most: how many are listed; None lists all. All are counted.
+    At most `most` are listed, and all counted.
     """
 
     def __init__(self, table: Table, *, lenient: bool, most: int | None = None):
@@ -203,11 +194,7 @@ class SkippedRows:
             self._rows.append(bad)
 
     def report(self, rows: int) -> tuple[BadRow, ...]:
-        """Gives the list and warns of it; raises ValueError if no row is left.
-
-        Args:
-            rows: how many are left.
-        """
+        """Gives the list and warns of it; raises ValueError if no row is left."""
         bad, count = sorted(self._rows), self._count
         if not rows:
             because = f": {count:,} were bad, the first: {bad[0]}" if bad else "."

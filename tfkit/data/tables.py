@@ -35,13 +35,8 @@ _SUFFIXES = {
 class Table:
     """Rows by number, with what a message says of them.
 
-    Attributes:
-        name: of the whole, for messages.
-        rows: gives `(number, columns)` for each row, from the first; a string in place of the
-            columns says what is wrong with the row.
-        place: the number of a row -> where it is.
-        same_columns: all rows have the same columns, so that what one lacks all lack.
-        names: the classes that labels 0, 1, … stand for, where the source knows them.
+    `rows` gives `(number, columns)` from the first, or what is wrong in place of the columns;
+    `same_columns`: what one row lacks all lack; `names` are the classes that 0, 1, … stand for.
     """
 
     name: str
@@ -60,14 +55,7 @@ def table_of(
     delimiter: str | None,
     lenient: bool,
 ) -> Table:
-    """The rows of a file, a folder, a table, a dataset of Hugging Face's, or a list.
-
-    Args:
-        source: as in `tfkit.data.read`.
-        columns: argument -> column, of those that are wanted.
-        format, encoding, delimiter: as in `tfkit.data.read`.
-        lenient: the reader goes on after bad rows.
-    """
+    """The rows of whatever `read` takes; `columns` is argument -> column, of those wanted."""
     is_path = isinstance(source, (str, os.PathLike))
     if is_path and local_path(source).is_dir():
         return _folder(local_path(source), columns, encoding)
@@ -163,13 +151,7 @@ def _folder(path: Path, columns: Mapping[str, str], encoding: str) -> Table:
 
 
 def _columns(table: Mapping, name: str = "The list", *, missing: bool = False) -> Table:
-    """A dict of columns.
-
-    Args:
-        table: column -> its values.
-        name: of the whole.
-        missing: a value that is missing is an empty one, as a file of CSV has it.
-    """
+    """A dict of columns; with `missing`, missing values are empty ones, as CSV files have them."""
     splits = [
         name
         for name, values in table.items()
@@ -210,7 +192,7 @@ def _column_names(source) -> list | None:
 
 
 def _table(source, columns: Mapping[str, str]) -> dict | None:
-    """The wanted columns of a DataFrame of pandas or polars or a table of pyarrow; else None.
+    """The wanted columns of a table of pandas, polars or pyarrow; None for anything else.
 
     Where one is missing all are given, so that the message can name them.
     """

@@ -39,9 +39,6 @@ def agreement(
 
     A label counts as equal when the Keras model scores it as high as its own best; where two
     classes tie, to within what the scores differ (at most `_TIE`), they may swap.
-
-    Raises:
-        ExportError: a score is not finite, or the shapes differ.
     """
     if expected.shape != received.shape:
         raise ExportError(

@@ -78,10 +78,9 @@ def check_exportable(model) -> None:
 
 
 def check_tokenizer(model, tokenizer) -> None:
-    """Raises ValueError for a tokenizer with ids that the model has no embedding for.
+    """Raises TypeError for others than tfkit's, ValueError for ids that have no embedding.
 
-    TensorFlow would refuse such a text when it comes, LiteRT give an arbitrary answer. Raises
-    TypeError for anything but a model and a tokenizer of tfkit.
+    TensorFlow would refuse such a text when it comes, LiteRT give an arbitrary answer.
     """
     for name, value, kind in (
         ("model", model, TFPreTrainedModel),
@@ -102,12 +101,7 @@ def check_tokenizer(model, tokenizer) -> None:
 
 
 def writable_folder(path: str | os.PathLike) -> Path:
-    """The path, if it is a folder that can be written to or created.
-
-    Raises:
-        NotADirectoryError: it is a file, or lies below one.
-        PermissionError: nothing can be written there.
-    """
+    """The path, if it is a folder that can be written to or created; else an OSError says why."""
     path = local_path(path)
     whole = path.absolute()
     nearest = next(parent for parent in (whole, *whole.parents) if parent.exists())
@@ -123,12 +117,7 @@ def writable_folder(path: str | os.PathLike) -> Path:
 
 
 def writable_file(path: str | os.PathLike) -> Path:
-    """The path, if a file can be written there.
-
-    Raises:
-        IsADirectoryError: it is a folder.
-        NotADirectoryError, PermissionError: as `writable_folder` of its parent.
-    """
+    """The path, if a file can be written there; else an OSError says why."""
     path = local_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"Expected a file to write. Received the folder '{path}'.")
@@ -137,12 +126,7 @@ def writable_file(path: str | os.PathLike) -> Path:
 
 
 def texts_or_sample(texts: Sequence[str] | None) -> list[str]:
-    """The caller's texts, or `SAMPLE_TEXTS` for None.
-
-    Raises:
-        ValueError: the list is empty.
-        TypeError: it is no list of strings.
-    """
+    """The caller's texts, a list of one at least, or `SAMPLE_TEXTS` for None."""
     if texts is None:
         return list(SAMPLE_TEXTS)
     if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):

@@ -15,11 +15,7 @@ class ExportError(RuntimeError):
 class Agreement:
     """How the exported model's answers compare with the Keras model's.
 
-    Attributes:
-        texts: number of texts that both answered.
-        largest_difference: between two scores of the same text and class.
-        equal_labels: number of texts with the same label from both.
-        contradictory_labels: number of texts whose label is not that of the answer's highest score.
+    `contradictory_labels` counts those that are not of the answer's own highest score.
     """
 
     texts: int
@@ -157,13 +153,9 @@ class SavedModelReport:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """A text that MediaPipe's tokenizer splits otherwise than the model's.
+    """A text that MediaPipe's tokenizer splits otherwise than the model's, and the labels of both.
 
-    Attributes:
-        text: the text.
-        expected: its label from the model's tokens.
-        received: its label from MediaPipe's tokens.
-        difference: the largest difference between two scores of a class.
+    `difference` is the largest between two scores of a class.
     """
 
     text: str
@@ -244,13 +236,7 @@ class TFLiteReport:
 
 
 def megabytes(count: int) -> str:
-    """A size in decimal megabytes.
-
-    Example:
-
-        >>> megabytes(267_860_000), megabytes(21_300)
-        ('267.9 MB', '0.02 MB')
-    """
+    """A size in decimal megabytes, such as '0.02 MB'."""
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e6:.2f} MB"
 
 

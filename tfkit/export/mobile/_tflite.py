@@ -186,16 +186,7 @@ def timed_scores(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarr
 
 
 def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = TIMEOUT) -> int:
-    """Peak growth in bytes of a fresh process that loads and runs a file.
-
-    Args:
-        content: of the file.
-        text_kernels: register tensorflow-text's.
-        timeout: seconds after which the process is killed. It ends with this one, too.
-
-    Raises:
-        ExportError: the file does not run there, or not in time.
-    """
+    """Peak growth in bytes of a fresh process that loads and runs a file; it ends with this one."""
     failure, folder = None, Path(tempfile.gettempdir())
     with enough_room(folder, len(content)), tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "model.tflite")

@@ -95,10 +95,7 @@ def packed(content: bytes, *, halves: bool = False) -> bytes:
     """The same model in fewer bytes: equal vectors are stored once (each quantized weight has a
     row of zeros, its zero points), and only inputs and outputs have names.
 
-    Args:
-        content: the model.
-        halves: store large float32 weights in float16, as the table of positions, which the
-            converter does not quantize.
+    `halves` stores large float32 weights, which the converter does not quantize, in float16.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     if halves:
@@ -153,9 +150,7 @@ def _halve(model: schema.ModelT) -> None:
 
 
 class _Builder(flatbuffers.Builder):
-    """Aligns buffers as the schema asks, which generated Python code does not, and stores equal
-    small vectors once.
-    """
+    """Aligns buffers as the schema asks, and stores equal small vectors once."""
 
     def __init__(self, size: int):
         super().__init__(size)

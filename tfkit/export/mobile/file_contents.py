@@ -66,15 +66,7 @@ def vocabulary_file(tokenizer) -> dict[str, list[str]]:
 
 
 def tokenizer_of(files: dict[str, list[str]], given=None):
-    """The tokenizer for a file that takes token ids, and its `max_length`.
-
-    Args:
-        files: of the model, by name.
-        given: a tokenizer in place of the one in the file.
-
-    Raises:
-        ValueError: there is none, or it has another number of tokens than the model's.
-    """
+    """The tokenizer for a file that takes token ids, the given one or its own, and `max_length`."""
     settings = json.loads(files[SETTINGS][0]) if SETTINGS in files else {}
     size = settings.pop("vocab_size", None)
     if given is None:

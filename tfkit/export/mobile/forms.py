@@ -29,16 +29,7 @@ CUSTOM_OPS = {
 class Form:
     """The functions of a form, and the files beside them.
 
-    Args:
-        name: "mediapipe", "text" or "ids".
-        model: a classifier that computes in float32.
-        tokenizer: its tokenizer.
-        lengths: T of each signature; only "ids" may have several.
-        dynamic: any B, and any T up to the one length.
-        vocabulary: "ids" stores the vocabulary, too.
-
-    Raises:
-        ValueError: MediaPipe, or a file of one token per line, cannot hold the vocabulary.
+    `lengths` are T of each signature, several only of "ids"; with `dynamic` any T up to the one.
     """
 
     def __init__(
@@ -64,11 +55,7 @@ class Form:
             self._files |= vocabulary_file(tokenizer)
 
     def functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """Signature -> concrete function.
-
-        Shapes are fixed unless `dynamic`, which lets the runtime's accelerated kernels take nearly
-        all of the graph.
-        """
+        """Signature -> concrete function; fixed shapes let accelerated kernels take most of it."""
         make = {"mediapipe": self._mediapipe, "text": self._text, "ids": self._ids}[self.name]
         if len(self._lengths) == 1:
             return {"serving_default": make(self._lengths[0])}

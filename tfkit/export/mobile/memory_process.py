@@ -1,8 +1,7 @@
 """Prints the memory, in bytes, that loading and running a `.tflite` file takes.
 
-    python memory_process.py FILE MODULE [builtin | text]
+    python memory_process.py FILE ai_edge_litert.interpreter [builtin | text]
 
-MODULE has the interpreter, such as `ai_edge_litert.interpreter`.
 It imports nothing of tfkit, and TensorFlow only for tensorflow-text's kernels ("text").
 """
 

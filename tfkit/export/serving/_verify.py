@@ -88,11 +88,7 @@ def verify(
 
 @contextlib.contextmanager
 def loaded(folder: Path) -> Iterator[ServedModel]:
-    """The SavedModel in a process of its own.
-
-    Raises:
-        ExportError: it does not load, or, in the block, refuses a request or dies of it.
-    """
+    """The SavedModel in a process of its own; ExportError where it does not load, or dies."""
     try:
         served = ServedModel(folder)
     except (RefusedError, DiedError) as error:

@@ -50,13 +50,9 @@ class Batching:
 def batched(
     function: Callable, inputs: Sequence[tf.TensorSpec], options: Batching | None, name: str
 ) -> Callable:
-    """`function`, computed for concurrent requests together, in one queue.
+    """`function`, computed for concurrent requests together, in a queue that no other may share.
 
-    Args:
-        function: of tensors with a common first dimension B, to one such tensor.
-        inputs: what it takes.
-        options: None gives `function` itself.
-        name: of the queue, which no other function of the model may share.
+    It takes tensors with a common first dimension B, and gives one. Without options, it is as is.
     """
     if options is None:
         return function
@@ -93,13 +89,8 @@ def in_chunks(
 ) -> tf.Tensor:
     """`function(batch)`, a float32 tensor `[B,width]`, computed for some rows at a time.
 
-    Longest first: a chunk of n rows, the longest of L tokens, has n·L² scores, at most
-    `_CHUNK_SCORES`, unless one row alone has more.
-
-    Args:
-        function: of tensors as those of `batch`, of which no row depends on another.
-        batch: `attention_mask` `[B,T]`, 0 for padding and 1 for tokens, and others of that shape.
-        width: of the function's result.
+    Rows are independent, of `attention_mask` `[B,T]` and the like. Longest first: a chunk of n
+    rows, the longest of L tokens, has n·L² scores, at most `_CHUNK_SCORES`, or is one row.
     """
     mask = batch["attention_mask"]
     # To the last token: without `padding_free` a model computes the padding before it as well.

@@ -42,15 +42,9 @@ def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
 
 
 def exported_length(folder: Path, model, tokenizer, max_length: int | None) -> int:
-    """The number of tokens to which an export truncates texts.
+    """The tokens to which an export truncates texts; ValueError if made from other things.
 
-    Args:
-        folder: the SavedModel; one of an earlier release, or not of tfkit, has no fingerprint.
-        model, tokenizer: what it is compared with.
-        max_length: the caller's.
-
-    Raises:
-        ValueError: it was exported from another model or tokenizer, or with another length.
+    One of an earlier release, or not of tfkit, has no fingerprint, and takes the caller's.
     """
     if not (folder / FILE).is_file():
         return token_limit(model, tokenizer, max_length)

@@ -60,13 +60,9 @@ def compute_dtype(folder: Path) -> str:
 
 
 def audit_saved_model(folder: Path) -> tuple[Counter[str], dict[str, str]]:
-    """What stands in the graph and the functions of a SavedModel, all of it fit for a server.
+    """Op type -> how often it stands in a SavedModel; op type -> the first TF Serving with it.
 
-    Returns:
-        Op type -> how often it stands there; op type -> the first TF Serving that has it.
-
-    Raises:
-        ExportError: an op is none of `ALLOWED`, or a function asks to be compiled by XLA.
+    Raises ExportError for an op that is not `ALLOWED`, and a function to be compiled by XLA.
     """
     graph = _graph(folder)
     own = {function.signature.name for function in graph.library.function}

@@ -92,9 +92,8 @@ def warmup_requests(
 
 
 def write_warmup(folder: Path, requests: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> None:
-    """Writes warm-up requests, pairs of a signature's name and its inputs, into a SavedModel.
-
-    One that fails keeps a server from taking the version: run them before it is published.
+    """Writes requests (signature, inputs) that a server runs, and on whose failure it refuses the
+    version: run them before it is published.
     """
     if not requests:
         return
@@ -106,11 +105,7 @@ def write_warmup(folder: Path, requests: Sequence[tuple[str, Mapping[str, np.nda
 
 
 def read_warmup(folder: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The warm-up requests of a SavedModel, as a session gets them; none without such a file.
-
-    Raises:
-        ExportError: the file is damaged.
-    """
+    """The warm-up requests of a SavedModel, as a session gets them; none without such a file."""
     path = folder / WARMUP_FILE
     if not path.exists():
         return

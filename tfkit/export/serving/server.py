@@ -26,19 +26,11 @@ _LONGEST_NAME = 50  # a DNS label has 63 characters at most, and a suffix may fo
 def write_server_files(
     directory: Path, report: ServingReport, request: tuple[str, Mapping[str, list]] | None = None
 ) -> list[Path]:
-    """Writes what is missing into `directory/server`; existing files stay as they are.
+    """Writes what is missing into `directory/server`, and returns what it wrote.
 
     The server's own batching stays off, since it fails good requests for errors of others; the
-    graph batches requests.
-
-    Args:
-        directory: the folder of all versions. Its name becomes the model's.
-        report: of the version that was checked, for the memory to reserve.
-        request: a signature of the Predict API and its inputs, name -> B values, for the example
-            requests; without it these are not written.
-
-    Returns:
-        The files that were written.
+    graph batches requests. Without `request`, a signature of the Predict API and its inputs,
+    name -> B values, there are no example requests.
     """
     name, dns = service_names(os.path.basename(os.path.abspath(directory)))
     signature, inputs = request or ("", {})
@@ -71,13 +63,9 @@ def write_server_files(
 
 
 def service_names(folder: str) -> tuple[str, str]:
-    """A model's name for the server (ASCII letters, digits, "-" and "_"), and as a DNS label
-    (RFC 1035). Where characters are lost, a hash tells names apart.
+    """A model's name for the server (ASCII letters, digits, "-", "_"), and as a DNS label.
 
-    Example:
-
-        >>> service_names("Film_reviews 2"), service_names("2024")
-        (('Film_reviews-2', 'film-reviews-2'), ('2024', 'model-2024'))
+    Where characters are lost, a hash tells names apart.
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-_") or "model"
     dns = re.sub(r"[^a-z0-9]+", "-", name.lower())

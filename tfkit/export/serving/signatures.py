@@ -26,12 +26,6 @@ class Signatures:
 
     The rank of every input is checked in the graph, since the server passes any: a scalar in the
     tokenizer's kernels would end the whole process.
-
-    Args:
-        model: a sequence classifier.
-        tokenizer: its tokenizer.
-        max_length: texts are truncated to so many tokens.
-        batching: of concurrent requests in the graph; None computes each by itself.
     """
 
     def __init__(self, model, tokenizer, max_length: int, batching: Batching | None = None):
@@ -68,8 +62,7 @@ class Signatures:
     def tokens(self, input_ids, attention_mask):
         """Token ids and mask, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`.
 
-        A token is real where the mask is not 0. Rows without a real one are refused, since their
-        answer would depend on the padding.
+        Rows without a token whose mask is not 0 are refused: their answer would depend on padding.
         """
         shapes = [tf.ensure_shape(x, [None, None]) for x in (input_ids, attention_mask)]
         input_ids, attention_mask = _checked(shapes, [_same_shape(*shapes)])
@@ -80,9 +73,7 @@ class Signatures:
         return {"logits": logits, "scores": self._model.task.scores(logits)}
 
     def classify(self, inputs):
-        """Serialized tf.Examples `[B]` with a feature `text` -> classes string `[B,C]`, scores
-        `[B,C]`, for the server's Classify API.
-        """
+        """Serialized tf.Examples `[B]` with `text` -> classes string `[B,C]`, scores `[B,C]`."""
         features = {"text": tf.io.FixedLenFeature([], tf.string)}
         texts = tf.io.parse_example(tf.ensure_shape(inputs, [None]), features)["text"]
         logits = _finite(self._of_text(texts))
@@ -90,9 +81,7 @@ class Signatures:
         return {"classes": classes, "scores": self._model.task.scores(logits)}
 
     def embed(self, text):
-        """Strings `[B]` -> embedding `[B,D]`: the mean of the last hidden states of a text's
-        tokens, [CLS] and [SEP] included.
-        """
+        """Strings `[B]` -> embedding `[B,D]`: mean of the last states, [CLS] and [SEP] included."""
         return {"embedding": _finite(self._mean(tf.ensure_shape(text, [None])))}
 
     def _logits(self, batch) -> tf.Tensor:

@@ -28,13 +28,7 @@ _DOUBLINGS = 7  # a word has at most 100 bytes in MediaPipe
 
 
 class TokenIdConverter:
-    """A graph from ids of a `MediaPipeVocabulary` to those of the model.
-
-    Args:
-        vocabulary: the pieces.
-        tokenizer: the model's.
-        length: T, of either.
-    """
+    """A graph from ids of a `MediaPipeVocabulary` to the model's, T of either."""
 
     def __init__(self, vocabulary: MediaPipeVocabulary, tokenizer, length: int):
         self._length, self._room = length, _BYTES_A_TOKEN * length
@@ -157,21 +151,12 @@ def _packed(spelled: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
 def piece_trie(strings: Mapping[bytes, int]) -> np.ndarray:
     """Compiles strings and their numbers, from 0 on, to a double-array trie, int32 `[n]`.
 
-    A node is one int32: `256 * offset + byte`, with the byte that leads to it. Its child by byte
-    `b` is unit `offset + b`, if that unit's low byte is `b`; its number, if a string ends here, is
-    the offset of unit `offset + 0`. A node without children holds its number itself, and is
-    negative. The byte 0 stands in no string, nor do 254 and 255 in UTF-8: 255 fills free units.
+    A node is `256 * offset + byte`, with the byte that leads to it. Its child by byte `b` is unit
+    `offset + b`, if that unit's low byte is `b`; its number, if a string ends here, is the offset
+    of unit `offset + 0`. A node without children holds its number itself, and is negative. 255,
+    which is not in UTF-8, fills free units; the last 256 are free: a failed walk stays there.
 
     Source: Aoe 1989, "An efficient digital search algorithm by using a double-array structure".
-
-    The last 256 units are free: a walk that has failed goes on from there, and stays failed.
-
-    Example:
-
-        >>> units = piece_trie({b"a": 7, b"ab": 8})
-        >>> a = units[ROOT + ord("a")]
-        >>> [int(x) for x in (a % 256, units[a // 256] // 256, -units[a // 256 + ord("b")] // 256)]
-        [97, 7, 8]
     """
     children, numbers = _nodes(strings)
     places = _deal({node: [0] * (node in numbers) + [*children[node]] for node in children})
@@ -187,9 +172,7 @@ def piece_trie(strings: Mapping[bytes, int]) -> np.ndarray:
 
 
 def _deal(labels: dict[int, list[int]]) -> dict[int, int]:
-    """Node -> offset. No two units meet, and no two nodes share an offset: else a byte could not
-    tell whose child a unit is.
-    """
+    """Node -> offset. No two nodes share one: else a byte could not tell whose child a unit is."""
     most = sum(map(len, labels.values())) + len(labels) + 2 * _WINDOW
     free, unused = np.ones(most, bool), np.ones(most, bool)
     unused[: ROOT + 1] = False

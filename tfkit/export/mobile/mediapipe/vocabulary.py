@@ -35,24 +35,10 @@ _UNASSIGNED = ("Cn", "Co", "Cs")
 
 
 class MediaPipeVocabulary:
-    """The pieces of an uncased tokenizer, and characters behind them.
+    """The pieces of an uncased tokenizer, in the order of ids, and characters behind these `size`.
 
-    Attributes:
-        lines: the model's tokens in the order of their ids, then characters.
-        size: number of the model's lines.
-        spelled: the normalized text of each line, in UTF-8; a word begins with a space.
-        tokens: spelling -> id, of the tokens that text can give.
-
-    Raises:
-        ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
-
-    Example:
-
-        >>> from tfkit import DistilBertTokenizer
-        >>> pieces = MediaPipeVocabulary(DistilBertTokenizer(["[UNK]", "[CLS]", "[SEP]", "e"]))
-        >>> at = pieces.lines.index("##É")
-        >>> pieces.spelled[at], pieces.spelled[at - 1], pieces.tokens[b" e"]
-        (b'e', b' e', 3)
+    `spelled` is the normalized text of each of `lines`, in UTF-8, where a word begins with a space;
+    `tokens` is spelling -> id. Raises ValueError where MediaPipe would read it otherwise.
     """
 
     def __init__(self, tokenizer):
@@ -89,11 +75,7 @@ class MediaPipeVocabulary:
 
 
 def vocabulary_lines(tokenizer) -> list[str]:
-    """The tokens in the order of their ids.
-
-    Raises:
-        ValueError: MediaPipe's tokenizer would read the vocabulary otherwise.
-    """
+    """The tokens in the order of their ids; ValueError where MediaPipe would misread them."""
     if not tokenizer.do_lower_case:
         raise _unusable(
             "an uncased vocabulary, since MediaPipe lower-cases every text",
