@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -114,12 +113,12 @@ def describe(examples: Examples, other: Examples | None = None) -> Description:
         >>> found.classes, found.duplicates, found.conflicts
         ({'y': 3, 'x': 1}, 1, [('fine', {'x': [0], 'y': [1]})])
     """
-    labels = _labels(examples)
+    labels = [""] * len(examples)
+    if examples.labels is not None:
+        labels = [examples.task.label_text(label, examples.names) for label in examples.labels]
     groups = same_texts(examples)
     duplicates, conflicts = 0, []
     for rows in groups.values():
-        if len(rows) == 1:
-            continue
         by_label = defaultdict(list)
         for row in rows:
             by_label[labels[row]].append(row)
@@ -131,12 +130,17 @@ def describe(examples: Examples, other: Examples | None = None) -> Description:
     shared = None
     if other is not None:
         shared = sum(len(rows) for key, rows in same_texts(other).items() if key in groups)
-    classes = _classes(examples)
+    counts = examples.label_counts
+    named = [] if counts is None else zip(examples.names, counts.tolist())
+    classes = dict(sorted(named, key=lambda item: -item[1]))
+    alike = defaultdict(list)
+    for name in classes:
+        alike[text_key(name)].append(name)
     return Description(
         texts=len(examples),
         problem_type=None if examples.labels is None else examples.problem_type,
         classes=classes,
-        alike=_alike(classes),
+        alike=[tuple(names) for names in alike.values() if len(names) > 1],
         numbers=(min(targets), sum(targets) / len(targets), max(targets)) if targets else None,
         words=(int(np.median(lengths)), int(np.percentile(lengths, 95)), int(lengths.max())),
         empty=sum(not text.strip() for text in examples.texts),
@@ -145,23 +149,3 @@ def describe(examples: Examples, other: Examples | None = None) -> Description:
         shared=shared,
         skipped=len(examples.skipped),
     )
-
-
-def _labels(examples: Examples) -> list[str]:
-    """The label of each row, in words."""
-    if examples.labels is None:
-        return [""] * len(examples)
-    return [examples.task.label_text(label, examples.names) for label in examples.labels]
-
-
-def _classes(examples: Examples) -> dict[str, int]:
-    counts = examples.label_counts
-    named = {} if counts is None else dict(zip(examples.names, counts.tolist()))
-    return dict(sorted(named.items(), key=lambda item: -item[1]))
-
-
-def _alike(classes: Iterable[str]) -> list[tuple[str, ...]]:
-    by_key = defaultdict(list)
-    for name in classes:
-        by_key[text_key(name)].append(name)
-    return [tuple(names) for names in by_key.values() if len(names) > 1]

@@ -6,6 +6,7 @@ import os
 import warnings
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 from tfkit.data.classes import Classes
@@ -113,7 +114,7 @@ def read(
                 skipped.add(numbers[row], value)
         if skipped:
             kept = [not isinstance(value, str) for value in table["label"]]
-            table = {name: _where(kept, values) for name, values in table.items()}
+            table = {name: list(compress(values, kept)) for name, values in table.items()}
     left_out = skipped.report(len(table["text"]))
     columns = (table["text"], table.get("text_pair"), table.get("label"))
     return Examples(*columns, names, task.name, left_out)
@@ -227,7 +228,3 @@ _REMEDIES = {
     "text_pair": "Name the column of the second texts with `text_pair`.",
     "label": "Name the column of the labels with `label`; label=None reads texts without labels.",
 }
-
-
-def _where(kept: list[bool], values: list) -> list:
-    return [value for keep, value in zip(kept, values) if keep]

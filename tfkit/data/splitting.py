@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable
 
 import numpy as np
 
@@ -39,7 +39,10 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
     if not 0 < share < 1:
         raise ValueError(f"`share` must lie between 0 and 1. Received: {share}.")
     random = np.random.default_rng(seed)
-    strata = _strata(examples)
+    # A row is balanced by its class; of several labels, by the rarest.
+    strata = [0] * len(examples)
+    if examples.labels is not None:
+        strata = examples.task.strata(examples.labels)
     counts = Counter(strata)
     quotas = _quotas(counts, share, random)  # of no stratum all its rows
     groups = list(same_texts(examples).values())
@@ -68,22 +71,13 @@ def split(examples: Examples, *, share: float = 0.1, seed: int = 0) -> tuple[Exa
             f"share={share} of {len(examples)} rows leaves nothing to check on. Use a larger "
             "`share`, or more rows."
         )
-    return (
-        _rows(examples, (row for row in range(len(examples)) if row not in chosen)),
-        _rows(examples, sorted(chosen)),
-    )
+    kept = [row for row in range(len(examples)) if row not in chosen]
+    return _rows(examples, kept), _rows(examples, sorted(chosen))
 
 
 def text_key(text: str) -> str:
     """Equal for texts that a reader would call the same: blanks and capitals do not count."""
     return " ".join(text.split()).casefold()
-
-
-def _strata(examples: Examples) -> Sequence[Hashable]:
-    """What each row must be balanced by: its class; of several labels, the rarest."""
-    if examples.labels is None:
-        return [0] * len(examples)
-    return examples.task.strata(examples.labels)
 
 
 def _quotas(rows: Counter, share: float, random: np.random.Generator) -> Counter:
@@ -110,8 +104,7 @@ def same_texts(examples: Examples) -> dict[Hashable, list[int]]:
     return groups
 
 
-def _rows(examples: Examples, rows: Iterable[int]) -> Examples:
-    rows = list(rows)
+def _rows(examples: Examples, rows: list[int]) -> Examples:
     columns = {
         name: [column[row] for row in rows]
         for name in ("texts", "text_pairs", "labels")
