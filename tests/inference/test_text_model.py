@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit.inference.batching import batches
 from tfkit.inference.text_model import TextModel
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
@@ -70,3 +71,8 @@ def test_weights_may_change_and_so_may_the_model(parts):
     model.resize_token_embeddings(9)
     _, outputs = alone((model, parts[1]), "good")
     np.testing.assert_allclose(asked.logits(["good"]), outputs.logits, atol=1e-5)
+
+
+def test_texts_of_about_one_length_share_a_batch():
+    found = batches(np.array([3, 9, 2, 4]), tokens=7)
+    assert [places.tolist() for places in found] == [[2, 0], [3], [1]]

@@ -28,3 +28,10 @@ def test_a_shipped_model_knows_as_many_markers_as_are_asked_for(markers):
         kernel = tensorflow_text.FastBertNormalizer(model_buffer=tf.constant(model))
         words = kernel.normalize(tf.constant([f"a{text}b"])).numpy()[0].decode().split()
         assert words == (["a", *text[:markers], "b"] if markers else ["ab"])
+
+
+def test_what_becomes_of_a_character():
+    options = normalizer.NormalizerOptions()
+    changed = normalizer.replacements(options)
+    assert (changed[ord("É")], changed[0x00], changed.get(ord("a"))) == ("e", "", None)
+    assert normalizer.normalize("É中!", options) == "e 中 !"

@@ -19,6 +19,7 @@ TEXTS = {
 @pytest.mark.parametrize("do_lower_case", [True, False])
 def test_no_token_of_the_texts_is_unknown(name, do_lower_case):
     vocabulary = learn_vocabulary(TEXTS[name] * 5, 400, do_lower_case=do_lower_case)
+    assert vocabulary[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = DistilBertTokenizer(vocabulary, do_lower_case=do_lower_case)
     ids = [token for row in tokenizer(TEXTS[name])["input_ids"] for token in row]
     assert tokenizer.unk_token_id not in ids

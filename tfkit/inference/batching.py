@@ -1,7 +1,4 @@
-"""From a caller's texts to what a classifier computes on, and from scores to answers.
-
-Whatever computes, this is the same, and needs no TensorFlow.
-"""
+"""Texts to what a classifier computes on, whatever computes; needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,18 +16,12 @@ MAX_TOKENS = 1024
 
 
 class Tokens(NamedTuple):
-    """Unpadded tokens of B texts, special tokens included.
-
-    Attributes:
-        ids: int32 `[N]`.
-        lengths: int32 `[B]`, of the texts in their order; none is 0.
-    """
+    """Unpadded tokens of B texts, int32 `[N]`, and their `lengths`, int32 `[B]`; none is 0."""
 
     ids: np.ndarray
     lengths: np.ndarray
 
     def take(self, places: np.ndarray) -> Tokens:
-        """The texts at these places, in this order."""
         ends = np.cumsum(self.lengths)
         rows = [self.ids[ends[place] - self.lengths[place] : ends[place]] for place in places]
         return Tokens(np.concatenate(rows), self.lengths[places])
@@ -48,17 +39,13 @@ def answer(
     """What a model says of each text, float32 `[B,…]`, in the order of `texts`.
 
     Args:
-        texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
+        texts: strings, or pairs of them as `{"text": …, "text_pair": …}`; a TypeError for others.
         tokenize: one or two columns of texts in UTF-8 -> their tokens.
         run: unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,…]`. Its
             `max_tokens` are the most of a batch.
         width: of an answer, where there are no texts to tell it.
         batch_size: the most texts of a batch; None leaves it to their tokens.
         progress: called with the number of texts of each batch.
-
-    Raises:
-        TypeError: something is not a string.
-        ValueError: `batch_size` is less than 1.
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
@@ -92,13 +79,7 @@ def _blocks(texts: Sequence, tokenize: Callable) -> Iterator[tuple[np.ndarray, T
 
 
 def rows_of(columns: Sequence[Sequence[str]]) -> list[str | dict]:
-    """Texts, and second texts if there are any, as `answer` takes them.
-
-    Example:
-
-        >>> rows_of([["a"], ["b"]])
-        [{'text': 'a', 'text_pair': 'b'}]
-    """
+    """Texts, and second texts if there are any, as `answer` takes them."""
     if len(columns) == 1:
         return list(columns[0])
     return [{"text": text, "text_pair": pair} for text, pair in zip(*columns)]
@@ -119,19 +100,9 @@ def _parts(text) -> tuple[bytes, ...]:
 
 
 def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Iterator[np.ndarray]:
-    """Parts texts, those of about one length together, into batches of bounded size.
+    """The places of the texts of each batch: those of about one length, of `tokens` at most.
 
-    Args:
-        lengths: int `[B]`.
-        tokens: the most tokens of a batch; a longer text is a batch of its own.
-        texts: the most texts of a batch.
-
-    Returns: the places of each batch's texts.
-
-    Example:
-
-        >>> [places.tolist() for places in batches(np.array([3, 9, 2, 4]), tokens=7)]
-        [[2, 0], [3], [1]]
+    A longer text is a batch of its own; `texts` are the most of a batch.
     """
     begin = total = 0
     order = np.argsort(lengths, kind="stable")
@@ -147,14 +118,7 @@ def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Itera
 def finite(scores: np.ndarray, texts: Sequence, error: Callable = ValueError) -> np.ndarray:
     """The scores `[B,C]` of `texts`, all of them numbers.
 
-    Raises:
-        ValueError, or what `error` makes of a message: one is NaN or infinite.
-
-    Example:
-
-        >>> finite(np.array([[0.5, 0.5], [np.nan, 0.0]]), ["good", "bad"])
-        Traceback (most recent call last):
-        ValueError: Expected finite scores. Received nan for class 0 of text 2, 'bad'. ...
+    If one is NaN or infinite, raises what `error` makes of a message.
     """
     if not np.isfinite(scores).all():
         row, label = np.argwhere(~np.isfinite(scores))[0].tolist()

@@ -1,8 +1,8 @@
 """A classifier's graph for TensorFlow's C library, which `tfkit predict` answers from.
 
-Importing TensorFlow and making the Keras model take seconds; the C library loads in a fraction of
-them. The graph, from strings to scores, takes the weights as inputs, so that one graph does for
-all checkpoints that differ in nothing else.
+It loads in a fraction of the seconds that TensorFlow's Python and the Keras model take. The graph,
+from strings to scores, takes the weights as inputs, and so does for all checkpoints that differ in
+nothing else.
 """
 
 from __future__ import annotations
@@ -77,12 +77,7 @@ def load(name: str, max_length: int | None) -> CClassifier | None:
     """The classifier of a checkpoint, where its graph is in the cache; else None.
 
     A checkpoint that has not exactly the weights of the graph is left to the Keras model, which
-    says what is missing or not used.
-
-    Raises:
-        FileNotFoundError: there is no such checkpoint, or it has no weights.
-        ValueError: its files are damaged.
-        RuntimeError: the process was forked from one in which TensorFlow had run.
+    says what is missing or not used; damaged or missing files are an error.
     """
     folder = graph_folder(name, max_length)
     described = _description(folder)
@@ -125,16 +120,10 @@ def _digest(folder: Path) -> str:
 
 
 def save(model, tokenizer, name: str, max_length: int | None) -> None:
-    """Writes the graph for `load`.
+    """Writes the graph of a checkpoint's model and tokenizer for `load`.
 
     Where nothing can be written, TensorFlow has no C library to run it, or the model is in another
     dtype than float32, there is none.
-
-    Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        tokenizer: its tokenizer.
-        name: of the checkpoint that both are from.
-        max_length: tokens after which a text is cut; None is what model and tokenizer allow.
     """
     import tensorflow as tf
 

@@ -1,10 +1,9 @@
 """Runs a SavedModel as TF Serving's C++ does: TensorFlow's C library, and no TensorFlow in Python.
 
-`tfkit.inference.served_model.ServedModel` starts it as a script, with the libraries to load and the
-SavedModel's folder as arguments. It imports neither TensorFlow nor tfkit nor numpy, so that nothing
-but the C++ loader and session stands between a request and the graph. Requests come pickled and
-numbered on standard input, run side by side, and are answered on standard output as they end.
-`tfkit.inference.c_classifier` takes the session alone.
+`ServedModel` starts it as a script, with the libraries to load and the SavedModel's folder as
+arguments. It imports neither TensorFlow nor tfkit nor numpy, so that nothing but the C++ loader and
+session stands between a request and the graph. Requests come pickled and numbered on standard
+input, run side by side, and are answered on standard output as they end.
 
 A tensor travels as `(type, shape, data)`: the number of its C type; data is a list of byte
 strings for strings, else the raw bytes. Source: TensorFlow, `tensorflow/c/c_api.h`.
@@ -33,11 +32,7 @@ _AT_ONCE = 64  # requests
 
 
 def libraries() -> list[str]:
-    """TensorFlow's C library, and those of the two ops of tensorflow-text.
-
-    Raises:
-        FileNotFoundError: the installed TensorFlow has none.
-    """
+    """TensorFlow's C library, and those of the two ops of tensorflow-text."""
     home, *_ = importlib.util.find_spec("tensorflow").submodule_search_locations
     text, *_ = importlib.util.find_spec("tensorflow_text").submodule_search_locations
     found = sorted(Path(home).glob("libtensorflow_cc.*"))
@@ -92,13 +87,7 @@ _FUNCTIONS = {
 
 
 class Session:
-    """A loaded SavedModel.
-
-    Args:
-        library: TensorFlow's C library.
-        op_libraries: libraries with further ops.
-        folder: of the SavedModel.
-    """
+    """A SavedModel loaded in TensorFlow's C library; `op_libraries` have further ops."""
 
     def __init__(self, library: str, op_libraries: list[str], folder: str):
         for name in (library.replace("_cc.", "_framework."), library):
@@ -144,7 +133,6 @@ class Session:
         return answers
 
     def _check(self, status: int):
-        """Raises what a status says, and frees it."""
         code, said = self._c.TF_GetCode(status), self._c.TF_Message(status)
         self._c.TF_DeleteStatus(status)
         if code != 0:
@@ -200,9 +188,7 @@ def resident_bytes() -> int:
 
 
 def main(library: str, folder: str, *op_libraries: str) -> None:
-    """Loads, says how long it took, and answers `(number, feeds, fetches)` until input ends, as it
-    does with the process that asks: then this one ends, whatever it is at.
-    """
+    """Loads, says how long it took, and answers `(number, feeds, fetches)` until input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that process says when to end
     one_at_a_time = threading.Lock()
     answers = os.fdopen(os.dup(1), "wb")

@@ -1,9 +1,8 @@
 """Files and graphs that are kept for the next process, in `tfkit` of the user's cache folder.
 
-That is `$XDG_CACHE_HOME`, by default `~/.cache`. Names are digests of what was converted and of
-what converted it: the libraries' versions, and tfkit's files by their size and date. Of each kind
-the last few used stay. Where nothing can be written, nothing is kept; what is not whole is made
-anew. Needs no TensorFlow.
+Names are digests of what was converted and of what converted it: the libraries' versions, and
+tfkit's files by their size and date. Of each kind the last few used stay. Where nothing can be
+written, nothing is kept; what is not whole is made anew. Needs no TensorFlow.
 """
 
 from __future__ import annotations

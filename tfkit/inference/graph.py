@@ -18,14 +18,7 @@ _making = threading.Lock()
 
 
 class TokenizerGraph:
-    """A tokenizer as one graph from strings to unpadded tokens.
-
-    Args:
-        tokenizer: a `DistilBertTokenizer`.
-        max_length: tokens after which a text is cut.
-        pairs: whether two texts belong together.
-        compiled: trace the graph.
-    """
+    """A tokenizer as one function, or one traced graph, from strings to unpadded tokens."""
 
     def __init__(self, tokenizer, max_length: int, pairs: bool, compiled: bool = True):
         layer = tokenizer.as_layer(max_length=max_length, pairs=pairs)
@@ -48,12 +41,9 @@ class TokenizerGraph:
 
 
 class ModelGraph:
-    """An output of a model as it is at each call: weights may change in between.
+    """An `output` of a model as it is at each call: weights may change in between.
 
-    Args:
-        model: a Keras model of `input_ids` and `attention_mask`.
-        output: `logits_of` or `embeddings_of`.
-        compiled: trace a graph at the first call, which is worth its time for more than a few.
+    `compiled` traces a graph at the first call, which is worth its time for more than a few.
     """
 
     max_tokens = MAX_TOKENS

@@ -24,23 +24,12 @@ def interpreter_module():
 
 
 class LiteRTModel:
-    """Answers with a copy of the model's encoder and head, made here.
+    """Answers with a copy of the model's encoder and head, in "float32" or "int8", made here.
 
     A batch is one row of tokens, without padding: texts lie end to end, and attention is masked
     to each token's own text. The interpreter takes rows of any length without packing its weights
-    again, so that one copy of them does for all. For a text of 25 tokens in float32, TensorFlow's
-    products with variables alone take longer than the whole answer here.
-
-    Embeddings are looked up in the Keras model, in float32. What changes in the model later does
-    not change this copy.
-
-    Args:
-        model: a `TFDistilBertForSequenceClassification` in float32.
-        precision: "float32" or "int8": of the copy's weights, and of what is multiplied with them.
-
-    Raises:
-        ImportError: LiteRT is not installed.
-        ValueError: the model's weights are quantised already, or not finite.
+    again, so that one copy of them does for all. Embeddings are looked up in the Keras model, in
+    float32. What changes in the model later does not change this copy.
     """
 
     # Of a row. From about 100 on the matrix products are at their best; the masked part of the
@@ -93,12 +82,10 @@ _FAR = -1e9
 
 
 class PackedRow:
-    """As `tfkit.layers.padded_batch.PaddedBatch` for N tokens of texts end to end, all of them
-    real, in operators that LiteRT runs at any N.
+    """As `tfkit.layers.padded_batch.PaddedBatch` for one row of real tokens of texts end to end,
+    in operators that LiteRT runs at any N.
 
-    Args:
-        bias: what is added to the attention scores, float32 `[1, 1, N, N]`, see `row_bias`.
-        firsts: which tokens begin a text, int32 `[B]`.
+    `bias` is what `row_bias` gives; `firsts`, int32 `[B]`, are the tokens that begin a text.
     """
 
     def __init__(self, bias, firsts):
@@ -120,13 +107,7 @@ class PackedRow:
 
 
 def row_bias(lengths: np.ndarray) -> np.ndarray:
-    """How texts of these lengths, end to end, are kept apart: float32 `[1, 1, N, N]`.
-
-    Example:
-
-        >>> (row_bias(np.array([1, 2])) < 0).astype(int)[0, 0].tolist()
-        [[0, 1, 1], [1, 0, 0], [1, 0, 0]]
-    """
+    """What keeps texts of these lengths, end to end, apart: float32 `[1, 1, N, N]`."""
     text = np.repeat(np.arange(len(lengths)), lengths)
     return np.where(text[:, None] == text, np.float32(0), np.float32(_FAR))[None, None]
 

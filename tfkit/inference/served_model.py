@@ -35,12 +35,7 @@ class DiedError(RuntimeError):
 
 
 def signatures_of(folder: str | os.PathLike) -> dict[str, meta_graph_pb2.SignatureDef]:
-    """The signatures that a server finds in a SavedModel.
-
-    Raises:
-        FileNotFoundError: there is no SavedModel in `folder`.
-        RefusedError: what is there cannot be read, or is not for serving.
-    """
+    """The signatures that a server finds in a SavedModel, by their names."""
     folder = local_path(folder)
     path = folder / "saved_model.pb"
     if not path.is_file():
@@ -71,24 +66,16 @@ class ServedModel:
 
     The loader and the session are those of TF Serving, the ops from outside TensorFlow are the
     two that every server since 2.12 has. A request that would take a server down takes down this
-    process only. Threads may send requests side by side. Use it as a context manager. The process
-    ends with this one, however this one ends.
-
-    Args:
-        folder: the SavedModel.
-        timeout: seconds that loading, or one answer, may take; after that the process is ended.
+    process only, which ends with ours, however that ends. Threads may send requests side by side.
 
     Attributes:
-        folder: the SavedModel's.
-        signatures: name -> SignatureDef.
         load_seconds: what loading took.
         seconds: what the request answered last took, in the session.
         memory: what the process had grown by at most since before loading, in bytes, by then.
 
     Raises:
-        FileNotFoundError: no SavedModel, or no C library beside the installed TensorFlow.
         RefusedError: the SavedModel does not load.
-        DiedError: the process died of it, or did not load it in time.
+        DiedError: the process died of it, or did not load it in `timeout` seconds.
     """
 
     def __init__(self, folder: str | os.PathLike, *, timeout: float = TIMEOUT):
@@ -130,12 +117,7 @@ class ServedModel:
                 file.close()
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Sends tensors of any shape to a signature, as a server does, and gives its outputs.
-
-        Raises:
-            RefusedError: the model answered with an error.
-            DiedError: the process died, before or of this request, or did not answer in time.
-        """
+        """Sends tensors of any shape to a signature, as a server does, and gives its outputs."""
         definition = self.signatures[signature]
         feeds = {
             definition.inputs[name].name: _packed(value, definition.inputs[name].dtype)

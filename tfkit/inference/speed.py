@@ -29,16 +29,7 @@ _ROWS = 2048  # of the matrix product that stands for the machine
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
-    """Times from string to answer, on the machine that made the report.
-
-    Attributes:
-        median_ms: of one text alone, in milliseconds.
-        p95_ms: 95 of 100 texts take at most that.
-        texts_per_second: in batches.
-        batch_size: of these.
-        texts: how many single texts were timed.
-        machine: on what.
-    """
+    """Times from string to answer, on the machine that made the report; per second in batches."""
 
     median_ms: float
     p95_ms: float
@@ -50,15 +41,11 @@ class Latency:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """What was measured of one `precision`.
+    """What was measured of one `precision`: of all texts in the fastest call, and of single ones.
 
-    Attributes:
-        texts_per_second: all texts in one call, raw strings to scores; of the fastest call.
-        tokens_per_second: the same in tokens, special tokens included.
-        p50, p99: seconds for a single text.
-        share: operations of the full model on the real tokens a second, as a share of what the
-            machine reaches in a float32 matrix product of TensorFlow's. Other precisions, and
-            work that is left out, can bring it above 1.
+    `p50` and `p99` are seconds for a single text. `share` relates the operations a second that the
+    full model needs for the real tokens to what the machine reaches in a float32 matrix product of
+    TensorFlow's. Other precisions, and work that is left out, can bring it above 1.
     """
 
     precision: str
@@ -94,8 +81,8 @@ def latency(answer: Answer, columns: Sequence[Sequence[str]], batch_size: int = 
 def speeds(
     model, tokenizer, texts: Sequence[str], precisions: Sequence[str], *, seconds: float = 5.0
 ) -> list[Speed]:
-    """Times a classifier on texts, in each of `tfkit.inference.text_model.PRECISIONS` that is asked
-    for; each of two measurements of a precision takes about so many seconds.
+    """Times a classifier on texts in some of `tfkit.inference.text_model.PRECISIONS`, each of two
+    measurements of one for about so many seconds.
     """
     asked = TextModel(model, tokenizer)
     lengths = asked.tokens(texts).lengths

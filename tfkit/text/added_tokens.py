@@ -22,15 +22,11 @@ _REQUIRED = ("unk_token", "sep_token", "cls_token")
 
 @dataclasses.dataclass(frozen=True)
 class AddedToken:
-    """A token that is looked for in the text itself, as in `tokenizer.json`.
+    """A token that is looked for in the text itself, with the fields of `tokenizer.json`.
 
-    Attributes:
-        content: the text of the token.
-        id: its id.
-        special: leave it out in `decode(skip_special_tokens=True)`.
-        normalized: look for it in the normalised text; otherwise in the text as it is written.
-        single_word: only where no word character stands next to it.
-        lstrip, rstrip: the white space beside it belongs to it.
+    `normalized`: look for it in the normalised text, not in the text as it is written;
+    `single_word`: only where no word character stands next to it; `lstrip`, `rstrip`: the white
+    space beside it belongs to it.
     """
 
     content: str
@@ -43,7 +39,6 @@ class AddedToken:
 
     @classmethod
     def from_dict(cls, entry: dict) -> AddedToken:
-        """Reads an entry of `added_tokens`; `normalized` defaults to not `special`."""
         names = {field.name for field in dataclasses.fields(cls)}
         known = {key: value for key, value in entry.items() if key in names}
         known.setdefault("normalized", not known.get("special", False))
@@ -51,12 +46,7 @@ class AddedToken:
 
     @classmethod
     def of(cls, token: Any, *, special: bool = False) -> AddedToken:
-        """The token of a string, or of an `AddedToken` of this library or of `tokenizers`.
-
-        Args:
-            token: what is given.
-            special: whether it is to be special; a string is then found as it is written.
-        """
+        """The token of a string, or of an `AddedToken` of this library or of `tokenizers`."""
         if isinstance(token, str):
             return cls(token, special=special, normalized=not special)
         if not hasattr(token, "content"):
@@ -66,7 +56,6 @@ class AddedToken:
         return cls(**{**entry, "special": special or entry["special"]})
 
     def to_dict(self) -> dict:
-        """The entry of `added_tokens`."""
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
@@ -74,18 +63,10 @@ class AddedToken:
 
 
 class TokenTable:
-    """Vocabulary and added tokens together, with the names of the special ones.
+    """Vocabulary and added tokens (by their ids), with the names of the special ones.
 
-    Args:
-        vocabulary: the base vocabulary. It must have the unknown, separator and class tokens;
-            padding and mask tokens that it lacks are added behind it, as Hugging Face does.
-        special: special token names and their tokens.
-        added: further added tokens; an `id` of -1 is given the next free one.
-
-    Attributes:
-        special: special token names and their tokens.
-        extra: the special tokens that have no name.
-        added: id -> added token.
+    The vocabulary must have the unknown, separator and class tokens; padding and mask tokens that
+    it lacks are added behind it, as Hugging Face does. `extra` are special tokens without a name.
     """
 
     def __init__(
@@ -140,13 +121,7 @@ class TokenTable:
         return True
 
     def set_special(self, names: dict[str, Any], *, replace_extra: bool = True) -> int:
-        """Names special tokens, adding what is new; see `DistilBertTokenizer.add_special_tokens`.
-
-        Returns: how many are new.
-
-        Raises:
-            ValueError: a token cannot have its name.
-        """
+        """Names special tokens, adding what is new; returns how many are new."""
         several = ("extra_special_tokens", "additional_special_tokens")
         count = 0
         for name, value in names.items():
@@ -181,12 +156,10 @@ class TokenTable:
         return content
 
     def id(self, token: str) -> int | None:
-        """The id of a token, or None."""
         found = self._id_of_added.get(token)
         return self.vocabulary.ids.get(token) if found is None else found
 
     def token(self, index: int) -> str | None:
-        """The token of an id, or None."""
         if index in self.added:
             return self.added[index].content
         return self.vocabulary.token(index)
@@ -199,16 +172,13 @@ class TokenTable:
         return token
 
     def named(self, name: str) -> int:
-        """The id of a special token."""
         return self.id(self.special[name])
 
     @property
     def all_special(self) -> list[str]:
-        """The special tokens, named and extra."""
         return list(dict.fromkeys([*self.special.values(), *self.extra]))
 
     def full(self) -> dict[str, int]:
-        """Every token and its id."""
         return self.vocabulary.ids | self._id_of_added
 
     def ordered(self) -> list[AddedToken]:

@@ -26,11 +26,6 @@ class TokenizerCore:
 
     A tokenizer that is changed takes another core, so that whoever holds this one (a layer, a call
     in another thread) gets the ids that it had.
-
-    Attributes:
-        table: the tokens and their ids.
-        do_lower_case, strip_accents, tokenize_chinese_chars, max_input_chars_per_word,
-            continuing_subword_prefix: as in `DistilBertTokenizer`.
     """
 
     table: TokenTable
@@ -45,7 +40,6 @@ class TokenizerCore:
 
     @property
     def normalizer(self) -> NormalizerOptions:
-        """How texts are normalised."""
         strip = self.do_lower_case if self.strip_accents is None else self.strip_accents
         return NormalizerOptions(self.do_lower_case, strip, self.tokenize_chinese_chars)
 
@@ -84,7 +78,6 @@ class TokenizerCore:
 
     @property
     def pad_id(self) -> int:
-        """The id of padding."""
         return self.table.named("pad_token")
 
     @property
@@ -96,11 +89,7 @@ class TokenizerCore:
     # === Ids to text ===
 
     def token(self, index: int) -> str | None:
-        """The token of an id, or None; added tokens of normalised text in their normalised form.
-
-        Raises:
-            OverflowError: the id is negative, or has more than 32 bits.
-        """
+        """The token of an id, or None; added tokens of normalised text in their normalised form."""
         if not 0 <= index < 2**32:
             raise OverflowError(
                 f"Expected ids from 0 on, of at most 32 bits. Received {index}. Labels to ignore "

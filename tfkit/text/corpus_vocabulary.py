@@ -15,22 +15,9 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = True) -> list[str]:
-    """The `size` pieces, at most, that spell `texts` best, special tokens first.
+    """At most `size` pieces that spell `texts` best, special tokens first; keras-nlp finds them.
 
-    Args:
-        texts: what the model will be trained on.
-        size: largest number of pieces; too small a number gives the characters alone.
-        do_lower_case: lower-case the texts and strip accents first, as an uncased tokenizer does.
-
-    Raises:
-        ValueError: `size` leaves no room beside the special tokens, or the texts hold no word.
-
-    Source: `keras_nlp.tokenizers.compute_word_piece_vocabulary` does the work.
-
-    Example:
-
-        >>> learn_vocabulary(["low lower lowest"] * 9, size=12)[:6]
-        ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'e']
+    `do_lower_case` lower-cases the texts and strips accents first, as an uncased tokenizer does.
     """
     if size <= len(SPECIAL_TOKENS):
         raise ValueError(
@@ -57,28 +44,11 @@ def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = T
 
 
 def prune_tokenizer(tokenizer, texts: Sequence[str], also: Sequence[int] = ()):
-    """The tokenizer without the pieces that `texts` do not use.
+    """The tokenizer without the pieces that `texts`, which may be pairs, do not use.
 
-    What stays: the pieces of the texts, special and added tokens, and every piece of one
-    character, from which other words are put together. The texts get the same pieces as before.
-
-    Args:
-        tokenizer: a `DistilBertTokenizer`.
-        texts: the corpus, or pairs of texts.
-        also: further ids to keep.
-
-    Returns: the tokenizer, and int64 `[V]`, the old id of each of its V ids; their order stays.
-
-    Raises:
-        ValueError: `texts` is no list of texts, or there is no word in it.
-
-    Example:
-
-        >>> from tfkit import DistilBertTokenizer
-        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "big", "small", "##er"]
-        >>> pruned, kept = prune_tokenizer(DistilBertTokenizer(words), ["A bigger, smaller one"])
-        >>> list(pruned.get_vocab())[5:], kept[5:].tolist()
-        (['a', 'big', 'small', '##er'], [5, 6, 7, 8])
+    What stays: the pieces of the texts, special and added tokens, ids in `also`, and every piece of
+    one character, from which other words are put together. Texts get the same pieces as before.
+    Returns the tokenizer, and int64 `[V]`, the old id of each of its V ids; their order stays.
     """
     given = read_texts(texts, None, words=False)
     corpus = [*given.first, *(given.second or [])]
@@ -102,10 +72,9 @@ def prune_tokenizer(tokenizer, texts: Sequence[str], also: Sequence[int] = ()):
 
 
 def _used(tokenizer, ids: dict[str, int], texts: list[str]) -> Iterator[int]:
-    """Ids of the pieces of texts.
+    """Ids of the pieces of texts; of a word that has none, of all that stand in it.
 
-    A word that has no pieces must not come to have some because a longer one, which led nowhere,
-    is gone. So all that stand in it are used.
+    Such a word must not come to have pieces because a longer one, which led nowhere, is gone.
     """
     found = np.unique(tokenizer.core.run(texts).ids.numpy())
     yield from found.tolist()

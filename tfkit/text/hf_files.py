@@ -1,8 +1,7 @@
 """A tokenizer's files, in the forms that checkpoints on the Hub have.
 
-`tokenizer.json` (the form of the library `tokenizers`) or `vocab.txt` gives the vocabulary;
-`tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` may say more. Where
-they differ, `tokenizer_config.json` wins, as in Transformers.
+Where `special_tokens_map.json`, `added_tokens.json` or `tokenizer_config.json` differ from
+`tokenizer.json` or `vocab.txt`, `tokenizer_config.json` wins, as in Transformers.
 """
 
 from __future__ import annotations
@@ -51,7 +50,6 @@ def _json(name_or_path, file: str, hub: HubOptions | None) -> dict | None:
 
 
 def _from_tokenizer_json(content: dict) -> dict[str, Any]:
-    """Reads a `tokenizer.json`."""
     model = content.get("model") or {}
     if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
         raise ValueError(

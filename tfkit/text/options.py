@@ -52,11 +52,7 @@ _IF_NONE = {"strip_accents": None, "model_max_length": NO_LIMIT}
 
 
 def checked(name: str, value: Any) -> Any:
-    """An option's value as the tokenizer keeps it.
-
-    Raises:
-        ValueError: it cannot be this.
-    """
+    """An option's value as the tokenizer keeps it; a ValueError if it cannot be this."""
     if value is None and name in _IF_NONE:
         return _IF_NONE[name]
     allows, wanted, kind = _OPTIONS[name]

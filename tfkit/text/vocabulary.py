@@ -11,19 +11,10 @@ from tfkit.utils.values import is_whole
 
 
 class Vocabulary:
-    """Tokens and their ids.
+    """Tokens and their `ids`, in the order of the ids.
 
     As in Hugging Face's reader, the id of a token is its line number, and of a token that stands
     on several lines, the last one: the earlier ids are then never produced.
-
-    Attributes:
-        ids: token -> id, in the order of the ids.
-
-    Example:
-
-        >>> vocabulary = Vocabulary(["[PAD]", "[UNK]", "hello", "##s"])
-        >>> vocabulary.ids["hello"], vocabulary.token(3), len(vocabulary)
-        (2, '##s', 4)
     """
 
     def __init__(self, tokens: Iterable[str] | Mapping[str, int]):
@@ -52,11 +43,7 @@ class Vocabulary:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike) -> Vocabulary:
-        """Reads a `vocab.txt`: UTF-8, one token a line, any line ends.
-
-        Raises:
-            ValueError: the file is empty or not UTF-8.
-        """
+        """Reads a `vocab.txt`: UTF-8, one token a line, any line ends."""
         raw = Path(path).read_bytes()
         try:
             text = raw.decode("utf-8")
@@ -74,7 +61,6 @@ class Vocabulary:
         return cls(lines)
 
     def __len__(self) -> int:
-        """The number of different tokens."""
         return len(self.ids)
 
     def __contains__(self, token: str) -> bool:
@@ -86,7 +72,6 @@ class Vocabulary:
         return next(reversed(self._tokens)) + 1
 
     def token(self, index: int) -> str | None:
-        """The token of an id, or None."""
         return self._tokens.get(index)
 
     def lines(self) -> list[str]:

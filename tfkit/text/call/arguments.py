@@ -26,14 +26,7 @@ _TRUNCATION |= {name: name for name in ("longest_first", "only_first", "only_sec
 
 
 class Texts(NamedTuple):
-    """What to tokenise.
-
-    Attributes:
-        first: the texts; lists of words if `words`.
-        second: the second texts of pairs, or None.
-        single: one text was given, not a batch.
-        words: the texts are lists of words.
-    """
+    """What to tokenise: texts (lists of words if `words`), second texts; `single` is no batch."""
 
     first: list
     second: list | None
@@ -42,11 +35,7 @@ class Texts(NamedTuple):
 
 
 def read_texts(text: Any, text_pair: Any, words: bool) -> Texts:
-    """Reads the arguments of a call.
-
-    Raises:
-        ValueError: they are not text, or not of one form.
-    """
+    """The texts of a call; a ValueError if they are no text, or not of one form."""
     text, text_pair = _as_lists(text), _as_lists(text_pair)
     if text is None:
         raise ValueError(f"Expected text to be {_FORMS[words]}. Received: None.")
@@ -152,10 +141,9 @@ class CallOptions:
     return_length: bool = False
 
     def resolve(self, specials: int) -> None:
-        """Checks the options and fills in what they leave open.
+        """Checks the options and fills in what they leave open; `specials` are the tokens per row.
 
-        Afterwards `padding` is "longest", "max_length" or None, and `truncation` a strategy or
-        None. `specials` is the number of special tokens per row.
+        Afterwards `padding` is "longest", "max_length" or None, `truncation` a strategy or None.
         """
         if self.max_length is not None and self.padding is False and self.truncation is None:
             self.truncation = True

@@ -30,13 +30,8 @@ class TokenSpan(NamedTuple):
 class Encoding:
     """One row, token by token, padding included.
 
-    Attributes:
-        ids, type_ids, attention_mask, special_tokens_mask: as in the batch.
-        tokens: the tokens themselves.
-        offsets: `(start, end)` in the text, in characters; `(0, 0)` for special tokens.
-        word_ids: which word of its text a token belongs to; None for special tokens.
-        sequence_ids: 0 or 1, the text of the pair; None for special tokens.
-        overflowing: the further rows of the same texts.
+    Of special tokens, offsets are `(0, 0)`, `word_ids` and `sequence_ids` (0 or 1, the text of the
+    pair) None. `overflowing` are the further rows of the same texts.
     """
 
     ids: list[int]

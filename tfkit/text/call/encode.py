@@ -109,7 +109,6 @@ class _Tokens:
 
     @property
     def parts(self) -> list[RaggedTokens]:
-        """First texts, second texts."""
         ids, splits = self._without_offsets[:2]
         if self.count == len(self._edges) - 1:
             return [RaggedTokens(ids, splits)]
@@ -151,11 +150,7 @@ class _Tokens:
 
 
 class _Layout:
-    """Lays out values of tokens in rows, truncated and padded.
-
-    Attributes:
-        rows: which tokens stand in each row.
-    """
+    """Lays out values of tokens in rows, truncated and padded."""
 
     def __init__(self, core: TokenizerCore, options: CallOptions, tokens: _Tokens):
         self._options, self._tokens = options, tokens

@@ -20,7 +20,6 @@ class Row(NamedTuple):
     second: Span | None
 
     def size(self, specials: bool) -> int:
-        """Tokens of the row, with or without special tokens."""
         spans = [self.first] if self.second is None else [self.first, self.second]
         return sum(end - start for start, end in spans) + (1 + len(spans)) * specials
 
@@ -97,11 +96,7 @@ def rows_of(
 ) -> list[Row]:
     """The rows of one example: the one that stays, then those it overflows into.
 
-    Args:
-        sample: the example.
-        one, two: how many tokens its texts have.
-        room: how many tokens of text a row holds; None for no limit.
-        strategy, stride, side: of the truncation.
+    `one` and `two` are the lengths of its texts, `room` the tokens of text in a row, None for any.
     """
     if room is None:
         return [Row(sample, (0, one), None if two is None else (0, two))]

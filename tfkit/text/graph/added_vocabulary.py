@@ -2,15 +2,13 @@
 
 * **Added tokens** written in the text ("[MASK]", "[SEP]", tokens of the user) are exchanged for
   markers, private code points that are set apart and that the vocabulary knows. Those of
-  normalised text are looked for behind the first kernel, whose spaces are then the reference's
-  (`searched` in `tfkit.text.normalization.normalizer`); what it leaves together is set apart
-  after the search.
-* **White space** beside an added token may belong to it (`lstrip`, `rstrip`). It gives no tokens,
-  so that this is about offsets only, and it counts as `tokenizers` does (`added_vocabulary.rs`):
-  what one token took, the next one does not get, and tokens found in the text as it is written
-  come first. In normalised text, Chinese characters are between spaces that have their offsets: a
-  token that takes such a space shares the character's.
-* **Order of combining marks**: see `tfkit.text.normalization.canonical_order`.
+  normalised text are looked for behind the first kernel, whose spaces are then the reference's;
+  what it leaves together is set apart after the search.
+* **White space** beside an added token may belong to it (`lstrip`, `rstrip`): it changes offsets
+  alone, and counts as in `tokenizers` (`added_vocabulary.rs`): what one token took, the next one
+  does not get, and tokens of the text as it is written come first. In normalised text, Chinese
+  characters are between spaces that have their offsets: a token that takes such a space shares
+  the character's.
 """
 
 from __future__ import annotations
@@ -45,16 +43,9 @@ _SPACE += [(0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F
 
 
 class AddedVocabulary:
-    """See the module.
+    """See the module. Token `n` has `markers[n]`.
 
-    Args:
-        added: the added tokens; number `n` has marker `markers[n]`.
-        options: the normaliser's.
-
-    Attributes:
-        markers: private code points, one per added token.
-        in_normalized: whether some token is looked for in normalised text, and `needed` cannot
-            tell.
+    `in_normalized`: some token is looked for in normalised text, of which `needed` cannot tell.
     """
 
     def __init__(self, added: Sequence[AddedToken], options: NormalizerOptions):
@@ -107,13 +98,10 @@ class AddedVocabulary:
     # === Offsets: from the text with markers back to the text without ===
 
     def offsets_in_text(self, text, number, row, first, last) -> tuple[tf.Tensor, tf.Tensor]:
-        """First and last character of each token `[N]`, white space that belongs to it included.
+        """First and last character of each token `[N]`, its white space included, in `text` `[B]`.
 
-        Args:
-            text: strings `[B]`, as they are written.
-            number: of the added token, negative for all others.
-            row: the text of the token.
-            first, last: characters of what `mark_text` made.
+        `first` and `last` count in what `mark_text` made; `number` is that of an added token, else
+        negative; `row` says which text a token is in.
         """
         if self._of_text:
             grown = [0] * (len(self.markers) + 1)
@@ -128,17 +116,10 @@ class AddedVocabulary:
         return first, last
 
     def _number(self, number: tf.Tensor) -> tf.Tensor:
-        """The number of an added token; for all others, one behind the last."""
         return tf.where(number < 0, len(self._added), number)
 
     def bytes_in_normalized(self, text: tf.Tensor, row: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-        """First and last byte `[2, N]` of each token, in the text that was marked.
-
-        Args:
-            text: what `mark_normalized` returned, `[B]`.
-            row: the text of each token, `[N]`.
-            at: first and last byte of each token in `text`, `[2, N]`.
-        """
+        """First and last byte `[2, N]` of tokens in what was marked, `at` being those in `text`."""
         if not self._of_normalized:
             return at
         codes = tf.strings.unicode_decode(text, "UTF-8")
@@ -204,10 +185,7 @@ class AddedVocabulary:
 
 
 def character_of(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
-    """Which character each byte position belongs to, counted over all texts.
-
-    `row` says which text a position is in.
-    """
+    """Which character each byte position is in, counted over all texts; `row` has their texts."""
     sizes = tf.strings.length(text)
     base = tf.cumsum(sizes, exclusive=True)
     _, offsets = tf.strings.unicode_decode_with_offsets(text, "UTF-8")
@@ -236,13 +214,7 @@ def _mark(
     *,
     letters: str = "",
 ) -> tf.Tensor:
-    """Exchanges the leftmost longest matches for their markers.
-
-    Args:
-        text: strings `[B]`.
-        tokens: what to look for, and the markers.
-        letters: a class of characters that are word characters too.
-    """
+    """Exchanges the leftmost longest matches for their markers; `letters` is a class of others."""
     if not tokens:
         return text
 

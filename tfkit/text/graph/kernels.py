@@ -1,7 +1,6 @@
 """The two tensorflow-text kernels that do the work, with the models of one tokenizer.
 
-They are FastBertNormalize, with a model of our own (`tfkit.text.normalization.normalizer`), and
-FastWordpieceTokenizeWithOffsets.
+FastBertNormalize gets a model of our own (`tfkit.text.normalization.normalizer`).
 """
 
 from __future__ import annotations
@@ -32,13 +31,9 @@ _UNREACHABLE = "\ue000"  # private: cleaning drops it from any text
 
 
 class RaggedTokens(NamedTuple):
-    """Tokens of a batch of texts, laid end to end.
+    """Tokens of a batch of texts, laid end to end: int32 `[N]`, and splits `[B+1]`.
 
-    Attributes:
-        ids: int32 `[N]`.
-        splits: int32 `[B+1]`; the ids of text `b` are `ids[splits[b]:splits[b+1]]`.
-        starts, ends: int32 `[N]`, offsets in the text, in characters; None if not asked for.
-        word_ids: int32 `[N]`, the word of its text that a token belongs to; None if not asked for.
+    `starts` and `ends` are characters of the text, `word_ids` words of it; None if not asked for.
     """
 
     ids: tf.Tensor
@@ -51,20 +46,9 @@ class RaggedTokens(NamedTuple):
 class Kernels:
     """The kernels, with their models in constants of the graph.
 
-    Args:
-        vocabulary: the tokens.
-        options: normalisation.
-        unk_token: the unknown token; it must be in the vocabulary.
-        prefix: marks a token that continues a word.
-        max_word_length: a word of more characters is unknown.
-        markers: private characters that become words of their own; their ids follow the
-            vocabulary's, from `top` on.
-        searched: see `tfkit.text.normalization.normalizer.replacements`.
-        by_bytes: whether the second kernel itself limits words, to `max_word_length` bytes.
-
-    Attributes:
-        top: one more than the vocabulary's largest id.
-        starts_word: bool `[V]`, whether a token begins a word.
+    `markers` are private characters that become words of their own; their ids follow the
+    vocabulary's, from `top` on. `searched`: see `normalizer.replacements`. `by_bytes`: the second
+    kernel itself limits words, to `max_word_length` bytes. `starts_word`: bool `[V]`.
     """
 
     def __init__(
@@ -163,9 +147,8 @@ def _known_to_kernel(
 ) -> list[str]:
     """The tokens as the second kernel is to know them, in the order of their ids.
 
-    Code points that normalisation exchanges for private ones are exchanged here too; a token that
-    no text can contain gets a name that no text can contain, since the kernel's builder wants all
-    of them to differ.
+    What normalisation exchanges for private code points is exchanged here too; a token that no text
+    can contain gets a name that no text can contain, since the kernel wants all names to differ.
     """
     exchanged = _any_of("disputed", *(() if options.chinese_chars else ("chinese",)))
     unwritten = _any_of("removed", "space")

@@ -1,8 +1,7 @@
 """tensorflow-text's two ops, and the builder of the second one's model, without the rest of it.
 
-`import tensorflow_text` loads some twenty libraries of ops and much Python: a third of a second
-and 100 MB of memory that no tokenizer of ours needs. What is loaded here is what that import would
-load, under the same names, so that a program may do both in either order.
+`import tensorflow_text` takes a third of a second and 100 MB more. What is loaded here is what it
+would load, under the same names, so that a program may do both in either order.
 """
 
 from __future__ import annotations
@@ -50,14 +49,9 @@ _builder = _module(_BUILDER)
 def build_word_piece_model(
     pieces: list[str], *, unknown: str, prefix: str, limit: int, splits: bool
 ) -> np.ndarray:
-    """A model for `tokenize`, uint8.
+    """A model for `tokenize`, uint8; a piece's place is its id, longer words than `limit` unknown.
 
-    Args:
-        pieces: the vocabulary; the place of a piece is its id.
-        unknown: the piece that unknown words become.
-        prefix: what marks a piece that continues a word.
-        limit: a word of more bytes is unknown.
-        splits: whether the op splits texts on white space and punctuation too.
+    `limit` counts bytes; `splits`: the op splits texts on white space and punctuation too.
     """
     build = _builder.build_fast_wordpiece_model
     return np.frombuffer(build(pieces, limit, prefix, unknown, not splits, False), np.uint8)

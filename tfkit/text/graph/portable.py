@@ -31,15 +31,7 @@ _NO_LIMIT = 2**31 - 1  # of the bytes of a word
 
 
 class PortableWordPiece:
-    """As `WordPiece`, for TFLite; see the module.
-
-    Args:
-        vocabulary, options, **model: as in `WordPiece`.
-        added: tokens that are looked for in the text before it is split into words.
-
-    Raises:
-        ValueError: an added token cannot be found this way.
-    """
+    """As `WordPiece`, for TFLite; a ValueError where an added token cannot be found this way."""
 
     def __init__(
         self,
@@ -99,10 +91,7 @@ class _Finder:
     ) -> RaggedTokens:
         """Puts the added tokens of texts `[B]` in the place of the tokens they are split into.
 
-        Args:
-            text: the texts.
-            tokens: their tokens.
-            origin: the byte of the text that each byte which `tokens` counts is from.
+        `origin` has the byte of the text that each byte which `tokens` counts is from.
         """
         letters, origin_of_letters = ops.normalize_with_offsets(text, self._normalizer)
         matches = look_up(letters, self._model)
@@ -126,13 +115,9 @@ class _Finder:
 
 
 class _Bytes:
-    """Places in texts that are laid end to end, each with one more byte behind it.
+    """`count` places in texts that are laid end to end, each with one more byte behind it.
 
-    Args:
-        origin: for each byte of what the texts became, and for its end, the byte of the text.
-
-    Attributes:
-        count: how many places there are.
+    `origin` has for each byte of what the texts became, and for its end, the byte of the text.
     """
 
     def __init__(self, origin: tf.RaggedTensor):

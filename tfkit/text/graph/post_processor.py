@@ -20,23 +20,8 @@ STRATEGIES = ("longest_first", "only_first", "only_second")
 class PostProcessor:
     """Makes `[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`, of tokens.
 
-    Attributes:
-        cls_id, sep_id, pad_id: ids of the special tokens.
-        max_length: T at most; texts are truncated to it.
-        width: T, if fixed; otherwise that of the longest row of the batch.
-        multiple: T is rounded up to a multiple of this.
-        truncation: which text of a pair is truncated.
-        truncation_side, padding_side: the side that is cut, and the side that is padded.
-        token_type_ids: whether to give them too.
-
-    Example:
-
-        >>> process = PostProcessor(cls_id=1, sep_id=2, pad_id=0, max_length=5)
-        >>> two_texts = RaggedTokens(tf.constant([7, 8, 9, 6]), tf.constant([0, 1, 4]))
-        >>> process(two_texts)["input_ids"].numpy().tolist()
-        [[1, 7, 2, 0, 0], [1, 8, 9, 6, 2]]
-        >>> process.unpadded(two_texts)["input_ids"].numpy().tolist()
-        [1, 7, 2, 1, 8, 9, 6, 2]
+    T is `max_length` at most; `width`, or else the longest row of the batch, rounded up to a
+    `multiple`. `truncation` says which text of a pair is truncated.
     """
 
     cls_id: int
@@ -52,21 +37,12 @@ class PostProcessor:
 
     @property
     def static_width(self) -> int | None:
-        """T, if known before there is a batch."""
         return None if self.width is None else -(-self.width // self.multiple) * self.multiple
 
     def __call__(
         self, first: RaggedTokens, second: RaggedTokens | None = None
     ) -> dict[str, tf.Tensor]:
-        """A padded batch.
-
-        Args:
-            first, second: tokens of the texts, and of the second texts of pairs.
-
-        Returns:
-            `input_ids`, `attention_mask` and, where asked for, `token_type_ids`, int32 `[B, T]`;
-            where the tokens have offsets, `offset_mapping`, int32 `[B, T, 2]`.
-        """
+        """A padded batch: int32 `[B, T]`, and, if tokens have them, offsets `[B, T, 2]`."""
         parts = [first] if second is None else [first, second]
         kept, total = self._truncated(parts)
         width = self.static_width
@@ -85,12 +61,7 @@ class PostProcessor:
     def unpadded(
         self, first: RaggedTokens, second: RaggedTokens | None = None
     ) -> dict[str, tf.Tensor]:
-        """The same tokens, texts laid end to end.
-
-        Returns:
-            `input_ids` and, where asked for, `token_type_ids`, int32 `[N]`; `lengths`, int32
-            `[B]`, the number of tokens per text.
-        """
+        """The same tokens laid end to end, int32 `[N]`; `lengths` `[B]` counts them per text."""
         parts = [first] if second is None else [first, second]
         kept, total = self._truncated(parts)
         row = tf.repeat(tf.range(tf.size(total)), total)
@@ -115,13 +86,10 @@ class PostProcessor:
         real: tf.Tensor,
         spread: Callable[[tf.Tensor], tf.Tensor],
     ) -> dict[str, tf.Tensor]:
-        """What stands at each place.
+        """What stands at each place; `column` is negative before a row's begin.
 
-        Args:
-            parts, kept, total: the texts, and how many tokens stay of each and altogether.
-            column: the place within its row, negative before its begin.
-            real: whether a place is a token.
-            spread: from a value per row to one per place.
+        `kept` and `total` count the tokens of each text and row; `real`: whether a place is a
+        token; `spread` makes of a value per row one per place.
         """
         specials = [self.pad_id, self.cls_id, self.sep_id]
         pad, cls, sep, tokens = 0, 1, 2, 3

@@ -1,8 +1,7 @@
 """Text to WordPiece ids in the graph: two tensorflow-text kernels, and core ops around them.
 
-Two things the kernels cannot do, and ordinary text does not need; they stand behind a `tf.cond`:
-words of more than 100 bytes (the limit is 100 characters, and the kernel counts bytes), and what
-is in `tfkit.text.graph.added_vocabulary`.
+Behind a `tf.cond` stands what the kernels cannot do, and ordinary text does not need: words of more
+bytes than the limit has characters, and what is in `tfkit.text.graph.added_vocabulary`.
 """
 
 from __future__ import annotations
@@ -22,23 +21,7 @@ _SHARDS, _SHARDED_FROM = 4, 128  # parts of a batch, and the batch from which on
 
 
 class WordPiece:
-    """Normalises, splits and looks up a batch of texts, as `tokenizers`' WordPiece does.
-
-    Args:
-        vocabulary: the tokens.
-        options: normalisation; by default that of uncased models.
-        unk_token: the unknown token; it must be in the vocabulary.
-        prefix: marks a token that continues a word.
-        max_word_length: a word of more characters is unknown.
-        added: tokens that are looked for in the text before it is split into words.
-
-    Example:
-
-        >>> vocabulary = Vocabulary(["[UNK]", "hugg", "##ing", "face"])
-        >>> tokens = WordPiece(vocabulary)(tf.constant(["Hugging Face", "?"]))
-        >>> tokens.ids.numpy().tolist(), tokens.splits.numpy().tolist()
-        ([1, 2, 3, 0], [0, 3, 4])
-    """
+    """Normalises, splits and looks up a batch of texts, as `tokenizers`' WordPiece does."""
 
     def __init__(
         self,

@@ -20,18 +20,12 @@ _STARTER, _REMOVED = 0, -1  # beside the combining classes, which count from 1
 
 
 def in_order(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Puts the combining marks of texts into canonical order.
+    """Puts the combining marks of texts `[B]`, well-formed UTF-8, into canonical order.
 
     Only what stripping may leave is decomposed. Characters that cleaning removes stay where they
-    are, and do not part a run.
-
-    Args:
-        text: strings `[B]`, well-formed UTF-8.
-
-    Returns:
-        Strings `[B]`; and for each of their characters, texts laid end to end, its character in
-        `text`. It is counted as the reference counts, which knows of each run which characters it
-        was made from, and not that they changed places.
+    are, and do not part a run. Also gives for each character of the result, texts laid end to end,
+    its place in `text`, as the reference counts, which knows of each run which characters it was
+    made from, and not that they changed places.
     """
     concerned = tf.reduce_any(tf.strings.regex_full_match(text, f"\\C*{may_matter()}\\C*"))
     return tf.cond(concerned, lambda: _sorted(text), lambda: (text, places(text)))

@@ -71,17 +71,9 @@ def replacements(
 ) -> dict[int, str]:
     """Code points that normalisation changes -> what they become.
 
-    Args:
-        options: the options of `BertNormalizer`.
-        markers: how many private code points from `MARKER_FIRST` on to make words of their own.
-        searched: the result is searched for added tokens, so its spaces are to be those of the
-            reference: Chinese characters have theirs, private code points have none.
-
-    Example:
-
-        >>> changed = replacements(NormalizerOptions())
-        >>> changed[ord("É")], changed[0x00], changed.get(ord("a"))
-        ('e', '', None)
+    `markers` private code points from `MARKER_FIRST` on become words of their own. `searched`: the
+    result is searched for added tokens, so its spaces are to be those of the reference: Chinese
+    characters have theirs, private code points have none.
     """
     table = unicode_table()
     swap = substitutes(options.chinese_chars)
@@ -118,13 +110,7 @@ def replacements(
 
 
 def normalize(text: str, options: NormalizerOptions) -> str:
-    """What `BertNormalizer` makes of a text, without a kernel and without private code points.
-
-    Example:
-
-        >>> normalize("É中!", NormalizerOptions())
-        'e 中 !'
-    """
+    """What `BertNormalizer` makes of a text, without a kernel and without private code points."""
     table = unicode_table()
     result = []
     for character in text:
@@ -259,16 +245,11 @@ def _forget(pool: np.ndarray, trie: np.ndarray, markers: range) -> np.ndarray:
 
 
 def double_array(values: np.ndarray, *, dropped: int) -> np.ndarray:
-    """Compiles the trie.
+    """Compiles the trie, uint32 units, of the values `[0x110000]` of code points; 0 for none.
 
-    Args:
-        values: uint32 `[0x110000]`, the value of each code point below 2**31; 0 for none. Code
-            point 0 cannot be in the trie.
-        dropped: the value of every ill-formed sequence, in the sense of ICU's `U8_FWD_1` and of
-            Python's decoder: a lone byte, or a character's first bytes without the rest.
-
-    Returns:
-        uint32 units.
+    Values are below 2**31; code point 0 cannot be in the trie. `dropped` is the value of every
+    ill-formed sequence, in the sense of ICU's `U8_FWD_1` and of Python's decoder: a lone byte, or a
+    character's first bytes without the rest.
     """
     # A node's children: a value where positive, node -n-1 where negative, none where 0.
     rows, row_nodes = _distinct(values.reshape(-1, _RUN).astype(np.int64), 0, dropped)

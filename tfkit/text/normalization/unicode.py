@@ -24,10 +24,7 @@ class _code_points(functools.cached_property):
 
 
 class UnicodeTable:
-    """What the reference does to each code point; see `tools/make_unicode_table.py`.
-
-    Sets are worked out when they are first asked for: some are large, and few are needed.
-    """
+    """What the reference does to each code point; sets are worked out when first asked for."""
 
     def __init__(self, raw: dict):
         self._raw = raw
@@ -55,15 +52,11 @@ class UnicodeTable:
 
     @functools.cached_property
     def lowercase(self) -> dict[int, str]:
-        """Code point -> lower case."""
         return _strings(self._raw["lowercase"])
 
     @functools.cached_property
     def combining(self) -> tuple[list[tuple[int, int]], ...]:
-        """Combining marks, as ranges, one entry a combining class, in the order of the classes.
-
-        Canonical decomposition sorts them so within a run of marks.
-        """
+        """Combining marks, as ranges, one entry a combining class, in the order of the classes."""
         return tuple([_range(entry) for entry in group] for group in self._raw["combining"])
 
 
