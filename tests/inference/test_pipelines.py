@@ -112,7 +112,7 @@ def test_bad_input_is_one_clear_error(parts):
             TypeError, match=r'or pairs of them, as `\{"text": …, "text_pair": …\}`'
         ):
             pipeline("text-classification", *parts)(call)
-    with pytest.raises(ValueError, match="one of softmax, sigmoid, none. Received: 'tanh'"):
+    with pytest.raises(ValueError, match="one of none, softmax, sigmoid. Received: 'tanh'"):
         pipeline("text-classification", *parts)("good", function_to_apply="tanh")
     with pytest.raises(ValueError, match="Expected `truncation=True`.*Received: False"):
         pipeline("text-classification", *parts, truncation=False)
