@@ -49,10 +49,10 @@ def evaluate(
     if not isinstance(examples, Stream):
         return score(examples, predict_logits(model, tokenizer, examples, **options))
     check_task(model.config, examples)
-    blocks = [
-        (finite(logits, columns[0]), columns[-1])
-        for columns, logits in _blocks(model, tokenizer, examples, **options)
-    ]
+    blocks, before = [], 0
+    for columns, logits in _blocks(model, tokenizer, examples, **options):
+        blocks.append((finite(logits, columns[0], before=before), columns[-1]))
+        before += len(logits)
     logits, targets = map(np.concatenate, zip(*blocks))
     task = examples.task
     return task.evaluation.of(targets, task.log_probabilities(logits), examples.names)

@@ -115,8 +115,10 @@ def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Itera
         yield order[begin:]
 
 
-def finite(scores: np.ndarray, texts: Sequence, error: Callable = ValueError) -> np.ndarray:
-    """The scores `[B,C]` of `texts`, all of them numbers.
+def finite(
+    scores: np.ndarray, texts: Sequence, error: Callable = ValueError, *, before: int = 0
+) -> np.ndarray:
+    """The scores `[B,C]` of `texts`, all of them numbers; `before` counts the texts before these.
 
     If one is NaN or infinite, raises what `error` makes of a message.
     """
@@ -124,8 +126,8 @@ def finite(scores: np.ndarray, texts: Sequence, error: Callable = ValueError) ->
         row, label = np.argwhere(~np.isfinite(scores))[0].tolist()
         raise error(
             f"Expected finite scores. Received {scores[row, label]} for class {label} of text "
-            f"{row + 1}, {texts[row]!r:.60}. The weights may hold NaN, as after a training whose "
-            "loss was NaN, or be too large for a half precision: load other weights, or compute in "
-            "float32."
+            f"{before + row + 1}, {texts[row]!r:.60}. The weights may hold NaN, as after a "
+            "training whose loss was NaN, or be too large for a half precision: load other "
+            "weights, or compute in float32."
         )
     return scores

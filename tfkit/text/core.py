@@ -70,7 +70,7 @@ class TokenizerCore:
                 autograph=False,
             )
             self._graphs.setdefault(offsets, function)
-        if not tf.is_tensor(batch):
+        if not isinstance(batch, tf.Tensor):
             batch = tf.constant(batch, tf.string, shape=[len(batch)])
         return self._graphs[offsets](batch)
 

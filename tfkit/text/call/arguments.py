@@ -77,7 +77,7 @@ def _is_list(value: Any) -> bool:
 
 def _as_lists(value: Any) -> Any:
     """Tensors, arrays and columns of tables as lists."""
-    if isinstance(value, (str, bytes, list, tuple)):
+    if value is None or isinstance(value, (str, bytes, list, tuple)):
         return value
     if isinstance(value, keras.KerasTensor) or tf.is_tensor(value):
         flat = getattr(value, "flat_values", value)  # of a RaggedTensor
@@ -153,12 +153,14 @@ class CallOptions:
         self.return_tensors = getattr(self.return_tensors, "value", self.return_tensors)
         check_tensor_type("return_tensors", self.return_tensors)
         for name, least in (("max_length", 0), ("stride", 0), ("pad_to_multiple_of", 1)):
-            value = plain(getattr(self, name))
-            if value is not None and not is_whole(value, least):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if not is_whole(plain(value), least):
                 raise ValueError(
                     f"`{name}` must be an integer of at least {least}. Received: {value!r}."
                 )
-            setattr(self, name, value)
+            setattr(self, name, plain(value))
         if self.max_length is None and (self.truncation or self.padding == "max_length"):
             if self.model_max_length >= _NO_LIMIT:
                 self.truncation = None

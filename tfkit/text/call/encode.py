@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,8 +93,6 @@ class _Tokens:
         entries = texts.first + (texts.second or [])
         self._sizes = [len(entry) for entry in entries] if texts.words else None
         self._strings = [word for entry in entries for word in entry] if texts.words else entries
-        sizes = [1] * len(entries) if self._sizes is None else self._sizes
-        self._edges = np.cumsum([0, *sizes])
 
     @functools.cached_property
     def _without_offsets(self) -> RaggedTokens:
@@ -110,7 +109,7 @@ class _Tokens:
     @property
     def parts(self) -> list[RaggedTokens]:
         ids, splits = self._without_offsets[:2]
-        if self.count == len(self._edges) - 1:
+        if self.count == len(self._strings):
             return [RaggedTokens(ids, splits)]
         middle = splits[self.count]
         return [
@@ -120,7 +119,8 @@ class _Tokens:
 
     @functools.cached_property
     def splits(self) -> list[int]:
-        return self._without_offsets.splits.numpy()[self._edges].tolist()
+        splits = self._without_offsets.splits.numpy()
+        return (splits if self._sizes is None else splits[np.cumsum([0, *self._sizes])]).tolist()
 
     @functools.cached_property
     def ids(self) -> list[int]:
@@ -154,7 +154,8 @@ class _Layout:
 
     def __init__(self, core: TokenizerCore, options: CallOptions, tokens: _Tokens):
         self._options, self._tokens = options, tokens
-        lengths, count = np.diff(tokens.splits).tolist(), tokens.count
+        lengths = [end - begin for begin, end in itertools.pairwise(tokens.splits)]
+        count = tokens.count
         pair = len(lengths) > count
         room = None
         if options.truncation:
