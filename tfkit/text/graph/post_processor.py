@@ -6,13 +6,12 @@ Core ops only, and those TFLite has: one table of positions, one gather.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from tfkit.text.graph.kernels import RaggedTokens
 
-SIDES = ("right", "left")
 STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
@@ -39,11 +38,8 @@ class PostProcessor:
     def static_width(self) -> int | None:
         return None if self.width is None else -(-self.width // self.multiple) * self.multiple
 
-    def __call__(
-        self, first: RaggedTokens, second: RaggedTokens | None = None
-    ) -> dict[str, tf.Tensor]:
+    def __call__(self, *parts: RaggedTokens) -> dict[str, tf.Tensor]:
         """A padded batch: int32 `[B, T]`, and, if tokens have them, offsets `[B, T, 2]`."""
-        parts = [first] if second is None else [first, second]
         kept, total = self._truncated(parts)
         width = self.static_width
         if width is None:
@@ -58,11 +54,8 @@ class PostProcessor:
         batch = self._filled(parts, kept, total, column, real, lambda each: tf.expand_dims(each, 1))
         return batch | {"attention_mask": tf.cast(real, tf.int32)}
 
-    def unpadded(
-        self, first: RaggedTokens, second: RaggedTokens | None = None
-    ) -> dict[str, tf.Tensor]:
+    def unpadded(self, *parts: RaggedTokens) -> dict[str, tf.Tensor]:
         """The same tokens laid end to end, int32 `[N]`; `lengths` `[B]` counts them per text."""
-        parts = [first] if second is None else [first, second]
         kept, total = self._truncated(parts)
         row = tf.repeat(tf.range(tf.size(total)), total)
         column = tf.range(tf.size(row)) - tf.gather(tf.cumsum(total, exclusive=True), row)
@@ -71,7 +64,7 @@ class PostProcessor:
         )
         return batch | {"lengths": total}
 
-    def _truncated(self, parts: list[RaggedTokens]) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _truncated(self, parts: Sequence[RaggedTokens]) -> tuple[list[tf.Tensor], tf.Tensor]:
         """How many tokens of each text stay, and the length of each row `[B]`."""
         specials = 1 + len(parts)
         kept = _kept(list(map(_lengths, parts)), self.max_length - specials, self.truncation)
@@ -79,7 +72,7 @@ class PostProcessor:
 
     def _filled(
         self,
-        parts: list[RaggedTokens],
+        parts: Sequence[RaggedTokens],
         kept: list[tf.Tensor],
         total: tf.Tensor,
         column: tf.Tensor,

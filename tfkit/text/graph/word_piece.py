@@ -26,24 +26,21 @@ class WordPiece:
     def __init__(
         self,
         vocabulary: Vocabulary,
-        options: NormalizerOptions | None = None,
+        options: NormalizerOptions,
         *,
-        unk_token: str = "[UNK]",
-        prefix: str = "##",
-        max_word_length: int = 100,
+        max_word_length: int,
         added: Sequence[AddedToken] = (),
+        **model,
     ):
-        options = options or NormalizerOptions()
         self._max_word_length = max_word_length
         self._added = AddedVocabulary(added, options)
         self._kernels = Kernels(
             vocabulary,
             options,
-            unk_token=unk_token,
-            prefix=prefix,
             max_word_length=max_word_length,
             markers=self._added.markers,
             searched=self._added.in_normalized,
+            **model,
         )
         ids = np.concatenate([np.arange(self._kernels.top), [*(token.id for token in added), 0]])
         with tf.init_scope():
