@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 SOURCES := .
 TEST_PROCESSES ?= 2
 # Files of tests stay whole, for they share models and exports, and begin in this order.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 20
 # What a change most often breaks: the package as a whole, the checkpoints, parity, one of each way.
 CHECKED := tests/test_package.py tests/test_typing.py tests/test_docs.py tests/test_config.py \
 	tests/checkpoints tests/tasks tests/layers tests/parity/test_models.py \

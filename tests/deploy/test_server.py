@@ -310,6 +310,7 @@ def test_the_same_when_each_request_is_computed_by_itself(plain, expected):
         storm(address, wrong, expected)
 
 
+@pytest.mark.slow
 def test_a_padding_servers_own_batching_ends_with_a_request_of_another_rank(plain):
     """Why none is written: such a server dies, and this stand-in knows."""
     parameters = {
