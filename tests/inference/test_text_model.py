@@ -76,3 +76,16 @@ def test_weights_may_change_and_so_may_the_model(parts):
 def test_texts_of_about_one_length_share_a_batch():
     found = batches(np.array([3, 9, 2, 4]), tokens=7)
     assert [places.tolist() for places in found] == [[2, 0], [3], [1]]
+
+
+@pytest.mark.parametrize("attentions, padding_free", [(True, None), (False, False)])
+def test_embeddings_are_of_real_tokens_where_the_model_computes_padding(
+    parts, attentions, padding_free
+):
+    model = TFDistilBertForSequenceClassification(
+        parts[0].config.replace(output_attentions=attentions)
+    )
+    model.padding_free = padding_free
+    asked = TextModel(model, parts[1], compiled=False)
+    each = np.concatenate([asked.embeddings([text]) for text in TEXTS])
+    np.testing.assert_allclose(asked.embeddings(TEXTS), each, atol=1e-5)

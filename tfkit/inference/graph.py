@@ -88,5 +88,10 @@ def embeddings_of(model, ids, lengths):
     """The same -> the mean of each text's last hidden states, float32 `[B,D]`."""
     batch = {"input_ids": ids, "lengths": lengths}
     states = model(batch, output_hidden_states=True, training=False).hidden_states[-1]
-    total = tf.reduce_sum(tf.cast(states, tf.float32), axis=1)  # states of padding are zeros
-    return total / tf.cast(lengths, tf.float32)[:, None]
+    return mean_of(states, tf.sequence_mask(lengths))
+
+
+def mean_of(states, mask):
+    """The mean of each text's states `[B,T,D]` where its mask `[B,T]` is 1, float32 `[B,D]`."""
+    weights = tf.cast(mask, tf.float32)[:, :, None]
+    return tf.reduce_sum(tf.cast(states, tf.float32) * weights, 1) / tf.reduce_sum(weights, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfkit.export.serving.batching import Batching, batched, in_chunks
+from tfkit.inference.graph import mean_of
 
 
 def _specs(shape: list[None], dtype, *names: str) -> list[tf.TensorSpec]:
@@ -96,9 +97,7 @@ class Signatures:
     def _mean_state(self, batch) -> tf.Tensor:
         # Nobody sees the states of padding.
         outputs = self._model(batch, training=False, output_hidden_states=True, padding_free=True)
-        states = tf.cast(outputs.hidden_states[-1], tf.float32)  # [B,T,D]
-        weights = tf.cast(batch["attention_mask"], tf.float32)[:, :, None]
-        return tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1)
+        return mean_of(outputs.hidden_states[-1], batch["attention_mask"])
 
     def _padded(self, x: tf.Tensor) -> tf.Tensor:
         """Rows `[B,T]` of the longest T there is, if requests share batches of them."""
