@@ -46,21 +46,13 @@ class Table:
     names: tuple[str, ...] | None = None
 
 
-def table_of(
-    source,
-    columns: Mapping[str, str],
-    *,
-    format: str | None,
-    encoding: str,
-    delimiter: str | None,
-    lenient: bool,
-) -> Table:
+def table_of(source, columns: Mapping[str, str], *, encoding: str, **of_files) -> Table:
     """The rows of whatever `read` takes; `columns` is argument -> column, of those wanted."""
     is_path = isinstance(source, (str, os.PathLike))
     if is_path and local_path(source).is_dir():
         return _folder(local_path(source), columns, encoding)
     if is_path or hasattr(source, "read"):
-        return _file(data_file(source), columns, format, encoding, delimiter, lenient)
+        return _file(data_file(source), columns, encoding=encoding, **of_files)
     if isinstance(source, Mapping):
         return _columns(source)
     names = _class_names(source, columns.get("label"))
@@ -83,6 +75,7 @@ def table_of(
 def _file(
     file: DataFile,
     columns: Mapping[str, str],
+    *,
     format: str | None,
     encoding: str,
     delimiter: str | None,
