@@ -70,7 +70,9 @@ def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
     with _making:
         for old in [old for old in graphs if old[:2] != key[:2]]:
             del graphs[old]
-        return graphs.setdefault(key, ModelGraph(model, output))
+        if key not in graphs:
+            graphs[key] = ModelGraph(model, output)
+        return graphs[key]
 
 
 def logits_of(model, ids, lengths):
