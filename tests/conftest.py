@@ -31,6 +31,18 @@ TINY = {
     "num_labels": 4,
 }
 
+# The same of the family BERT, with a third token type.
+TINY_BERT = {
+    "vocab_size": 61,
+    "max_position_embeddings": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "hidden_size": 12,
+    "intermediate_size": 20,
+    "type_vocab_size": 3,
+    "num_labels": 4,
+}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):

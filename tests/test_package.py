@@ -176,8 +176,8 @@ def test_rooms_can_be_imported_as_modules():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="has no attribute 'TFBertModel'"):
-        tfkit.TFBertModel  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'TFRobertaModel'"):
+        tfkit.TFRobertaModel  # noqa: B018
 
 
 def test_the_installed_package_is_this_one():

@@ -1,4 +1,4 @@
-"""tfkit: DistilBERT for Keras and TensorFlow, from a Hugging Face folder to production.
+"""tfkit: DistilBERT and BERT for Keras and TensorFlow, from a Hugging Face folder to production.
 
     >>> import tfkit
     >>> tfkit.DistilBertConfig(n_layers=2, dim=64, n_heads=4, hidden_dim=128).hidden_size
@@ -18,24 +18,41 @@ if TYPE_CHECKING:
     from tfkit.explanation._explain import explain
     from tfkit.inference.pipelines import pipeline
     from tfkit.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
-    from tfkit.models.classes import TFDistilBertForSequenceClassification, TFDistilBertModel
+    from tfkit.models.bert.config import BertConfig
+    from tfkit.models.classes import (
+        TFBertForSequenceClassification,
+        TFBertModel,
+        TFDistilBertForSequenceClassification,
+        TFDistilBertModel,
+    )
     from tfkit.models.distilbert.config import DistilBertConfig
     from tfkit.models.families import AutoConfig
     from tfkit.tasks.outputs import ModelOutput
     from tfkit.text.auto import AutoTokenizer
     from tfkit.text.call.batch_encoding import BatchEncoding
-    from tfkit.text.tokenizer import DistilBertTokenizer, DistilBertTokenizerFast, TokenizerLayer
+    from tfkit.text.tokenizer import (
+        BertTokenizer,
+        BertTokenizerFast,
+        DistilBertTokenizer,
+        DistilBertTokenizerFast,
+        TokenizerLayer,
+    )
 
 __all__ = [
     "AutoConfig",
     "AutoTokenizer",
     "BatchEncoding",
+    "BertConfig",
+    "BertTokenizer",
+    "BertTokenizerFast",
     "DistilBertConfig",
     "DistilBertTokenizer",
     "DistilBertTokenizerFast",
     "ModelOutput",
     "TFAutoModel",
     "TFAutoModelForSequenceClassification",
+    "TFBertForSequenceClassification",
+    "TFBertModel",
     "TFDistilBertForSequenceClassification",
     "TFDistilBertModel",
     "TokenizerLayer",
@@ -52,14 +69,26 @@ __version__ = "0.1.0"
 # === Where each public name lives ===
 _MODULES = {
     "tfkit.models.families": ["AutoConfig"],
+    "tfkit.models.bert.config": ["BertConfig"],
     "tfkit.models.distilbert.config": ["DistilBertConfig"],
     "tfkit.text.auto": ["AutoTokenizer"],
     # A layer's saved configuration names the class of its tokenizer: both are known, or neither.
-    "tfkit.text.tokenizer": ["DistilBertTokenizer", "DistilBertTokenizerFast", "TokenizerLayer"],
+    "tfkit.text.tokenizer": [
+        "BertTokenizer",
+        "BertTokenizerFast",
+        "DistilBertTokenizer",
+        "DistilBertTokenizerFast",
+        "TokenizerLayer",
+    ],
     "tfkit.text.call.batch_encoding": ["BatchEncoding"],
     "tfkit.explanation._explain": ["explain"],
     "tfkit.models.auto": ["TFAutoModel", "TFAutoModelForSequenceClassification"],
-    "tfkit.models.classes": ["TFDistilBertForSequenceClassification", "TFDistilBertModel"],
+    "tfkit.models.classes": [
+        "TFBertForSequenceClassification",
+        "TFBertModel",
+        "TFDistilBertForSequenceClassification",
+        "TFDistilBertModel",
+    ],
     "tfkit.tasks.outputs": ["ModelOutput"],
     "tfkit.inference.pipelines": ["pipeline"],
 }

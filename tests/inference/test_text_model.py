@@ -38,7 +38,7 @@ def alone(parts, text):
 def test_tokens_logits_and_embeddings_are_those_of_each_text_alone(parts, compiled):
     asked = TextModel(*parts, compiled=compiled)
     tokens, logits, embeddings = (f(TEXTS) for f in (asked.tokens, asked.logits, asked.embeddings))
-    ids = np.split(tokens.ids, np.cumsum(tokens.lengths)[:-1])
+    ids = np.split(tokens.inputs["input_ids"], np.cumsum(tokens.lengths)[:-1])
     for place, text in enumerate(TEXTS):
         expected_ids, outputs = alone(parts, text)
         np.testing.assert_array_equal(ids[place], expected_ids)

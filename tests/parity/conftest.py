@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.conftest import TINY
+from tests.conftest import TINY, TINY_BERT
+
+_SIZES = {"distilbert": TINY, "bert": TINY_BERT}
 
 
 class Reference:
@@ -20,9 +22,11 @@ class Reference:
         import transformers
 
         torch.manual_seed(seed)
-        config = transformers.DistilBertConfig(**{**TINY, **changes})
+        kind = getattr(transformers, name)
+        sizes = _SIZES[kind.config_class.model_type]
+        config = kind.config_class(**{**sizes, **changes})
         # "eager" gives attention weights, and equal ones where every key is masked.
-        self.model = getattr(transformers, name)._from_config(config, attn_implementation="eager")
+        self.model = kind._from_config(config, attn_implementation="eager")
         # Initial weights of 0.02 keep every score near 0 and would hide a wrong mask or scale.
         with torch.no_grad():
             for parameter in self.model.parameters():
@@ -31,17 +35,14 @@ class Reference:
         self.folder = folder
         self.model.save_pretrained(folder)
 
-    def __call__(self, ids, mask=None, labels=None, **options):
+    def __call__(self, ids, mask=None, labels=None, types=None, **options):
         """Its outputs on NumPy arrays."""
         import torch
 
         tensor = lambda array: None if array is None else torch.tensor(np.asarray(array))  # noqa: E731
-        return self.model(
-            tensor(ids),
-            attention_mask=tensor(mask),
-            **({} if labels is None else {"labels": tensor(labels)}),
-            **options,
-        )
+        arrays = {"attention_mask": mask, "labels": labels, "token_type_ids": types}
+        given = {key: tensor(array) for key, array in arrays.items() if array is not None}
+        return self.model(tensor(ids), **given, **options)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_a_backbone_alone_gets_a_new_head():
 
 def test_what_keras_nlp_cannot_say_is_one_clear_error():
     config = DistilBertConfig(**TINY)
-    with pytest.raises(ValueError, match="activation is 'gelu'.*Received: 'relu'"):
+    with pytest.raises(ValueError, match="`hidden_act` is 'gelu'.*Received: 'relu'"):
         TFDistilBertModel(config.replace(activation="relu")).to_keras_nlp()
     with pytest.raises(TypeError, match="Received a TFDistilBertModel"):
         TFDistilBertModel.from_keras_nlp(TFDistilBertModel(config))

@@ -33,7 +33,7 @@ def load_weights(
 
     Gives what the two do not have alike, as Transformers names it; messages name `source`.
     """
-    backbone, head = _rows(model)
+    backbone, head = model.weight_rows
     match = Match(weights, model.weight_map, (*backbone, *head))
     misshapen: dict[str, str] = {}
 
@@ -45,9 +45,11 @@ def load_weights(
     variables.build_with(
         model, {path: functools.partial(first_value, path) for path in match.parts}
     )
+    optional = model.weight_map.is_optional
+    missing = [row.theirs for row in (*backbone, *head) if row not in match]
     faults = {
-        "Missing": [row.theirs for row in backbone if row not in match],
-        "Unexpected": [key for key in match.unused if not model.weight_map.is_of_another_head(key)],
+        "Missing": [key for key in missing if not optional(key)],
+        "Unexpected": [key for key in match.unused if not optional(key)],
         "Of the wrong shape": [] if ignore_mismatched_sizes else list(misshapen.values()),
     }
     said = [f"{kind}: {_listed(found)}" for kind, found in faults.items() if found]
@@ -58,17 +60,11 @@ def load_weights(
             "`ignore_mismatched_sizes=True` gives new weights for those of another shape."
         )
     return {
-        "missing_keys": [row.theirs for row in head if row not in match],
+        "missing_keys": missing,
         "unexpected_keys": match.unused,
         "mismatched_keys": list(misshapen.values()),
         "error_msgs": [],
     }
-
-
-def _rows(model) -> tuple[list[Weight], list[Weight]]:
-    """Those of a model's backbone and of its head."""
-    backbone = model.weight_map.backbone_rows(model.config.num_hidden_layers)
-    return backbone, list(model.weight_map.heads.get(model.task_name, ()))
 
 
 def file_dtype(weights: Mapping[str, Tensor]) -> str:
@@ -81,7 +77,7 @@ def file_dtype(weights: Mapping[str, Tensor]) -> str:
 def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str) -> None:
     """Writes weights, config.json and (where there is none) a model card, all or nothing."""
     folder = local_path(folder)
-    backbone, head = _rows(model)
+    backbone, head = model.weight_rows
     prefix = f"{model.weight_map.prefix}." if head else ""
     rows = {prefix + row.theirs: row for row in backbone} | {row.theirs: row for row in head}
     architecture = type(model).__name__.removeprefix("TF")

@@ -87,8 +87,10 @@ class WeightMap:
         backbone: rows outside the encoder's blocks.
         blocks: where the list of blocks lies, in the columns of `Weight`.
         block: rows of one block, from there.
+        pooler: rows of the backbone that models without a pooler lack.
         heads: task -> the rows of its head, from the model.
         others: first names of heads that tfkit lacks, which a checkpoint may have nonetheless.
+        keras_nlp_act: the `hidden_act` of keras-nlp's models of this family.
     """
 
     prefix: str
@@ -96,25 +98,25 @@ class WeightMap:
     blocks: tuple[str, str, str]
     block: Sequence[Weight]
     heads: Mapping[str, Sequence[Weight]]
+    pooler: Sequence[Weight] = ()
     others: Sequence[str] = ()
+    keras_nlp_act: str = "gelu"
 
-    def backbone_rows(self, num_hidden_layers: int) -> list[Weight]:
-        """Embeddings and encoder; `theirs` without prefix, `ours` from the model."""
+    def backbone_rows(self, num_hidden_layers: int, pooler: bool) -> list[Weight]:
+        """Embeddings, encoder and pooler; `theirs` without prefix, `ours` from the model."""
         columns = ("theirs", "ours", "keras_nlp")
-        rows = [*self.backbone]
+        rows = [*self.backbone, *(self.pooler if pooler else ())]
         for index, row in itertools.product(range(num_hidden_layers), self.block):
             names = zip(columns, self.blocks)
             paths = {name: f"{blocks}.{index}.{getattr(row, name)}" for name, blocks in names}
             rows.append(dataclasses.replace(row, **paths))
         return [dataclasses.replace(row, ours=f"{self.prefix}.{row.ours}") for row in rows]
 
-    def rows(self, num_hidden_layers: int, task_name: str | None) -> list[Weight]:
-        """The rows of a model: of its backbone, and of the head of its task."""
-        return [*self.backbone_rows(num_hidden_layers), *self.heads.get(task_name, ())]
-
-    def is_of_another_head(self, key: str) -> bool:
-        """Whether a key that no row names may stay unread: a head's, or an old version's buffer."""
-        return key.split(".")[0] in self._head_names or key == "embeddings.position_ids"
+    def is_optional(self, key: str) -> bool:
+        """Whether a key may be in a checkpoint or a model alone: a head's, the pooler's, or an old
+        version's buffer.
+        """
+        return key.split(".")[0] in self._optional or key == "embeddings.position_ids"
 
     def canonical(self, key: str) -> str:
         """A checkpoint's key without the family's prefix and with today's LayerNorm names."""
@@ -124,15 +126,16 @@ class WeightMap:
     def from_tensorflow(self, name: str) -> str:
         """The key that a variable of Hugging Face's TensorFlow classes has under PyTorch."""
         # TensorFlow put the model's own name before it, and a scope for each part around it.
-        heads = "|".join(map(re.escape, self._head_names))
+        name = re.sub(r"(^|/)[^/]+___", r"\1", name)  # "mlm___cls": the head of one of its tasks
+        heads = "|".join(map(re.escape, self._optional))
         scope = rf".*(?:^|/)(?:{self.prefix}/|(?=(?:{heads})/))"
         key = re.sub(scope, "", name, count=1).split(":")[0].replace("/", ".")
         key = re.sub(r"\blayer_\._(\d+)", r"layer.\1", key)
         return self.canonical(re.sub(r"\.(kernel|embeddings)$", ".weight", key))
 
     @functools.cached_property
-    def _head_names(self) -> list[str]:
-        rows = itertools.chain(*self.heads.values())
+    def _optional(self) -> list[str]:
+        rows = itertools.chain(self.pooler, *self.heads.values())
         return sorted({*self.others, *(row.theirs.split(".")[0] for row in rows)})
 
 

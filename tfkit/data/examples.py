@@ -25,12 +25,12 @@ class LabelledTexts:
 
     @property
     def id2label(self) -> dict[int, str]:
-        """Class number -> name, as `DistilBertConfig` takes it."""
+        """Class number -> name, as `BertConfig` takes it."""
         return dict(enumerate(self.names))
 
     @property
     def label2id(self) -> dict[str, int]:
-        """Name -> class number, as `DistilBertConfig` takes it."""
+        """Name -> class number, as `BertConfig` takes it."""
         return {name: number for number, name in enumerate(self.names)}
 
     @property

@@ -43,7 +43,7 @@ def dataset(
 
     Args:
         examples: what `read` or `stream` gives.
-        tokenizer: a `DistilBertTokenizer`.
+        tokenizer: a `BertTokenizer`.
         batch_size: B, rows per batch; the last one (of each width, with buckets) may be smaller
             and comes at the end of the pass.
         max_length: tokens after which a text is cut, [CLS] and [SEP] included; None for

@@ -15,7 +15,7 @@ from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.families import FAMILIES
 from tfkit.text.auto import AutoTokenizer
-from tfkit.text.tokenizer import DistilBertTokenizer
+from tfkit.text.tokenizer import BertTokenizer
 from tfkit.utils.strings import listed
 
 
@@ -113,7 +113,7 @@ def load_teacher(teacher, tokenizer=None, *, dtype=None) -> tuple:
             f"texts, an array of logits, or a list of these. Received: {type(teacher).__name__}."
         )
     if is_torch or isinstance(teacher, keras.Model):
-        is_ours = isinstance(tokenizer, DistilBertTokenizer)
+        is_ours = isinstance(tokenizer, BertTokenizer)
         if tokenizer is None or is_ours == is_torch:
             raise ValueError(
                 f"Expected the tokenizer of the teacher, a {type(teacher).__name__}: one of "

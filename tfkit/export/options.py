@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.hf_model import TFPreTrainedModel
-from tfkit.text.tokenizer import DistilBertTokenizer
+from tfkit.text.tokenizer import BertTokenizer
 from tfkit.utils.files import local_path
 
 # What an export is checked on when the caller gives no texts.
@@ -84,7 +84,7 @@ def check_tokenizer(model, tokenizer) -> None:
     """
     for name, value, kind in (
         ("model", model, TFPreTrainedModel),
-        ("tokenizer", tokenizer, DistilBertTokenizer),
+        ("tokenizer", tokenizer, BertTokenizer),
     ):
         if not isinstance(value, kind):
             raise TypeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,21 +16,36 @@ MAX_TOKENS = 1024
 
 
 class Tokens(NamedTuple):
-    """Unpadded tokens of B texts, int32 `[N]`, and their `lengths`, int32 `[B]`; none is 0."""
+    """Unpadded tokens of B texts: `inputs` of a model, `input_ids` and the like, int32 `[N]`, and
+    `lengths` of the texts, int32 `[B]`; none is 0.
+    """
 
-    ids: np.ndarray
+    inputs: dict[str, np.ndarray]
     lengths: np.ndarray
 
+    @classmethod
+    def of(cls, batch: Mapping[str, np.ndarray]) -> Tokens:
+        """Of what `TokenizerLayer.unpadded` gives."""
+        inputs = dict(batch)
+        return cls(inputs, inputs.pop("lengths"))
+
+    @property
+    def batch(self) -> dict[str, np.ndarray]:
+        """As a model takes them."""
+        return {**self.inputs, "lengths": self.lengths}
+
     def take(self, places: np.ndarray) -> Tokens:
-        ends = np.cumsum(self.lengths)
-        rows = [self.ids[ends[place] - self.lengths[place] : ends[place]] for place in places]
-        return Tokens(np.concatenate(rows), self.lengths[places])
+        """Those of some of the texts."""
+        lengths, ends = self.lengths[places], np.cumsum(self.lengths)
+        skipped = ends[places] - np.cumsum(lengths)
+        taken = np.arange(lengths.sum()) + np.repeat(skipped, lengths)
+        return Tokens({name: each[taken] for name, each in self.inputs.items()}, lengths)
 
 
 def answer(
     texts: Sequence,
     tokenize: Callable[[Sequence[Sequence[bytes]]], Tokens],
-    run: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    run: Callable[[Tokens], np.ndarray],
     *,
     width: int,
     batch_size: int | None = None,
@@ -41,8 +56,7 @@ def answer(
     Args:
         texts: strings, or pairs of them as `{"text": …, "text_pair": …}`; a TypeError for others.
         tokenize: one or two columns of texts in UTF-8 -> their tokens.
-        run: unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,…]`. Its
-            `max_tokens` are the most of a batch.
+        run: tokens -> `[B,…]`. Its `max_tokens` are the most of a batch.
         width: of an answer, where there are no texts to tell it.
         batch_size: the most texts of a batch; None leaves it to their tokens.
         progress: called with the number of texts of each batch.
@@ -52,7 +66,7 @@ def answer(
     values = None
     for places, tokens in _blocks(texts, tokenize):
         for chosen in batches(tokens.lengths, run.max_tokens, batch_size):
-            found = run(*tokens.take(chosen))
+            found = run(tokens.take(chosen))
             if values is None:
                 values = np.empty((len(texts), *found.shape[1:]), np.float32)
             values[places[chosen]] = found
@@ -64,7 +78,8 @@ def answer(
 def tokenized(texts: Sequence, tokenize: Callable[[Sequence], Tokens]) -> Tokens:
     """The tokens of texts, at least one, as `answer` takes them."""
     places, blocks = zip(*_blocks(texts, tokenize))
-    tokens = Tokens(*map(np.concatenate, zip(*blocks)))
+    columns = [block.batch for block in blocks]
+    tokens = Tokens.of({name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
     return tokens.take(np.argsort(np.concatenate(places)))
 
 

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,22 +56,23 @@ class CClassifier:
 
     def _tokenize(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         texts = {f"text{i}": (c_library.STRING, (len(c),), c) for i, c in enumerate(columns)}
-        return Tokens(*self._ask(f"tokens{len(columns)}", texts, ("ids", "lengths"), np.int32))
+        return Tokens.of(self._ask(f"tokens{len(columns)}", texts, np.int32))
 
-    def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> scores `[B,C]`."""
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        """Tokens -> scores `[B,C]`."""
         feeds = {
             name: (c_library.INT32, value.shape, value.astype(np.int32).tobytes())
-            for name, value in (("ids", ids), ("lengths", lengths))
+            for name, value in tokens.batch.items()
         }
-        return self._ask("scores", feeds, ("scores",), np.float32, self._weights)[0]
+        return self._ask("scores", feeds, np.float32, self._weights)["scores"]
 
-    def _ask(self, signature: str, feeds: dict, fetches: Sequence[str], dtype, held=None) -> list:
+    def _ask(self, signature: str, feeds: dict, dtype, held=None) -> dict[str, np.ndarray]:
         check_threads()
         inputs, outputs = (self._signatures[signature][side] for side in ("inputs", "outputs"))
         feeds = {inputs[name]: tensor for name, tensor in feeds.items()}
-        found = self._session.run(feeds, [outputs[name] for name in fetches], held)
-        return [np.frombuffer(data, dtype).reshape(shape) for _, shape, data in found]
+        found = self._session.run(feeds, [*outputs.values()], held)
+        values = (np.frombuffer(data, dtype).reshape(shape) for _, shape, data in found)
+        return dict(zip(outputs, values))
 
 
 def load(name: str, max_length: int | None) -> CClassifier | None:
@@ -144,29 +146,28 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
 
     from tfkit.checkpoints.variables import resolve
-    from tfkit.inference.graph import TokenizerGraph, logits_of
+    from tfkit.inference.graph import TokenizerGraph, logits_of, unpadded_specs
     from tfkit.models.inputs import token_limit
     from tfkit.utils.keras_backend import keras
 
-    rows = model.weight_map.rows(model.config.num_hidden_layers, model.task_name)
+    rows = list(itertools.chain(*model.weight_rows))
     paths = list(dict.fromkeys(row.ours for row in rows))
     variables = [resolve(model, path) for path in paths]
     specs = {f"w{i}": tf.TensorSpec(v.shape, tf.float32) for i, v in enumerate(variables)}
 
-    def computed(ids, lengths, **weights):
-        values = zip(variables, (weights[name] for name in specs))
+    def computed(**inputs):
+        values = zip(variables, [inputs.pop(name) for name in specs])
         with keras.StatelessScope(state_mapping=list(values)):
-            logits = logits_of(model, ids, lengths)
+            logits = logits_of(model, inputs)
         return {"scores": model.task.scores(logits)}
 
     def tokens(tokenize, *texts):
-        return dict(zip(("ids", "lengths"), tokenize.function(*texts)))
+        return tokenize.function(*texts)
 
-    whole = {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "lengths")}
     computed = tf.function(computed, autograph=False)
-    functions = {"scores": computed.get_concrete_function(**whole, **specs)}
+    functions = {"scores": computed.get_concrete_function(**unpadded_specs(model), **specs)}
     module, limit = tf.Module(), token_limit(model, tokenizer, max_length)
-    module.tokenizers = [TokenizerGraph(tokenizer, limit, pairs) for pairs in (False, True)]
+    module.tokenizers = [TokenizerGraph(tokenizer, model, limit, pairs) for pairs in (False, True)]
     for parts, tokenize in enumerate(module.tokenizers, 1):
         texts = [tf.TensorSpec([None], tf.string, name=f"text{i}") for i in range(parts)]
         function = tf.function(functools.partial(tokens, tokenize), autograph=False)

@@ -20,12 +20,13 @@ _making = threading.Lock()
 class TokenizerGraph:
     """A tokenizer as one function, or one traced graph, from strings to unpadded tokens."""
 
-    def __init__(self, tokenizer, max_length: int, pairs: bool, compiled: bool = True):
-        layer = tokenizer.as_layer(max_length=max_length, pairs=pairs)
+    def __init__(self, tokenizer, model, max_length: int, pairs: bool, compiled: bool = True):
+        types = takes_token_types(model)
+        options = {"pairs": pairs, "return_token_type_ids": types}
+        layer = tokenizer.as_layer(max_length=max_length, **options)
 
         def tokens(*texts):
-            batch = layer.unpadded(texts if pairs else texts[0])
-            return batch["input_ids"], batch["lengths"]
+            return layer.unpadded(texts if pairs else texts[0])
 
         self.function = tokens
         if compiled:
@@ -36,8 +37,8 @@ class TokenizerGraph:
     def __call__(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         """Texts, and the second texts of pairs, in UTF-8 -> tokens. At least one text."""
         check_threads()
-        ids, lengths = self.function(*map(tf.constant, columns))
-        return Tokens(ids.numpy(), lengths.numpy())
+        batch = self.function(*map(tf.constant, columns))
+        return Tokens.of({name: value.numpy() for name, value in batch.items()})
 
 
 class ModelGraph:
@@ -51,13 +52,13 @@ class ModelGraph:
     def __init__(self, model, output: Callable, compiled: bool = True):
         self._function = functools.partial(output, model)
         if compiled:
-            signature = [tf.TensorSpec([None], tf.int32)] * 2
+            signature = [unpadded_specs(model)]
             self._function = tf.function(self._function, input_signature=signature)
 
-    def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,…]`."""
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        """Tokens -> `[B,…]`."""
         check_threads()
-        return self._function(ids, lengths).numpy()
+        return self._function(tokens.batch).numpy()
 
 
 def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
@@ -75,22 +76,30 @@ def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
         return graphs[key]
 
 
-def logits_of(model, ids, lengths):
-    """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> logits `[B,C]`."""
-    if isinstance(model, TFPreTrainedModel):
-        batch = {"input_ids": ids, "lengths": lengths}
-    else:
-        ids, mask = pad(ids, lengths)
+def takes_token_types(model) -> bool:
+    """Whether a model of tfkit, or another Keras model, is to be given `token_type_ids`."""
+    return "token_type_ids" in getattr(model, "model_input_names", ())
+
+
+def unpadded_specs(model) -> dict[str, tf.TensorSpec]:
+    """Of an unpadded batch for this model, as `TokenizerLayer.unpadded` gives it."""
+    names = ["input_ids", *["token_type_ids"] * takes_token_types(model), "lengths"]
+    return {name: tf.TensorSpec([None], tf.int32, name=name) for name in names}
+
+
+def logits_of(model, batch):
+    """An unpadded batch -> logits `[B,C]`."""
+    if not isinstance(model, TFPreTrainedModel):
+        ids, mask = pad(batch["input_ids"], batch["lengths"])
         batch = {"input_ids": ids, "attention_mask": mask}
     outputs = model(batch, training=False)
     return outputs["logits"] if isinstance(outputs, dict) else outputs
 
 
-def embeddings_of(model, ids, lengths):
+def embeddings_of(model, batch):
     """The same -> the mean of each text's last hidden states, float32 `[B,D]`."""
-    batch = {"input_ids": ids, "lengths": lengths}
     states = model(batch, output_hidden_states=True, training=False).hidden_states[-1]
-    return mean_of(states, tf.sequence_mask(lengths))
+    return mean_of(states, tf.sequence_mask(batch["lengths"]))
 
 
 def mean_of(states, mask):

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import tensorflow as tf
 
+from tfkit.inference.batching import Tokens
 from tfkit.inference.cache import converted
 from tfkit.models.copies import weights_only
 from tfkit.utils.processes import available_cpus
@@ -49,7 +50,8 @@ class LiteRTModel:
                 "Expected a model with float weights, to convert them for LiteRT. Received one "
                 "that Keras has quantised. Load the model without quantising it."
             )
-        self._words, self._positions = map(_shared_array, model.backbone.embeddings.tables())
+        tables = model.backbone.embeddings.tables
+        self._tables = {name: _shared_array(each.embeddings) for name, each in tables.items()}
         # It has to outlive the interpreter, which reads it.
         self._content = converted(model, precision, convert)
         options = {"model_content": self._content, "num_threads": available_cpus()}
@@ -57,11 +59,13 @@ class LiteRTModel:
         self._run = self._interpreter.get_signature_runner()
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
 
-    def __call__(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Unpadded token ids, int32 `[N]`, and lengths of the texts, `[B]` -> `[B,C]`."""
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        """Tokens -> `[B,C]`."""
+        lengths = tokens.lengths
         firsts = (np.cumsum(lengths) - lengths).astype(np.int32)
-        places = np.arange(len(ids), dtype=np.int32) - np.repeat(firsts, lengths)
-        x = self._words[ids] + self._positions[places]
+        places = np.arange(lengths.sum(), dtype=np.int32) - np.repeat(firsts, lengths)
+        inputs = {**tokens.inputs, "position_ids": places}
+        x = sum(table[inputs[name]] for name, table in self._tables.items())
         unknown = ~np.isfinite(x).all(axis=1)
         x[unknown] = 0  # int8 has no NaN, and attention would spread it over the row
         with self._turn:

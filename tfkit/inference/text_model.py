@@ -150,7 +150,7 @@ class TextModel:
 
         def tokenize(columns: Sequence[Sequence[bytes]]) -> Tokens:
             pairs, version = len(columns) == 2, (self.tokenizer, self.tokenizer.revision)
-            made = (TokenizerGraph, self.tokenizer, limit, pairs, self._compiled)
+            made = (TokenizerGraph, self.tokenizer, self.model, limit, pairs, self._compiled)
             return self._once(("tokenizer", version, limit, pairs), *made)(columns)
 
         return tokenize

@@ -10,6 +10,8 @@ from tfkit.layers import gradients
 # A .keras file names a layer by this package and its class.
 registered = keras.saving.register_keras_serializable(package="tfkit")
 
+# What an argument was before .keras files named it.
+_FORMER_DEFAULTS = {"layer_norm_eps": 1e-12, "attention_output_dropout": False}
 # How older .keras files name an argument.
 _FORMER_NAMES = {
     "attention_probs_dropout_prob": "attention_dropout",
@@ -51,9 +53,8 @@ class ConfiguredLayer(keras.layers.Layer):
         for name in cls.arguments:
             if name not in values and _FORMER_NAMES.get(name) in values:
                 values[name] = values.pop(_FORMER_NAMES[name])
-        if "layer_norm_eps" in cls.arguments:
-            values.setdefault("layer_norm_eps", 1e-12)
-        layer = cls(**values)
+        former = {key: value for key, value in _FORMER_DEFAULTS.items() if key in cls.arguments}
+        layer = cls(**{**former, **values})
         layer.build()
         restore(layer, state)
         return layer

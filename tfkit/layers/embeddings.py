@@ -72,12 +72,37 @@ class Embeddings(ConfiguredLayer):
         self.position_embeddings.build((None,))
         self.norm.build((None, self.hidden_size))
 
-    def tables(self) -> tuple:
-        """The embeddings of words `[V, D]` and of positions `[P, D]`, of whose sum `norm` is."""
-        return self.word_embeddings.embeddings, self.position_embeddings.embeddings
+    @property
+    def tables(self) -> dict:
+        """Input per token -> the layer that embeds it; `norm` is of the sum."""
+        return {"input_ids": self.word_embeddings, "position_ids": self.position_embeddings}
 
-    def call(self, tokens, position_ids, training=None):
-        """Token ids `[N]`, or their word embeddings `[N, D]`, and positions `[N]` -> `[N, D]`."""
-        words = self.word_embeddings(tokens) if len(tokens.shape) == 1 else tokens
-        x = words + self.position_embeddings(position_ids)
+    def call(self, tokens, training=None, **inputs):
+        """Token ids `[N]`, or their word embeddings `[N, D]`, and further `inputs` `[N]`, named as
+        in `tables` and each of them there -> `[N, D]`.
+        """
+        x = self.word_embeddings(tokens) if len(tokens.shape) == 1 else tokens
+        for name, table in [*self.tables.items()][1:]:
+            x = x + table(inputs[name])
         return self.drop(self.norm(x), training=training)
+
+
+@registered
+class TypedEmbeddings(Embeddings):
+    """As `Embeddings`, plus the embedding of the token's type."""
+
+    arguments = (*Embeddings.arguments, "type_vocab_size")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.token_type_embeddings = self._table(
+            self.type_vocab_size, self.normal(), "token_type_embeddings"
+        )
+
+    def build_parts(self):
+        super().build_parts()
+        self.token_type_embeddings.build((None,))
+
+    @property
+    def tables(self) -> dict:
+        return {**super().tables, "token_type_ids": self.token_type_embeddings}

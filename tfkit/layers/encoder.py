@@ -79,11 +79,15 @@ class FeedForward(ConfiguredLayer):
 
 @registered
 class TransformerBlock(ConfiguredLayer):
-    """Self-attention (whose output has no dropout) and feed-forward, added and then normalised."""
+    """Self-attention and feed-forward, added and then normalised.
+
+    `attention_output_dropout`: whether the context is dropped before it is added, as in BERT.
+    """
 
     arguments = (
         *dict.fromkeys(SelfAttention.arguments + FeedForward.arguments),
         "layer_norm_eps",
+        "attention_output_dropout",
     )
 
     def __init__(self, **options):
@@ -102,6 +106,8 @@ class TransformerBlock(ConfiguredLayer):
     def call(self, x, batch: PaddedBatch, cls_only=False, training=None):
         """`[N, D]` -> `[N, D]` (of [CLS] only, `[B, D]`) and the weights of `SelfAttention`."""
         context, weights = self.attention(x, batch=batch, cls_only=cls_only, training=training)
+        if self.attention_output_dropout:
+            context = self.ffn.drop(context, training=training)  # the rate is the same
         x = self.sa_layer_norm(context + (batch.first(x) if cls_only else x))
         x = self.output_layer_norm(self.ffn(x, training=training) + x)
         return x, weights

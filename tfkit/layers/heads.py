@@ -8,6 +8,24 @@ from tfkit.layers.base import ConfiguredLayer, registered
 
 
 @registered
+class Pooler(ConfiguredLayer):
+    """[CLS] -> projection, tanh: the pooled output of `BertModel`."""
+
+    arguments = ("hidden_size", "initializer_range")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.projection = self.dense(self.hidden_size, "projection", activation="tanh")
+
+    def build_parts(self):
+        self.projection.build((None, self.hidden_size))
+
+    def call(self, x):
+        """Hidden states `[B, T, D]` -> `[B, D]`."""
+        return self.projection(ops.reshape(x[:, :1], (-1, self.hidden_size)))
+
+
+@registered
 class ClassificationHead(ConfiguredLayer):
     """[CLS] -> projection, ReLU, dropout -> logits, as in `DistilBertForSequenceClassification`."""
 
@@ -34,3 +52,28 @@ class ClassificationHead(ConfiguredLayer):
         first = ops.reshape(x[:, :1], (-1, self.hidden_size))
         pooled = self.drop(self.pre_classifier(first), training=training)
         return ops.cast(self.classifier(pooled), "float32")
+
+
+@registered
+class PooledClassificationHead(ConfiguredLayer):
+    """Pooled output -> dropout -> logits, as in `BertForSequenceClassification`."""
+
+    arguments = ("hidden_size", "num_labels", "head_dropout", "initializer_range")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.drop = self.dropout_layer(self.head_dropout, "drop")
+        # Under mixed precision the variables' dtype is float32, and so are the logits.
+        self.classifier = self.dense(self.num_labels, "classifier", dtype=self.variable_dtype)
+
+    def build_parts(self):
+        self.classifier.build((None, self.hidden_size))
+
+    @property
+    def output_shape(self) -> tuple:
+        """What `summary` shows."""
+        return (None, self.num_labels)
+
+    def call(self, x, training=None):
+        """Pooled output `[B, D]` -> logits float32 `[B, C]`."""
+        return ops.cast(self.classifier(self.drop(x, training=training)), "float32")

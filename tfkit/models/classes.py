@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfkit.layers.base import registered
+from tfkit.models.bert.backbone import BertModel
 from tfkit.models.distilbert.backbone import DistilBertModel
 from tfkit.tasks.sequence_classification import SequenceClassification
 
@@ -47,6 +48,55 @@ class TFDistilBertForSequenceClassification(SequenceClassification, DistilBertMo
         >>> from keras import ops
         >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
         >>> model = TFDistilBertForSequenceClassification(config)
+        >>> outputs = model({"input_ids": ops.array([[1, 2, 3]])}, labels=ops.array([1]))
+        >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
+        ((1, 2), (1,))
+    """
+
+
+@registered
+class TFBertModel(BertModel):
+    """The bare encoder, and its pooler.
+
+    Args:
+        config: a `BertConfig`.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes a dict of tensors or `input_ids` int `[B,T]`, `attention_mask` `[B,T]`,
+    `token_type_ids` `[B,T]`, … and gives a `TFBaseModelOutputWithPooling` with `last_hidden_state`
+    `[B,T,D]` and `pooler_output` `[B,D]`.
+
+    Example:
+
+        >>> from tfkit import BertConfig
+        >>> from keras import ops
+        >>> config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1,
+        ...                     num_attention_heads=2, intermediate_size=16)
+        >>> outputs = TFBertModel(config)(ops.array([[1, 2, 3]]))
+        >>> tuple(outputs.last_hidden_state.shape), tuple(outputs.pooler_output.shape)
+        ((1, 3, 8), (1, 8))
+    """
+
+
+@registered
+class TFBertForSequenceClassification(SequenceClassification, BertModel):
+    """The encoder with a classification head on the pooled output.
+
+    Args:
+        config: a `BertConfig`; `num_labels` sets C.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes what `TFBertModel` takes, and `labels`; it gives a
+    `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
+    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
+
+    Example:
+
+        >>> from tfkit import BertConfig
+        >>> from keras import ops
+        >>> config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1,
+        ...                     num_attention_heads=2, intermediate_size=16)
+        >>> model = TFBertForSequenceClassification(config)
         >>> outputs = model({"input_ids": ops.array([[1, 2, 3]])}, labels=ops.array([1]))
         >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
         ((1, 2), (1,))

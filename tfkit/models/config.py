@@ -34,6 +34,7 @@ class EncoderConfig:
         family_name: the family, as its paper writes it.
         attribute_map: Hugging Face's aliases: general name -> the family's own.
         aliases: these and further general names. Either name may be given and read.
+        computed_only: keys that may have one value alone, since tfkit computes no other.
         no_weight_made_of: what may change in a model that has been built.
     """
 
@@ -49,6 +50,7 @@ class EncoderConfig:
     family_name: ClassVar[str]
     attribute_map: ClassVar[Mapping[str, str]] = {}
     aliases: ClassVar[Mapping[str, str]] = {}
+    computed_only: ClassVar[Mapping[str, Any]] = {}
     no_weight_made_of: ClassVar[frozenset] = frozenset(
         {"extra", "id2label", "label2id", "pad_token_id", "problem_type"}
         | {"output_attentions", "output_hidden_states"}
@@ -64,6 +66,13 @@ class EncoderConfig:
         extra = {**(values.pop("extra", None) or {}), **extra}
         self._refuse_misspellings(extra, [*fields, *self.attribute_map])
         values = {**fields, **values, **_settle_labels(values, fields["num_labels"])}
+        for name, only in self.computed_only.items():
+            given = values.get(name, extra.get(name, only))
+            if given != only:
+                raise ValueError(
+                    f"`{name}` must be {only!r}, the only one that tfkit computes; "
+                    f"received {given!r}."
+                )
         self._validate(values)
         for name, value in {**values, "extra": MappingProxyType(extra)}.items():
             object.__setattr__(self, name, value)
@@ -82,6 +91,12 @@ class EncoderConfig:
         if name in extra:
             return extra[name]
         raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
+
+    @property
+    def head_dropout(self) -> float:
+        """The rate in a head."""
+        rate = self.classifier_dropout
+        return self.hidden_dropout_prob if rate is None else rate
 
     def __setattr__(self, name: str, value=None):
         raise dataclasses.FrozenInstanceError(_unchangeable(self.aliases.get(name, name)))

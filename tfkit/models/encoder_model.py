@@ -13,7 +13,7 @@ from tfkit.layers.padded_batch import PaddedBatch
 from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
 from tfkit.models.config import EncoderConfig
 from tfkit.models.hf_model import TFPreTrainedModel
-from tfkit.models.inputs import check_ids, check_shapes, merge, pad, shaped_as
+from tfkit.models.inputs import check_ids, check_shapes, check_types, merge, pad, shaped_as
 from tfkit.tasks.outputs import TFBaseModelOutput
 from tfkit.utils.keras_backend import keras, ops
 
@@ -23,6 +23,7 @@ class EncoderBackbone(ConfiguredLayer):
 
     arguments = ("config",)
     config_class: type[EncoderConfig]
+    pooler: ConfiguredLayer | None = None  # states `[B,T,D]` -> `[B,D]`, in families with one
 
     def __init__(self, config: EncoderConfig | dict, **options):
         if not isinstance(config, EncoderConfig):
@@ -68,8 +69,12 @@ class EncoderBackbone(ConfiguredLayer):
         if position_ids is not None:  # Transformers takes one row for all, too
             position_ids = batch.unpad(ops.broadcast_to(position_ids, ops.shape(tokens)[:2]))
         each = {"position_ids": batch.position_ids() if position_ids is None else position_ids}
-        if token_type_ids is not None:
-            each["token_type_ids"] = batch.unpad(token_type_ids)
+        if "token_type_ids" in self.embeddings.tables:
+            types = ops.zeros_like(each["position_ids"])
+            if token_type_ids is not None:
+                check_types(self.config, token_type_ids)
+                types = batch.unpad(token_type_ids)
+            each["token_type_ids"] = types
         x = self.embeddings(batch.unpad(tokens), **each, training=training)
         states, attentions = self.encoder(x, batch=batch, cls_only=cls_only, training=training)
         if cls_only:
@@ -88,6 +93,7 @@ class EncoderModel(TFPreTrainedModel):
         task_name: as weight maps and `head_classes` name the task; None for a bare encoder.
         output_type: of the task's answers.
         reads_cls_only: whether the task reads the last state of [CLS] alone.
+        reads_pooled: whether the task reads what the family pools, where it does.
     """
 
     backbone_class: type[EncoderBackbone]
@@ -96,12 +102,17 @@ class EncoderModel(TFPreTrainedModel):
     task_name: str | None = None
     output_type = TFBaseModelOutput
     reads_cls_only = False
+    reads_pooled = True
     _together = tuple  # what hidden states are as an output
 
     def __init__(self, config: EncoderConfig, **options):
         super().__init__(config, **options)
         name = self.base_model_prefix
-        setattr(self, name, self.backbone_class(config, name=name, dtype=self.dtype_policy))
+        setattr(self, name, self.new_backbone(config, name=name, dtype=self.dtype_policy))
+
+    def new_backbone(self, config: EncoderConfig, **options) -> EncoderBackbone:
+        """The encoder, made."""
+        return self.backbone_class(config, **options)
 
     @property
     def backbone(self) -> EncoderBackbone:
@@ -192,6 +203,8 @@ class EncoderModel(TFPreTrainedModel):
             padding_free = (cls_only or lengths is not None) and shapes_may_change()
         padding_free = padding_free and not show_attentions
         if lengths is not None and not padding_free:
+            types = inputs["token_type_ids"]
+            inputs["token_type_ids"] = None if types is None else pad(types, lengths)[0]
             tokens, inputs["attention_mask"] = pad(tokens, lengths)
             lengths = None
         options = {
@@ -202,7 +215,8 @@ class EncoderModel(TFPreTrainedModel):
             "training": training,
         }
         if "token_type_ids" in self.model_input_names:
-            options["token_type_ids"] = shaped_as(inputs["token_type_ids"], tokens)
+            types = inputs["token_type_ids"]
+            options["token_type_ids"] = types if lengths is not None else shaped_as(types, tokens)
         if cls_only:
             state = self.backbone(tokens, cls_only=True, **options)
             return self.answer(state, labels=inputs["labels"], training=training)

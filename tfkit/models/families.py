@@ -6,6 +6,8 @@ import os
 from typing import NamedTuple
 
 from tfkit.checkpoints.weight_map import WeightMap
+from tfkit.models.bert.config import BertConfig
+from tfkit.models.bert.weights import WEIGHTS as BERT_WEIGHTS
 from tfkit.models.config import EncoderConfig, read_config
 from tfkit.models.distilbert.config import DistilBertConfig
 from tfkit.models.distilbert.weights import WEIGHTS as DISTILBERT_WEIGHTS
@@ -20,6 +22,7 @@ class Family(NamedTuple):
 
 FAMILIES = {
     "distilbert": Family(DistilBertConfig, DISTILBERT_WEIGHTS),
+    "bert": Family(BertConfig, BERT_WEIGHTS),
 }
 
 

@@ -11,7 +11,7 @@ from keras.src.backend.common import global_state
 
 from tfkit.checkpoints.folder import file_dtype, load_weights, save_weights, warn_of
 from tfkit.checkpoints.formats import open_weights
-from tfkit.checkpoints.weight_map import WeightMap
+from tfkit.checkpoints.weight_map import Weight, WeightMap
 from tfkit.hub import HubOptions, upload
 from tfkit.layers.base import restore, state_of
 from tfkit.models import keras_nlp
@@ -78,6 +78,13 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
     def weight_map(self) -> WeightMap:
         """The names of its weights elsewhere."""
         return family_of(self.config.model_type).weight_map
+
+    @property
+    def weight_rows(self) -> tuple[list[Weight], list[Weight]]:
+        """The rows of `weight_map` that this model has: of its backbone, and of its head."""
+        pooler = self.backbone.pooler is not None
+        backbone = self.weight_map.backbone_rows(self.config.num_hidden_layers, pooler)
+        return backbone, [*self.weight_map.heads.get(self.task_name, ())]
 
     # === Hugging Face folders ===
 

@@ -9,10 +9,11 @@ from tfkit.models.config import EncoderConfig
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.values import is_whole, outside, plain
 
-# Input -> the shapes that it may have; B and T are those of the ids or embeddings.
+# Input -> the shapes that it may have, of padded and of unpadded batches; B, T and N are those of
+# the ids or embeddings.
 _SHAPES = {
     "attention_mask": ("BT",),
-    "token_type_ids": ("BT",),
+    "token_type_ids": ("BT", "N"),
     "position_ids": ("BT", "1T"),
     "lengths": ("B",),
     "labels": ("B", "B*"),
@@ -55,19 +56,22 @@ def as_tensors(value):
 def check_shapes(inputs: dict, tokens) -> None:
     """Raises ValueError for an input of another shape than the ids, where shapes are known."""
     lengths, layout = inputs.get("lengths"), "[B,T,…]"
+    if tokens is None:
+        return  # `check_ids` says it
     if lengths is not None:
         layout = "[N,…]"
-        sizes = {"B": [*lengths.shape, None][0], "*": None}
-    elif tokens is None or len(tokens.shape) < 2:
-        return  # `check_ids` says it
+        sizes = {"B": [*lengths.shape, None][0], "N": [*tokens.shape, None][0], "*": None}
+    elif len(tokens.shape) < 2:
+        return
     else:
         sizes = {"B": tokens.shape[0], "T": tokens.shape[1], "1": 1, "*": None}
     for name, forms in _SHAPES.items():
         if inputs.get(name) is None:
             continue
         shape = tuple(inputs[name].shape)
-        padded_only = lengths is not None and "T" in forms[0]
-        if padded_only or not any(_fits(shape, [sizes[axis] for axis in form]) for form in forms):
+        possible = [form for form in forms if sizes.keys() >= {*form}]
+        if not any(_fits(shape, [sizes[axis] for axis in form]) for form in possible):
+            forms = possible or forms
             expected = " or ".join(f"[{','.join(form)}]" for form in forms)
             raise ValueError(
                 f"Expected `{name}` of shape {expected}, where the ids or embeddings are "
@@ -163,4 +167,14 @@ def check_ids(config: EncoderConfig, ids, lengths=None) -> None:
             f"Expected token ids from 0 to {config.vocab_size - 1}, the model's `vocab_size` less "
             f"one. Received {strange}. "
             "The tokenizer and the model seem to be of different checkpoints."
+        )
+
+
+def check_types(config: EncoderConfig, token_type_ids) -> None:
+    """Raises ValueError for a token type too large, when its value is known."""
+    strange = outside(token_type_ids, config.type_vocab_size)
+    if strange is not None:
+        raise ValueError(
+            f"Expected `token_type_ids` from 0 to {config.type_vocab_size - 1}, the model's "
+            f"`type_vocab_size` less one. Received {strange}."
         )

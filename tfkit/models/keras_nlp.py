@@ -13,6 +13,7 @@ import numpy as np
 from tfkit.checkpoints import variables
 from tfkit.checkpoints.weight_map import Weight
 from tfkit.models.config import EncoderConfig
+from tfkit.models.families import family_of
 from tfkit.utils.activations import ACTIVATIONS
 from tfkit.utils.keras_backend import keras
 
@@ -25,6 +26,7 @@ _CONFIG = {
     "intermediate_dim": "intermediate_size",
     "dropout": "hidden_dropout_prob",
     "max_sequence_length": "max_position_embeddings",
+    "num_segments": "type_vocab_size",
 }
 
 
@@ -33,13 +35,15 @@ def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
     backbone = getattr(theirs, "backbone", theirs)
     name = config_class.__name__.removesuffix("Config")
     is_family = f"{name}Backbone" in [kind.__name__ for kind in type(backbone).__mro__]
-    if not is_family or not all(hasattr(backbone, name) for name in _CONFIG):
+    names = _names(config_class)
+    if not is_family or not all(hasattr(backbone, key) for key in names):
         raise TypeError(
             f"Expected a {name}Backbone or {name}TextClassifier of keras-nlp. "
             f"Received a {type(theirs).__name__}."
         )
-    values: dict[str, Any] = {ours: getattr(backbone, key) for key, ours in _CONFIG.items()}
+    values: dict[str, Any] = {ours: getattr(backbone, key) for key, ours in names.items()}
     values["attention_probs_dropout_prob"] = values["hidden_dropout_prob"]
+    values["hidden_act"] = family_of(config_class.model_type).weight_map.keras_nlp_act
     if backbone is not theirs:
         if (
             getattr(theirs, "hidden_dim", backbone.hidden_dim) != backbone.hidden_dim
@@ -52,6 +56,12 @@ def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
             )
         values |= {"num_labels": theirs.num_classes, "classifier_dropout": theirs.dropout}
     return config_class(**values)
+
+
+def _names(config_class: type[EncoderConfig]) -> dict[str, str]:
+    """The rows of `_CONFIG` that the family has."""
+    known = {*vars(config_class), *config_class.aliases}
+    return {key: ours for key, ours in _CONFIG.items() if ours in known}
 
 
 def fill(model, theirs) -> None:
@@ -67,19 +77,23 @@ def fill(model, theirs) -> None:
 def build(model):
     """The keras-nlp backbone, or text classifier without preprocessor, with `model`'s weights."""
     config, name = model.config, model.config_class.__name__.removesuffix("Config")
-    if ACTIVATIONS[config.hidden_act] != ACTIVATIONS["gelu"]:
-        raise ValueError(
-            f"Expected a model whose activation is 'gelu', the only one of keras-nlp's {name}. "
-            f"Received: {config.hidden_act!r}."
-        )
+    act = model.weight_map.keras_nlp_act
+    for key, only in {"hidden_act": act, "layer_norm_eps": 1e-12}.items():
+        value = getattr(config, key)
+        if ACTIVATIONS.get(value, value) != ACTIVATIONS.get(only, only):
+            raise ValueError(
+                f"Expected a model whose `{key}` is {only!r}, the only one of keras-nlp's {name}. "
+                f"Received: {value!r}. `from_pretrained(…, {key}={only!r})` makes it one; its "
+                "answers differ."
+            )
     import keras_nlp
 
-    options = {key: getattr(config, ours) for key, ours in _CONFIG.items()}
+    options = {key: getattr(config, ours) for key, ours in _names(type(config)).items()}
     kind = getattr(keras_nlp.models, f"{name}Backbone")
     theirs = backbone = kind(**options, dtype=model.dtype_policy)
     if model.task_name is not None:
         theirs = getattr(keras_nlp.models, f"{name}TextClassifier")(
-            backbone, num_classes=config.num_labels, dropout=config.classifier_dropout
+            backbone, num_classes=config.num_labels, dropout=config.head_dropout
         )
     for row, home in _rows(model, theirs):
         variable = variables.resolve(home, row.keras_nlp)
@@ -90,9 +104,9 @@ def build(model):
 
 def _rows(model, theirs) -> Iterator[tuple[Weight, Any]]:
     """Each weight that both have, with the keras-nlp model that its path starts from."""
-    backbone, layers = getattr(theirs, "backbone", theirs), model.config.num_hidden_layers
-    for row in model.weight_map.backbone_rows(layers):
+    backbone, (rows, head) = getattr(theirs, "backbone", theirs), model.weight_rows
+    for row in rows:
         yield row, backbone
     if backbone is not theirs:
-        for row in model.weight_map.heads.get(model.task_name, ()):
+        for row in head:
             yield row, theirs

@@ -90,6 +90,13 @@ class TFBaseModelOutput(ModelOutput):
 
 
 @transparent
+class TFBaseModelOutputWithPooling(ModelOutput):
+    """Of a backbone with a pooler: as `TFBaseModelOutput`, and pooler_output `[B,D]`."""
+
+    fields = ("last_hidden_state", "pooler_output", "hidden_states", "attentions")
+
+
+@transparent
 class TFSequenceClassifierOutput(ModelOutput):
     """Of a classifier: loss `[B]`, one per example; logits `[B,C]`; hidden_states and attentions
     as in `TFBaseModelOutput`.

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 
-from tfkit.text.tokenizer import DistilBertTokenizer
+from tfkit.hub import HubOptions, find_file, read_json
+from tfkit.text.tokenizer import BertTokenizer, DistilBertTokenizer
+
+# What says which class it is; the later file wins.
+_KEYS = {"config.json": "model_type", "tokenizer_config.json": "tokenizer_class"}
+_CLASSES = {
+    "BertTokenizer": BertTokenizer,
+    "BertTokenizerFast": BertTokenizer,
+    "DistilBertTokenizer": DistilBertTokenizer,
+    "DistilBertTokenizerFast": DistilBertTokenizer,
+    "bert": BertTokenizer,
+    "distilbert": DistilBertTokenizer,
+}
 
 
 class AutoTokenizer:
@@ -16,12 +28,18 @@ class AutoTokenizer:
     @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs
-    ) -> DistilBertTokenizer:
-        """See `DistilBertTokenizer.from_pretrained`.
+    ) -> BertTokenizer:
+        """The tokenizer of the class that the checkpoint's files name; of a checkpoint that names
+        none, a `DistilBertTokenizer`. See `BertTokenizer.from_pretrained`.
 
         Example:
 
-            >>> name = "distilbert-base-uncased"
+            >>> name = "bert-base-uncased"
             >>> tokenizer = AutoTokenizer.from_pretrained(name)  # doctest: +SKIP
         """
-        return DistilBertTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)
+        hub = HubOptions.pop_from({**kwargs})
+        kind = DistilBertTokenizer
+        for file, key in _KEYS.items():
+            path = find_file(pretrained_model_name_or_path, file, hub)
+            kind = _CLASSES.get(None if path is None else read_json(path).get(key), kind)
+        return kind.from_pretrained(pretrained_model_name_or_path, **kwargs)

@@ -119,7 +119,7 @@ def _add_old_form(settings: dict[str, Any], added: dict[str, int]) -> None:
 
 
 def write(tokenizer, folder: Path) -> tuple[str, ...]:
-    """Writes all four files into a folder; see `DistilBertTokenizer.save_pretrained`."""
+    """Writes all four files into a folder; see `BertTokenizer.save_pretrained`."""
     table = tokenizer.core.table
     special = dict(table.special)
     if table.extra:

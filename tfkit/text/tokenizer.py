@@ -1,4 +1,4 @@
-"""`DistilBertTokenizer`: Hugging Face's surface around the tokenizer's core."""
+"""`BertTokenizer`: Hugging Face's surface around the tokenizer's core."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_IDS = "Expected ids, or lists of ids. Received: {!r}."
 
 
 @keras.saving.register_keras_serializable(package="tfkit")
-class DistilBertTokenizer:
+class BertTokenizer:
     """BERT's WordPiece tokenizer, with the ids of the Rust library `tokenizers` for every string.
 
     Calling it takes what Hugging Face's fast tokenizer takes and gives the same results;
@@ -64,15 +64,15 @@ class DistilBertTokenizer:
 
     Example:
 
-        >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"])
+        >>> tokenizer = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"])
         >>> tokenizer(["Hello", "hellos!"], padding=True)["input_ids"]
         [[2, 4, 3, 0, 0], [2, 4, 5, 1, 3]]
     """
 
     is_fast = True
     # Of the family: what its models take, in calls and in the graph; the class in Transformers.
-    model_input_names: Sequence[str] = ("input_ids", "attention_mask")
-    transformers_class = "DistilBertTokenizer"
+    model_input_names: Sequence[str] = ("input_ids", "token_type_ids", "attention_mask")
+    transformers_class = "BertTokenizer"
     revision = 0
 
     def __init__(
@@ -380,8 +380,8 @@ class DistilBertTokenizer:
 
         Example:
 
-            >>> from tfkit import DistilBertTokenizer
-            >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"])
+            >>> from tfkit import BertTokenizer
+            >>> tokenizer = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"])
             >>> tokenizer.pad([tokenizer("a"), tokenizer("a a")])["input_ids"]
             [[2, 4, 3, 0], [2, 4, 4, 3]]
         """
@@ -408,7 +408,7 @@ class DistilBertTokenizer:
         Example:
 
             >>> import tensorflow as tf
-            >>> layer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]).as_layer(8)
+            >>> layer = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]).as_layer(8)
             >>> texts = tf.data.Dataset.from_tensor_slices(["a", "a a"]).batch(2).map(layer)
             >>> next(iter(texts))["attention_mask"].numpy().tolist()
             [[1, 1, 1, 0], [1, 1, 1, 1]]
@@ -636,4 +636,20 @@ class DistilBertTokenizer:
         )
 
 
+@keras.saving.register_keras_serializable(package="tfkit")
+class DistilBertTokenizer(BertTokenizer):
+    """`BertTokenizer` for DistilBERT, which takes no token types.
+
+    Example:
+
+        >>> tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"])
+        >>> tokenizer(["Hello", "hellos!"], padding=True)["input_ids"]
+        [[2, 4, 3, 0, 0], [2, 4, 5, 1, 3]]
+    """
+
+    model_input_names = ("input_ids", "attention_mask")
+    transformers_class = "DistilBertTokenizer"
+
+
+BertTokenizerFast = BertTokenizer
 DistilBertTokenizerFast = DistilBertTokenizer

@@ -75,9 +75,9 @@ def tokenizer_of(files: dict[str, list[str]], given=None):
                 "The file takes token ids and holds no vocabulary: pass `tokenizer`, the model's "
                 "own, or export the file with `vocabulary=True`."
             )
-        from tfkit.text.tokenizer import DistilBertTokenizer
+        from tfkit.text.tokenizer import BertTokenizer
 
-        given = DistilBertTokenizer.from_config({"vocab": files[VOCABULARY][:size], **settings})
+        given = BertTokenizer.from_config({"vocab": files[VOCABULARY][:size], **settings})
     elif size is not None and size != _size(given):
         raise ValueError(
             f"Expected the tokenizer of {size} tokens that the file was made with. Received one "

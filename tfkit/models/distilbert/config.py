@@ -68,7 +68,9 @@ class DistilBertConfig(EncoderConfig):
 
     model_type = "distilbert"
     family_name = "DistilBERT"
-    layer_norm_eps = 1e-12  # not a key of DistilBERT's config.json
+    # Not keys of DistilBERT's config.json.
+    layer_norm_eps = 1e-12
+    attention_output_dropout = False
     attribute_map: ClassVar = {
         "hidden_size": "dim",
         "num_attention_heads": "n_heads",

@@ -121,7 +121,7 @@ def _short(value: Any) -> str:
 
 @dataclasses.dataclass(kw_only=True)
 class CallOptions:
-    """The options of `DistilBertTokenizer.__call__`."""
+    """The options of `BertTokenizer.__call__`."""
 
     add_special_tokens: bool = True
     padding: bool | str | None = False

@@ -236,7 +236,7 @@ def pad(
     rows: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     options: CallOptions,
 ) -> BatchEncoding:
-    """Pads one row, a batch, or a list of rows; see `DistilBertTokenizer.pad`."""
+    """Pads one row, a batch, or a list of rows; see `BertTokenizer.pad`."""
     if not isinstance(rows, Mapping):
         rows = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     if "input_ids" not in rows:

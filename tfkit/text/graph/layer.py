@@ -28,13 +28,13 @@ _OPTIONS = (
 
 @keras.saving.register_keras_serializable(package="tfkit")
 class TokenizerLayer(keras.layers.Layer):
-    """Strings in, `{"input_ids", "attention_mask"}` out; made by `DistilBertTokenizer.as_layer`.
+    """Strings in, `{"input_ids", "attention_mask"}` out; made by `BertTokenizer.as_layer`.
 
     Runs in `tf.data` (map it after `batch`, not before: a batch is one kernel call), in
     functional models, in `tf.function`s and SavedModels. A `.keras` file holds the vocabulary.
 
     Args:
-        tokenizer: a `DistilBertTokenizer`, or its configuration.
+        tokenizer: a `BertTokenizer`, or its configuration.
         max_length: T at most; longer texts are truncated. Default: the tokenizer's
             `model_max_length`.
         padding: "longest" (of the batch), "max_length", or T itself.

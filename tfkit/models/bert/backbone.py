@@ -1,0 +1,67 @@
+"""BERT (Devlin et al. 2018, https://arxiv.org/abs/1810.04805), of the layers of `tfkit.layers`.
+
+The tests hold every number against transformers, `models/bert/modeling_bert.py`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tfkit.layers.base import registered
+from tfkit.layers.embeddings import TypedEmbeddings
+from tfkit.layers.encoder import Transformer
+from tfkit.layers.heads import PooledClassificationHead, Pooler
+from tfkit.models.bert.config import BertConfig
+from tfkit.models.encoder_model import EncoderBackbone, EncoderModel
+from tfkit.tasks.outputs import TFBaseModelOutputWithPooling
+
+
+@registered
+class BertBackbone(EncoderBackbone):
+    """Word, position and token type embeddings, Transformer blocks, and unless the task does not
+    read it (`add_pooling_layer=False`) the pooler.
+    """
+
+    arguments = ("config", "add_pooling_layer")
+    config_class = BertConfig
+
+    def __init__(self, config: BertConfig | dict, *, add_pooling_layer: bool = True, **options):
+        super().__init__(config, add_pooling_layer=add_pooling_layer, **options)
+        # === Layers ===
+        made = {"dtype": self.dtype_policy}
+        self.embeddings = TypedEmbeddings.configured_by(self.config, name="embeddings", **made)
+        self.encoder = Transformer.configured_by(self.config, name="encoder", **made)
+        self.pooler = None
+        if add_pooling_layer:
+            self.pooler = Pooler.configured_by(self.config, name="pooler", **made)
+
+    def build_parts(self):
+        super().build_parts()
+        if self.pooler is not None:
+            self.pooler.build()
+
+
+class BertModel(EncoderModel):
+    """What the models of this family share."""
+
+    config_class = BertConfig
+    backbone_class = BertBackbone
+    base_model_prefix = "bert"
+    model_input_names = ("input_ids", "attention_mask", "token_type_ids")
+    head_classes: ClassVar = {"sequence_classification": PooledClassificationHead}
+    output_type = TFBaseModelOutputWithPooling
+
+    def new_backbone(self, config, **options):
+        return super().new_backbone(config, add_pooling_layer=self.reads_pooled, **options)
+
+    def pooled(self, last_hidden_state):
+        """What a head reads: the pooled output `[B,D]`, where the model has a pooler."""
+        pooler = self.backbone.pooler
+        return last_hidden_state if pooler is None else pooler(last_hidden_state)
+
+    def answer(self, last_hidden_state, labels, training):
+        """Of the bare encoder."""
+        answer = super().answer(last_hidden_state, labels, training)
+        if self.backbone.pooler is not None:
+            answer["pooler_output"] = self.pooled(last_hidden_state)
+        return answer
