@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers [--quick] [--only short,long] [--contestants tfkit,KerasHub]
                                [--rounds 5] [--texts 256] [--json FILE | --again FILE]
-                               [--shared ../shared]
+                               [--checkpoint FOLDER] [--shared ../shared]
 
 Any Python 3.10 will do: the contestants run in environments of their own, made under `.bench/` at
 the first run (some minutes, 8 GB). Every contestant is a process that holds the same weights.
@@ -13,6 +13,9 @@ Measured (`--only`): short, mixed, long (raw strings to probabilities, each cont
 of batches of 32, 8 and 1), latency (one text of 25 tokens), tokenise, train (SST-2 phrases in
 batches of 32), start (from shell to answer), scaling (tfkit from 8 to 512 tokens and from 1 to 256
 texts). Memory and the ceiling go with the texts. Prints Markdown.
+
+`--checkpoint` takes the encoder of a Hugging Face folder, with a random head, in place of the
+random DistilBERT: a BERT, say, in which KerasHub takes no part.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ def main() -> None:
     parser.add_argument(
         "--again", type=Path, metavar="FILE", help="prints such a file; runs nothing"
     )
+    parser.add_argument("--checkpoint", type=Path, help="a folder whose encoder is measured")
     parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared")
     options = parser.parse_args()
     if options.again:
@@ -66,6 +70,7 @@ def main() -> None:
         rounds=options.rounds or (2 if options.quick else 5),
         texts=options.texts or (64 if options.quick else 256),
         quick=options.quick,
+        checkpoint=options.checkpoint and options.checkpoint.resolve(),
     )
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

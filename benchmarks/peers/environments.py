@@ -39,11 +39,13 @@ def ensure(environment: str) -> bool:
     return True
 
 
-def ensure_model(vocabulary: Path) -> Path:
-    """The folder of the model's one set of weights, in the formats of all contestants."""
-    folder = CACHE / "model"
+def ensure_model(source: Path) -> Path:
+    """The folder of the model's one set of weights, in the formats of all contestants: that of a
+    vocabulary or a checkpoint.
+    """
+    folder = CACHE / ("model" if source.is_file() else f"model-{source.name}")
     for environment, module, arguments, last in (
-        ("torch", "write_model", (folder, vocabulary), "int8.onnx"),
+        ("torch", "write_model", (folder, source), "int8.onnx"),
         ("tensorflow", "write_tensorflow", (folder,), "tensorflow/model.safetensors"),
     ):
         if not (folder / last).exists() and python_of(environment).exists():

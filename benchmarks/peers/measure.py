@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 from pathlib import Path
@@ -17,15 +18,22 @@ MEASURES = (*SETS, "latency", "tokenise", "start", "train", "scaling")
 LATENCY_TOKENS = 25
 TRAIN_BATCH, TOKENISE_BATCH, CHECKED = 32, 32, 8
 SCALED_TOKENS, SCALED_TEXTS = (8, 32, 128, 512), (1, 4, 16, 64, 256)
-D, F, LAYERS = 768, 3072, 6  # DistilBERT, base
 CEILING = "the ceiling"
 ORACLE = Contestant(table.TFKIT, "tfkit", "tfkit")  # counts tokens
 MACHINE = Contestant(CEILING, "tfkit", "ceiling")
 
 
-def flops(lengths: list[int]) -> float:
+def flops(lengths: list[int], config: dict) -> float:
     """Operations of the full model on texts of so many real tokens, padding left out."""
-    return sum(LAYERS * n * (2 * (4 * D * D + 2 * D * F) + 4 * n * D) for n in lengths)
+    layers, d, f = (
+        next(config[name] for name in names if name in config)
+        for names in (
+            ("num_hidden_layers", "n_layers"),
+            ("hidden_size", "dim"),
+            ("intermediate_size", "hidden_dim"),
+        )
+    )
+    return sum(layers * n * (2 * (4 * d * d + 2 * d * f) + 4 * n * d) for n in lengths)
 
 
 def measure(
@@ -36,6 +44,7 @@ def measure(
     rounds: int,
     texts: int,
     quick: bool,
+    checkpoint: Path | None = None,
 ) -> dict:
     """All figures, ready for JSON.
 
@@ -45,8 +54,9 @@ def measure(
     for environment in dict.fromkeys(["torch", "tfkit", *(c.environment for c in contestants)]):
         if not ensure(environment):
             contestants = [c for c in contestants if c.environment != environment]
-    folder = ensure_model(data / "vocab/bert-base-uncased/vocab.txt")
+    folder = ensure_model(checkpoint or data / "vocab/bert-base-uncased/vocab.txt")
     figures: dict = {"rounds": rounds, "costs": {}, "batches": {}, "agreement": {}, "rates": {}}
+    config = json.loads((folder / "config.json").read_text("utf-8"))
     oracle = Worker(ORACLE, folder)
     sets = text_sets(data, texts)
     figures["lengths"] = {name: oracle.ask("lengths", texts=sets[name]) for name in SETS}
@@ -62,7 +72,8 @@ def measure(
         workers = agreement(workers, sets["mixed"][:CHECKED], figures)
         for name in SETS:
             if name in only:
-                answering(workers, machine, name, sets[name], rounds, figures)
+                work = flops(figures["lengths"][name], config) / len(sets[name])
+                answering(workers, machine, name, sets[name], rounds, figures, work)
         if set(SETS) & set(only):
             figures["costs"]["memory"] = take_turns(workers, 1, lambda w: w.ask("memory"))
         if "latency" in only:
@@ -116,8 +127,12 @@ def agreement(workers: list[Worker], texts: list[str], figures: dict) -> list[Wo
     return [worker for worker in workers if worker.name in distances]
 
 
-def answering(workers, machine, name: str, texts: list[str], rounds: int, figures: dict) -> None:
-    """Raw strings -> probabilities, and the ceiling of the same rounds."""
+def answering(
+    workers, machine, name: str, texts: list[str], rounds: int, figures: dict, work: float
+) -> None:
+    """Raw strings -> probabilities, and the ceiling of the same rounds, for `work` operations a
+    text.
+    """
     say(name)
     tried = figures["batches"][name] = {}
 
@@ -132,7 +147,6 @@ def answering(workers, machine, name: str, texts: list[str], rounds: int, figure
         return min(sizes, key=tried[worker.name].get)
 
     chosen = {name: size for name, (size,) in take_turns(workers, 1, choose).items()}
-    work = flops(figures["lengths"][name]) / len(texts)
 
     def cost(worker: Worker) -> float:
         if worker is machine:

@@ -8,6 +8,13 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+# Input of the model -> attribute of an `Encoding`.
+FIELDS = {
+    "input_ids": "ids",
+    "attention_mask": "attention_mask",
+    "token_type_ids": "type_ids",
+}
+
 
 class Peer:
     """One session with the defaults of ONNX Runtime."""
@@ -17,12 +24,13 @@ class Peer:
         self.tokenizer.enable_padding()
         self.tokenizer.enable_truncation(512)
         self.session = onnxruntime.InferenceSession(str(Path(folder) / file))
+        self.fields = {each.name: FIELDS[each.name] for each in self.session.get_inputs()}
 
     def tokenise(self, texts):
         rows = self.tokenizer.encode_batch_fast(texts)
         return {
-            "input_ids": np.array([row.ids for row in rows]),
-            "attention_mask": np.array([row.attention_mask for row in rows]),
+            name: np.array([getattr(row, field) for row in rows])
+            for name, field in self.fields.items()
         }
 
     def scores(self, texts):

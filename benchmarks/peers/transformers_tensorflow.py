@@ -6,8 +6,6 @@ import tensorflow as tf
 import tf_keras
 from transformers import AutoTokenizer, TFAutoModelForSequenceClassification
 
-INPUTS = ("input_ids", "attention_mask")
-FEATURES = {name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}
 LABELS = tf.TensorSpec([None], tf.int32)
 
 
@@ -18,14 +16,16 @@ class Peer:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = TFAutoModelForSequenceClassification.from_pretrained(f"{folder}/tensorflow")
         self.compiled = False
+        names = self.tokenizer.model_input_names
+        self.features = {name: tf.TensorSpec([None, None], tf.int32) for name in names}
         self.run = tf.function(
             lambda features: tf.nn.softmax(self.model(features, training=False).logits),
-            input_signature=[FEATURES],
+            input_signature=[self.features],
         )
 
     def tokenise(self, texts):
         features = self.tokenizer(texts, padding=True, truncation=True, return_tensors="tf")
-        return {name: features[name] for name in INPUTS}
+        return {name: features[name] for name in self.features}
 
     def scores(self, texts):
         return self.run(self.tokenise(texts)).numpy()
@@ -40,5 +40,5 @@ class Peer:
                 rows = slice(start, start + batch)
                 yield self.tokenise(texts[rows]), labels[rows]
 
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=(FEATURES, LABELS))
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=(self.features, LABELS))
         return lambda: self.model.fit(dataset.prefetch(2), verbose=0)
