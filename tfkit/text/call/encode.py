@@ -12,7 +12,7 @@ import numpy as np
 
 from tfkit.text.call.arguments import CallOptions, Texts
 from tfkit.text.call.batch_encoding import BatchEncoding, Encoding, as_tensor
-from tfkit.text.call.truncation import Row, rows_of
+from tfkit.text.call.truncation import Span, rows_of
 from tfkit.text.core import TokenizerCore
 from tfkit.text.graph.kernels import RaggedTokens
 from tfkit.text.graph.post_processor import PostProcessor
@@ -45,22 +45,15 @@ def encode(core: TokenizerCore, texts: Texts, options: CallOptions) -> BatchEnco
     if options.return_length:
         data["length"] = [len(row) for row in data["input_ids"]]
     if options.return_overflowing_tokens:
-        data["overflow_to_sample_mapping"] = [row.sample for row in layout.rows]
+        data["overflow_to_sample_mapping"] = layout.samples
     longest = options.model_max_length
     if options.max_length is None and any(len(row) > longest for row in data["input_ids"]):
         _log.warning("A row is longer than the model's %d tokens. Pass `truncation=True`.", longest)
-    single = texts.single and not options.return_overflowing_tokens
-    encodings = functools.partial(_encodings, core, options, tokens)
-    return BatchEncoding(_packed(data, options, single=single), encodings)
-
-
-def _packed(data: dict[str, list], options: CallOptions, *, single: bool) -> dict[str, Any]:
-    """Rows as tensors where these are asked for; of a single text, without the batch."""
     if options.return_tensors:
-        return {name: as_tensor(name, v, options.return_tensors) for name, v in data.items()}
-    if single:
-        return {name: v[0] if isinstance(v[0], list) else v for name, v in data.items()}
-    return data
+        data = {name: as_tensor(name, v, options.return_tensors) for name, v in data.items()}
+    elif texts.single and not options.return_overflowing_tokens:
+        data = {name: v[0] if isinstance(v[0], list) else v for name, v in data.items()}
+    return BatchEncoding(data, functools.partial(_encodings, core, options, tokens))
 
 
 def _in_graph(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> BatchEncoding:
@@ -155,43 +148,36 @@ class _Layout:
     def __init__(self, core: TokenizerCore, options: CallOptions, tokens: _Tokens):
         self._options, self._tokens = options, tokens
         lengths = [end - begin for begin, end in itertools.pairwise(tokens.splits)]
-        count = tokens.count
-        pair = len(lengths) > count
-        room = None
-        if options.truncation:
-            room = options.max_length - (3 if pair else 2) * options.add_special_tokens
-        self.rows: list[Row] = []
-        for sample in range(count):
-            found = rows_of(
-                sample,
-                lengths[sample],
-                lengths[count + sample] if pair else None,
-                room=room,
-                strategy=options.truncation,
-                stride=options.stride,
-                side=options.truncation_side,
-            )
-            self.rows += found if options.return_overflowing_tokens else found[:1]
-        self._width = 0
+        specials = options.add_special_tokens
+        self.samples: list[int] = []  # of each row
+        self._rows: list[tuple[Span, ...]] = []
+        for sample in range(tokens.count):
+            texts = lengths[sample :: tokens.count]
+            room = options.max_length - (1 + len(texts)) * specials if options.truncation else None
+            found = rows_of(texts, room, options)
+            found = found if options.return_overflowing_tokens else found[:1]
+            self._rows += found
+            self.samples += [sample] * len(found)
+        width = 0 if options.padding is None else options.max_length
         if options.padding == "longest":
-            specials = options.add_special_tokens
-            self._width = max((row.size(specials) for row in self.rows), default=0)
-        elif options.padding:
-            self._width = options.max_length
-        self._width = _rounded_up(self._width, options)
+            sizes = (
+                sum(end - start for start, end in row) + (1 + len(row)) * specials
+                for row in self._rows
+            )
+            width = max(sizes, default=0)
+        self._width = _rounded_up(width, options)
 
     def __call__(self, values: list, special: tuple, padding: Any) -> list[list]:
         """Rows of a value for each token, of special ones (in their order), and of padding."""
-        splits, count = self._tokens.splits, self._tokens.count
-        of = special.__getitem__ if self._options.add_special_tokens else None
+        special = special if self._options.add_special_tokens else ()
         laid = []
-        for row in self.rows:
-            one = values[splits[row.sample] : splits[row.sample + 1]]
-            two = None
-            if row.second is not None:
-                at = count + row.sample
-                two = values[splits[at] : splits[at + 1]]
-            laid.append(_padded(row.lay(one, two, of), self._width, padding, self._options))
+        for sample, spans in zip(self.samples, self._rows):
+            row = [*special[:1]]
+            for number, (start, end) in enumerate(spans):
+                begin = self._tokens.splits[sample + number * self._tokens.count]
+                row += values[begin + start : begin + end]
+                row += special[number + 1 : number + 2]
+            laid.append(_padded(row, self._width, padding, self._options))
         return laid
 
 
@@ -224,17 +210,15 @@ def _encodings(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> li
     made = [Encoding(*values) for values in columns]
     if options.return_overflowing_tokens:
         samples: dict[int, list[Encoding]] = {}
-        for row, encoding in zip(layout.rows, made):
-            samples.setdefault(row.sample, []).append(encoding)
+        for sample, encoding in zip(layout.samples, made):
+            samples.setdefault(sample, []).append(encoding)
         for first, *others in samples.values():
             first.overflowing.extend(others)
     return made
 
 
 def pad(
-    core: TokenizerCore,
-    rows: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-    options: CallOptions,
+    core: TokenizerCore, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]], options: CallOptions
 ) -> BatchEncoding:
     """Pads one row, a batch, or a list of rows; see `BertTokenizer.pad`."""
     if not isinstance(rows, Mapping):

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
@@ -58,9 +57,11 @@ class AddedVocabulary:
         self._of_text: list[tuple[str, str, AddedToken]] = []
         self._of_normalized: list[tuple[str, str, AddedToken]] = []
         for token, marker in zip(added, self.markers):
-            content = _for_kernel(token.content, options) if token.normalized else token.content
+            content, stage = token.content, self._of_text
+            if token.normalized:  # as the kernel normalises, without it
+                content = content.translate(replacements(options, searched=True))
+                stage = self._of_normalized
             if content:
-                stage = self._of_normalized if token.normalized else self._of_text
                 stage.append((content, marker, token))
         self.in_normalized = bool(self._of_normalized)
         signs = [_quote(content) for content, _, _ in self._of_text]
@@ -197,22 +198,8 @@ def character_of(text: tf.Tensor, row: tf.Tensor, byte: tf.Tensor) -> tf.Tensor:
     return tf.reshape(index, tf.shape(byte))
 
 
-def _for_kernel(text: str, options: NormalizerOptions) -> str:
-    """What the normaliser makes of a text, without the kernel."""
-    changed = _changes(options)
-    return "".join(changed.get(ord(character), character) for character in text)
-
-
-@functools.cache
-def _changes(options: NormalizerOptions) -> dict[int, str]:
-    return replacements(options, searched=True)
-
-
 def _mark(
-    text: tf.Tensor,
-    tokens: list[tuple[str, str, AddedToken]],
-    *,
-    letters: str = "",
+    text: tf.Tensor, tokens: list[tuple[str, str, AddedToken]], *, letters: str = ""
 ) -> tf.Tensor:
     """Exchanges the leftmost longest matches for their markers; `letters` is a class of others."""
     if not tokens:

@@ -76,7 +76,9 @@ class Kernels:
             limit=max_word_length * (1 if by_bytes else _BYTES_OF_A_CHARACTER),
             splits=True,
         )
-        self._limit_at = _position(model, _LIMIT_FIELD)
+        content = model.tobytes()  # a flatbuffer, in whose root table the limit is
+        root = int.from_bytes(content[:4], "little")
+        self._limit_at = root + flatbuffers.table.Table(content, root).Offset(4 + 2 * _LIMIT_FIELD)
         continues = np.array([text.startswith(prefix) for text in tokens])
         lengths = np.array([len(text) for text in tokens], np.int32)
         # A text that is searched has none but these markers: one model does for any number.
@@ -133,13 +135,6 @@ def select(tokens: RaggedTokens, keep: tf.Tensor) -> RaggedTokens:
     index = tf.reshape(tf.where(keep), [-1])
     ids, starts, ends = (tf.gather(x, index) for x in (tokens.ids, tokens.starts, tokens.ends))
     return RaggedTokens(ids, tf.gather(before, tokens.splits), starts, ends)
-
-
-def _position(model: np.ndarray, field: int) -> int:
-    """Where a number of the root table of a flatbuffer is."""
-    content = model.tobytes()
-    root = int.from_bytes(content[:4], "little")
-    return root + flatbuffers.table.Table(content, root).Offset(4 + 2 * field)
 
 
 def _known_to_kernel(

@@ -243,10 +243,7 @@ class TokenizerLayer(keras.layers.Layer):
 
 
 # Of configurations that name none, as earlier versions wrote them.
-_ONLY_CLASS = {
-    "class_name": "DistilBertTokenizer",
-    "registered_name": "tfkit>DistilBertTokenizer",
-}
+_ONLY_CLASS = {"class_name": "DistilBertTokenizer", "registered_name": "tfkit>DistilBertTokenizer"}
 
 
 def _tokenizer_of(config: dict, kind: dict = _ONLY_CLASS):

@@ -66,6 +66,7 @@ def words_of_their_own(options: NormalizerOptions) -> frozenset[int]:
     return table.punctuation | (table.chinese if options.chinese_chars else frozenset())
 
 
+@functools.cache
 def replacements(
     options: NormalizerOptions, markers: int = 0, *, searched: bool = False
 ) -> dict[int, str]:
@@ -79,24 +80,17 @@ def replacements(
     swap = substitutes(options.chinese_chars)
     lower = table.lowercase if options.lowercase else {}
     split = frozenset() if searched else words_of_their_own(options)
+    private = {point: set_apart(name) if point in split else name for point, name in swap.items()}
 
     def spell(text: str) -> str:
-        if not lower.keys().isdisjoint(map(ord, text)):
-            text = "".join(lower.get(ord(x), x) for x in text)
-        if not swap.keys().isdisjoint(map(ord, text)):
-            text = "".join(_isolated(x, swap, split) for x in text)
-        return text
+        return text.translate(lower).translate(private)
 
     changed: dict[int, str] = {}
     if options.strip_accents:
         changed.update((point, spell(text)) for point, text in table.decomposed.items())
         changed.update((point, "") for point in table.stripped)
-    for point in table.lowercase.keys() if options.lowercase else ():
-        if point not in changed:
-            changed[point] = spell(chr(point))
-    for point in swap:
-        if point not in changed:
-            changed[point] = spell(chr(point))
+    for point in (*lower, *swap):
+        changed.setdefault(point, spell(chr(point)))
     if options.chinese_chars:
         # A compatibility ideograph is set apart before it is decomposed.
         for point in table.chinese if searched else table.chinese & changed.keys():
@@ -122,15 +116,10 @@ def normalize(text: str, options: NormalizerOptions) -> str:
         elif options.strip_accents:
             character = "" if point in table.stripped else table.decomposed.get(point, character)
         if options.lowercase:
-            character = "".join(table.lowercase.get(ord(x), x) for x in character)
+            character = character.translate(table.lowercase)
         apart = options.chinese_chars and point in table.chinese
         result.append(set_apart(character) if apart else character)
     return "".join(result)
-
-
-def _isolated(character: str, swap: dict[int, str], split: frozenset[int]) -> str:
-    private = swap.get(ord(character), character)
-    return set_apart(private) if private != character and ord(character) in split else private
 
 
 def set_apart(text: str) -> str:
