@@ -16,7 +16,7 @@ from tfkit import (
 )
 from tfkit.explanation import plot_attention
 from tfkit.explanation._explain import integrated_gradients
-from tfkit.explanation.result import as_ansi, as_table
+from tfkit.explanation.result import as_ansi
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad ##ness film don t well known ' - < b > 영 ##화 !"
 TOKENIZER = DistilBertTokenizer(WORDS.split(), model_max_length=24, strip_accents=False)
@@ -119,7 +119,7 @@ def test_targets_are_names_or_numbers(model):
 
 def test_a_terminal_gets_colours_and_a_file_gets_none(model):
     why = explain(model, TOKENIZER, "good  bad!", target="positive")
-    painted, plain = as_ansi(why), as_table(why)
+    painted, plain = as_ansi(why), str(why)
     assert "\033[48;5;" in painted and "\033" not in plain
     uncoloured = re.sub("\033\\[[0-9;]*m", "", painted)
     assert "good  bad!" in uncoloured

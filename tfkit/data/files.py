@@ -246,24 +246,21 @@ def _undecodable(file: DataFile, codec: str) -> str:
                 held_back = len(error.object) - len(block)
                 position = decoded - held_back + error.start
                 lines += error.object.count(b"\n", held_back, error.start)
-                around = start if position < len(start) else error.object
+                likely = likely_encoding(start if position < len(start) else error.object)
+                remedy = (
+                    f"It looks like {likely}: pass encoding='{likely}'."
+                    if likely
+                    else "Convert the file to UTF-8, or name what it is, such as "
+                    "encoding='latin-1' or encoding='cp949'; skip_bad_rows=True leaves such rows "
+                    "out, where they are few."
+                )
                 return (
                     f"{file} is not {codec.removesuffix('-sig')}: byte "
                     f"0x{error.object[error.start]:02x} at position {position:,} (line "
-                    f"{lines + 1}) cannot be decoded. {_remedy(around)}"
+                    f"{lines + 1}) cannot be decoded. {remedy}"
                 )
             decoded += len(block)
             lines += block.count(b"\n")
-
-
-def _remedy(content: bytes) -> str:
-    likely = likely_encoding(content)
-    if likely:
-        return f"It looks like {likely}: pass encoding='{likely}'."
-    return (
-        "Convert the file to UTF-8, or name what it is, such as encoding='latin-1' or "
-        "encoding='cp949'; skip_bad_rows=True leaves such rows out, where they are few."
-    )
 
 
 def likely_encoding(content: bytes) -> str | None:

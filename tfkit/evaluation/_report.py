@@ -21,6 +21,7 @@ from tfkit.utils.files import local_path, staged
 _MISTAKES = 25
 _CONFUSIONS = 50
 _BINS = 20
+_VALUES = 2000
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -148,7 +149,10 @@ def report_of(
     compared, targets = log_probabilities(examples, logits, scores), examples.targets()
     evaluation = examples.task.evaluation.of(targets, compared, examples.names)
     found = examples.task.predictions(targets, compared, examples.names)
-    confusion = getattr(evaluation, "confusion", None)
+    confusion, values = getattr(evaluation, "confusion", None), None
+    if found.scores is None:
+        rows = np.unique(np.linspace(0, len(examples) - 1, _VALUES).astype(int))
+        values = [(float(examples.labels[row]), float(compared[row].squeeze())) for row in rows]
     return Report(
         model=model_name,
         data=data_name,
@@ -158,7 +162,7 @@ def report_of(
         thresholds=None if confusion is None else _thresholds(found),
         confusions=None if confusion is None else _confusions(confusion, examples.names),
         mistakes=_mistakes(examples, found),
-        values=_values(examples, compared) if found.scores is None else None,
+        values=values,
         latency=None if answer is None else speed.latency(answer, examples.columns, batch_size),
     )
 
@@ -218,8 +222,3 @@ def _confusions(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[d
         for true, predicted in zip(*np.unravel_index(order, counts.shape))
         if mistaken[true, predicted]
     ]
-
-
-def _values(examples: Examples, values: np.ndarray, most: int = 2000) -> list[tuple[float, float]]:
-    rows = np.unique(np.linspace(0, len(examples) - 1, most).astype(int))
-    return [(float(examples.labels[row]), float(values[row].squeeze())) for row in rows]

@@ -23,8 +23,13 @@ def as_html(report) -> str:
     view = {"findings": [], "classes": None, "shown_classes": 0, "matrix": None}
     if report.score_histogram is not None:
         cards = [*cards, _calibration_card(figures.calibration)]
+        confused = [
+            f"The most common mix-up: {quoted(pair['label'])} taken for {quoted(pair['answer'])}, "
+            f"{pair['texts']:,} times, {percent(pair['share'], 0)} of its texts."
+            for pair in (report.confusions or ())[:1]
+        ]
         view |= {
-            "findings": [*_weak_classes(figures), *_confused(report), *_sure_mistakes(report)],
+            "findings": [*_weak_classes(figures), *confused, *_sure_mistakes(report)],
             "classes": _class_rows(figures),
             "shown_classes": 20,
             "reliability": plots.reliability(figures.calibration, "a perfect model", "this model"),
@@ -34,7 +39,13 @@ def as_html(report) -> str:
         view["matrix"] = _matrix(figures.confusion, list(figures.classes))
     if report.values is not None:
         view |= {"scatter": plots.scatter(report.values), "errors": plots.errors(report.values)}
-    view |= {"headline": headline, "lead": lead, "cards": [*cards, *_latency_cards(report)]}
+    if report.latency is not None:
+        median, most = map(milliseconds, (report.latency.median_ms, report.latency.p95_ms))
+        meaning = (
+            f"from string to answer on {report.latency.machine}; 19 of 20 take at most {most}."
+        )
+        cards = [*cards, ("Time for one text", median, meaning)]
+    view |= {"headline": headline, "lead": lead, "cards": cards}
     filters = {"percent": percent, "number": "{:,}".format, "ms": milliseconds}
     return render("report.html", filters=filters, report=report, figures=figures, **view)
 
@@ -58,15 +69,6 @@ def _calibration_card(calibration) -> tuple[str, str, str]:
     return "Calibration error", percent(ece), meaning
 
 
-def _latency_cards(report) -> Iterable[tuple[str, str, str]]:
-    if report.latency is not None:
-        median, most = map(milliseconds, (report.latency.median_ms, report.latency.p95_ms))
-        meaning = (
-            f"from string to answer on {report.latency.machine}; 19 of 20 take at most {most}."
-        )
-        yield "Time for one text", median, meaning
-
-
 def _weak_classes(figures) -> Iterable[str]:
     asked = {name: c for name, c in figures.classes.items() if c["support"]}
     if len(asked) < 3:
@@ -79,14 +81,6 @@ def _weak_classes(figures) -> Iterable[str]:
     unasked = len(figures.classes) - len(asked)
     if unasked:
         yield f"{unasked:,} of {len(figures.classes):,} classes have no text here to judge them by."
-
-
-def _confused(report) -> Iterable[str]:
-    for pair in (report.confusions or ())[:1]:
-        yield (
-            f"The most common mix-up: {quoted(pair['label'])} taken for {quoted(pair['answer'])}, "
-            f"{pair['texts']:,} times, {percent(pair['share'], 0)} of its texts."
-        )
 
 
 def _sure_mistakes(report) -> Iterable[str]:

@@ -165,7 +165,9 @@ def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[
             continue
         before = words[-1] if words and words[-1].part == part else None
         touches = before is not None and before.end == start
-        joiner = touches and _joins(texts[part], start, end)
+        around = texts[part][start - 1 : start] + texts[part][end : end + 1]
+        joiner = touches and texts[part][start:end] in _JOINERS and len(around) == 2
+        joiner = joiner and around.isalnum()
         same = before is not None and word_id == last_id
         if same or joiner or (touches and joined):
             start, attribution = before.start, before.attribution + attribution
@@ -173,11 +175,6 @@ def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[
         last_id, joined = word_id, joiner
         words.append(Word(texts[part][start:end], start, end, part, float(attribution)))
     return tuple(words)
-
-
-def _joins(text: str, start: int, end: int) -> bool:
-    around = text[start - 1 : start] + text[end : end + 1]
-    return text[start:end] in _JOINERS and len(around) == 2 and around.isalnum()
 
 
 def _token_id(tokenizer, baseline: str | None) -> int:

@@ -84,20 +84,16 @@ class Explanation:
         return path
 
     def __str__(self) -> str:
-        return as_table(self)
-
-
-def as_table(why: Explanation) -> str:
-    """One word per line, with its attribution and a bar."""
-    largest = _largest(why)
-    lines = [*_summary(why), ""]
-    for word in why.words:
-        bar = "█" * round(_BAR * abs(word.attribution) / largest)
-        left, right = (bar, "") if word.attribution < 0 else ("", bar)
-        lines.append(
-            f"{word.attribution:+.4f}  {left:>{_BAR}}|{right:<{_BAR}}  {word.text}".rstrip()
-        )
-    return "\n".join(lines)
+        """One word per line, with its attribution and a bar."""
+        largest = _largest(self)
+        lines = [*_summary(self), ""]
+        for word in self.words:
+            bar = "█" * round(_BAR * abs(word.attribution) / largest)
+            left, right = (bar, "") if word.attribution < 0 else ("", bar)
+            lines.append(
+                f"{word.attribution:+.4f}  {left:>{_BAR}}|{right:<{_BAR}}  {word.text}".rstrip()
+            )
+        return "\n".join(lines)
 
 
 def as_ansi(why: Explanation) -> str:

@@ -23,14 +23,6 @@ class Agreement:
     equal_labels: int
     contradictory_labels: int = 0
 
-    def __add__(self, other: Agreement) -> Agreement:
-        return Agreement(
-            texts=self.texts + other.texts,
-            largest_difference=max(self.largest_difference, other.largest_difference),
-            equal_labels=self.equal_labels + other.equal_labels,
-            contradictory_labels=self.contradictory_labels + other.contradictory_labels,
-        )
-
     def __str__(self) -> str:
         return (
             f"{self.texts} texts: largest score difference {self.largest_difference:.1e}, "

@@ -15,12 +15,7 @@ from tfkit.models.copies import weights_only
 
 # Quantization -> largest difference of a score from the Keras model's. For eight-bit weights,
 # whose difference depends on the model, it is only reported.
-QUANTIZATIONS = {
-    None: 1e-4,
-    "float16": 2e-2,
-    "dynamic_int8": None,
-    "dynamic_int8_per_tensor": None,
-}
+QUANTIZATIONS = {None: 1e-4, "float16": 2e-2, "dynamic_int8": None, "dynamic_int8_per_tensor": None}
 _ALIGNMENT = 16  # of the model's buffers, as `force_align` in the schema asks
 _LARGE = 1 << 16  # bytes; larger vectors are weights, and no two of them are alike
 _HALVES_FROM = 3  # the version of DEQUANTIZE that takes float16
@@ -58,21 +53,15 @@ def convert(functions: dict, model, quantization: str | None) -> bytes:
 
 def tflite_ops(content: bytes) -> Counter[str]:
     """Operator name -> its number in a `.tflite` file; custom ones as "custom:Name"."""
-    model = schema.Model.GetRootAs(content, 0)
-    names = []
-    for index in range(model.OperatorCodesLength()):
-        code = model.OperatorCodes(index)
-        custom = code.CustomCode()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    names = [
+        f"custom:{code.customCode.decode()}"
+        if code.customCode
         # Codes below 127 are in the old field, the rest in the new one.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        names.append(f"custom:{custom.decode()}" if custom else _BUILTIN_NAMES[number])
-    found: Counter[str] = Counter()
-    for index in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(index)
-        found.update(
-            names[graph.Operators(place).OpcodeIndex()] for place in range(graph.OperatorsLength())
-        )
-    return found
+        else _BUILTIN_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for code in model.operatorCodes
+    ]
+    return Counter(names[op.opcodeIndex] for graph in model.subgraphs for op in graph.operators)
 
 
 def audit_tflite(content: bytes, custom: frozenset[str] = frozenset()) -> Counter[str]:

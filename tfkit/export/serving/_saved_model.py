@@ -95,7 +95,13 @@ def saved_model(
         NotADirectoryError, PermissionError: `directory` cannot be written to.
         ExportError: the export does not answer as the model does. Nothing is left behind.
     """
-    directory = writable_folder(_of_all_versions(directory))
+    parent, name = os.path.split(os.path.abspath(directory))
+    if name.isdecimal():
+        raise ValueError(
+            "`directory` must be the folder of all versions, named as the model; a server takes a "
+            f"number for a version. Received '{directory}'. Pass '{parent}' with `version={name}`."
+        )
+    directory = writable_folder(directory)
     _number(directory, version, overwrite)
     for name in signatures:
         check_choice("signatures", name, INPUTS)
@@ -156,16 +162,6 @@ def _write(model, signatures: dict, folder: Path) -> None:
         if node.op == "VarHandleOp":
             node.attr.pop("debug_name", None)
     path.write_bytes(saved.SerializeToString(deterministic=True))
-
-
-def _of_all_versions(directory: str | os.PathLike) -> str | os.PathLike:
-    parent, name = os.path.split(os.path.abspath(directory))
-    if name.isdecimal():
-        raise ValueError(
-            "`directory` must be the folder of all versions, named as the model; a server takes a "
-            f"number for a version. Received '{directory}'. Pass '{parent}' with `version={name}`."
-        )
-    return directory
 
 
 def _request(signatures: Sequence[str], keras: TextModel) -> tuple[str, dict] | None:

@@ -11,13 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.export.answers import (
-    TOLERANCE,
-    agreement,
-    batches,
-    require_agreement,
-    require_finite,
-)
+from tfkit.export.answers import TOLERANCE, agreement, batches, require_agreement, require_finite
 from tfkit.export.options import check_tokenizer, texts_or_sample
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.serving.batching import Batching, chunk_size
@@ -74,7 +68,9 @@ def verify(
         ExportError: it does not load, or answers otherwise than it should.
         ValueError: it was exported from another model or tokenizer, or with another length.
     """
-    folder = _version_folder(local_path(directory))
+    folder = local_path(directory)
+    versions = [path for path in folder.glob("*") if path.name.isdecimal()]
+    folder = max(versions, key=lambda path: int(path.name), default=folder)
     texts = texts_or_sample(texts)
     keras = None
     if model is not None:
@@ -116,16 +112,17 @@ def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> Ser
         served.run(*request)
     compared, refused = {}, []
     for name in kinds:
-        if keras is not None and name == "embed":
-            _compare_embeddings(served, texts, keras, tolerance)
-        elif keras is not None:
+        if keras is not None:
             compared[name] = _compare(served, name, texts, keras, tolerance)
         elif name in STRINGS:
             for batch in batches(texts):
                 _check_rows(name, served.run(name, inputs_for(name, batch, None)), len(batch))
         refused += [f"{what} ({name})" for what in _refused(served, name)]
-    if keras is not None:
-        _fill(served, kinds[0], keras)
+    if keras is not None:  # two of the largest batches at once, for the memory that they take
+        count = max(1, min(chunk_size(keras.max_length), Batching.max_batch_size))
+        inputs = inputs_for(kinds[0], ["a " * keras.max_length] * count, keras)
+        with ThreadPoolExecutor(Batching.threads) as pool:
+            list(pool.map(lambda _: served.run(kinds[0], inputs), range(Batching.threads)))
     return ServingReport(
         path=served.folder,
         signatures={
@@ -140,13 +137,8 @@ def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> Ser
         memory=served.memory,
         warmup_records=len(warmup),
         refused=tuple(refused),
-        agreement=compared,
+        agreement={name: found for name, found in compared.items() if found is not None},
     )
-
-
-def _version_folder(directory: Path) -> Path:
-    versions = [path for path in directory.glob("*") if path.name.isdecimal()]
-    return max(versions, key=lambda path: int(path.name), default=directory)
 
 
 def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
@@ -158,40 +150,30 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
     return seconds[0], statistics.median(seconds[1:])
 
 
-def _fill(served: ServedModel, name: str, keras: TextModel) -> None:
-    """Sends two of the largest batches at once, for the memory that they take."""
-    count = max(1, min(chunk_size(keras.max_length), Batching.max_batch_size))
-    inputs = inputs_for(name, ["a " * keras.max_length] * count, keras)
-    with ThreadPoolExecutor(Batching.threads) as pool:
-        list(pool.map(lambda _: served.run(name, inputs), range(Batching.threads)))
-
-
 def _compare(
     served: ServedModel, name: str, texts: list[str], keras: TextModel, tolerance: float
-) -> Agreement:
-    total = Agreement(texts=0, largest_difference=0.0, equal_labels=0)
+) -> Agreement | None:
+    """Compares scores and labels; of `embed`, which has neither, embeddings."""
+    expected, parts = [], []
     for batch in batches(texts):
-        inputs, expected = inputs_for(name, batch, keras), expected_for(name, batch, keras)
-        answers = served.run(name, inputs)
-        _check_rows(name, answers, len(batch))
-        total += agreement(expected, answers["scores"], _labels(answers, keras))
-    require_agreement(total, tolerance, f"the signature `{name}`")
-    return total
-
-
-def _compare_embeddings(served: ServedModel, texts: list[str], keras, tolerance: float) -> None:
+        expected.append(expected_for(name, batch, keras))
+        parts.append(served.run(name, inputs_for(name, batch, keras)))
+        _check_rows(name, parts[-1], len(batch))
+    wanted = np.concatenate(expected)
+    answers = {output: np.concatenate([part[output] for part in parts]) for output in parts[0]}
+    if name != "embed":
+        found = agreement(wanted, answers["scores"], _labels(answers, keras))
+        require_agreement(found, tolerance, f"the signature `{name}`")
+        return found
     tolerance *= 10  # states are larger than scores
-    for batch in batches(texts):
-        answers = served.run("embed", inputs_for("embed", batch, keras))
-        _check_rows("embed", answers, len(batch))
-        expected = expected_for("embed", batch, keras)
-        require_finite(expected, "the Keras model itself")
-        difference = np.abs(answers["embedding"] - expected).max()
-        if not difference <= tolerance:
-            raise ExportError(
-                f"Expected `embed` to give the mean of the Keras model's last hidden states, to "
-                f"within {tolerance:g}. Received a difference of {difference:.1e}."
-            )
+    require_finite(wanted, "the Keras model itself")
+    difference = np.abs(answers["embedding"] - wanted).max()
+    if not difference <= tolerance:
+        raise ExportError(
+            f"Expected `embed` to give the mean of the Keras model's last hidden states, to "
+            f"within {tolerance:g}. Received a difference of {difference:.1e}."
+        )
+    return None
 
 
 def _labels(answers: dict[str, np.ndarray], keras: TextModel) -> list[int] | None:

@@ -33,7 +33,9 @@ def with_metadata(content: bytes, name: str) -> bytes:
     """A model with the metadata of a BERT text classifier."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     (graph,) = model.subgraphs
-    order = [_input_of(graph.tensors[index].name.decode()) for index in graph.inputs]
+    # That of "serving_default_ids:0" is "ids".
+    names = (graph.tensors[index].name.decode() for index in graph.inputs)
+    order = [name.removeprefix("serving_default_").rsplit(":", 1)[0] for name in names]
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(_metadata(name, order), np.uint8)
     entry = schema.MetadataT()
@@ -58,11 +60,6 @@ def answers_of_mediapipe(content: bytes, texts: Sequence[str]) -> np.ndarray | N
             scores = {category.category_name: category.score for category in head.categories}
             rows.append([scores[label] for label in labels])
     return np.array(rows, np.float32)
-
-
-def _input_of(tensor: str) -> str:
-    """Which input a tensor is: that of "serving_default_ids:0" is "ids"."""
-    return tensor.removeprefix("serving_default_").rsplit(":", 1)[0]
 
 
 def _metadata(name: str, inputs: list[str]) -> bytes:

@@ -119,7 +119,7 @@ def _characters(alphabet: set[str], options: NormalizerOptions) -> Iterator[str]
             continue
         if character in _NOT_IN_PIECES or (character.isascii() and character.isalpha()):
             continue  # MediaPipe lower-cases those
-        if "\uac00" <= character <= "\ud7a3" and not _in_ks_x_1001(character):
+        if "\uac00" <= character <= "\ud7a3" and not character.encode("euc_kr", "ignore"):
             continue
         if set(_normal(character, options)) - {" "} <= alphabet:
             yield character
@@ -134,10 +134,3 @@ def _missing(alphabet: set[str], known: set[str]) -> list[str]:
     letters = sorted(letter for letter in alphabet if ord(letter) not in apart)
     lacking = [letter for letter in letters if not {letter, _PREFIX + letter} <= known]
     return lacking if 2 * len(lacking) < len(letters) else []
-
-
-def _in_ks_x_1001(character: str) -> bool:
-    try:
-        return bool(character.encode("euc_kr"))
-    except UnicodeEncodeError:
-        return False
