@@ -343,7 +343,10 @@ def test_a_bad_model_is_one_line(trained, tmp_path, capsys, name):
         ("verify {0}/none", "none"),
         ("predict good --text-pair-column b --model {0}/model", "Received no file"),
         ("predict good --max-length 99 --model {0}/model", "--max-length must be.*received 99"),
-        ("predict good --batch-size 0 --model {0}/model", "--batch-size must be at least 1"),
+        (
+            "predict good --batch-size 0 --model {0}/model",
+            "--batch-size must be a positive integer",
+        ),
         ("predict good --server http://x/y --max-length 9", "drop the rest"),
         ("predict good --server ftp://x", "Expected a server's address"),
         ("predict good --server http://127.0.0.1:9/v1/models/x", "127.0.0.1:9"),

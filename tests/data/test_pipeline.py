@@ -211,7 +211,7 @@ def test_every_bucket_is_cut_into_batches_of_its_own():
 def test_mistakes_are_named(tokenizer):
     with pytest.raises(TypeError, match="as `tfkit.data.read` gives them.*Received: list"):
         dataset(["a"], tokenizer)
-    with pytest.raises(ValueError, match="`batch_size` must be at least 1. Received: 0"):
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer; received 0"):
         dataset(numbered(2), tokenizer, batch_size=0)
     with pytest.raises(ValueError, match="drop_remainder=True leaves no batch"):
         dataset(numbered(5), tokenizer, drop_remainder=True)

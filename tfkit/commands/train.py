@@ -130,6 +130,7 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
     import keras
 
     from tfkit import training
+    from tfkit.training.callbacks.logs import Log, TensorBoard
 
     recipe = _recipe(options, checkpoints)
     strategy = training.named_strategy(options.strategy)  # workers wait here for each other
@@ -142,6 +143,9 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
     if validation is not None:
         which = f"of {options.validation}" if options.validation else "held out of the same file"
         say(f"{len(validation):,} texts {which} choose the best epoch")
+    logs = [Log(path, every=100) for path in options.log] if writes else []
+    if options.tensorboard and writes:
+        logs.append(TensorBoard(options.tensorboard, update_freq=100))
     keras.utils.set_random_seed(recipe.seed)  # for new weights
     with strategy.scope():
         model, tokenizer = start(options, examples)
@@ -155,7 +159,7 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
         recipe=recipe,
         strategy=strategy,
         checkpoints=checkpoints,
-        callbacks=_logs(options) if writes else (),
+        callbacks=logs,
         verbose="auto" if writes else 0,
     )
     if writes:
@@ -230,15 +234,6 @@ def _examples(options):
     return data.split(examples, share=0.1 if share is None else share)
 
 
-def _logs(options) -> list:
-    from tfkit.training.callbacks.logs import Log, TensorBoard
-
-    logs = [Log(path, every=100) for path in options.log]
-    if options.tensorboard:
-        logs.append(TensorBoard(options.tensorboard, update_freq=100))
-    return logs
-
-
 # === The model to begin with ===
 
 
@@ -256,7 +251,10 @@ def starting_model(options, examples):
             dtype=POLICIES[options.mixed_precision],
             **rates,
         )
-    unknown = _fraction_unknown(tokenizer, itertools.islice(examples.texts, _PROBE))
+    texts = list(itertools.islice(examples.texts, _PROBE))
+    ids = tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"]
+    tokens = [token for row in ids for token in row]
+    unknown = tokens.count(tokenizer.unk_token_id) / max(1, len(tokens))
     if unknown <= _FOREIGN:
         name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
         print(f"Beginning with {name}")
@@ -273,12 +271,6 @@ def starting_model(options, examples):
         "another --model, or train a new one with --from-scratch."
     )
     return model, tokenizer
-
-
-def _fraction_unknown(tokenizer, texts) -> float:
-    ids = tokenizer(list(texts), add_special_tokens=False, truncation=True)["input_ids"]
-    tokens = [token for row in ids for token in row]
-    return tokens.count(tokenizer.unk_token_id) / max(1, len(tokens))
 
 
 def _new(options, examples):

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfkit.data.examples import Examples, LabelledTexts, check_examples
 from tfkit.utils.processes import available_cpus
+from tfkit.utils.values import positive_integer
 
 if TYPE_CHECKING:
     from tfkit.data.streams import Stream
@@ -163,19 +164,16 @@ class _Batches:
         unpadded=False,
         **order,
     ):
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+        batch_size = positive_integer("batch_size", batch_size)
         if drop_remainder and len(examples) < batch_size:
             raise ValueError(
                 f"drop_remainder=True leaves no batch of {batch_size} rows. "
                 f"Received: {len(examples)} examples. Use a smaller `batch_size`."
             )
-        self.steps = (
-            len(examples) if drop_remainder else len(examples) + batch_size - 1
-        ) // batch_size
+        self.steps = (len(examples) + (batch_size - 1) * (not drop_remainder)) // batch_size
         self._examples, self._batch_size, self._drop = examples, batch_size, drop_remainder
         self._pairs, self._unpadded = examples.has_pairs, unpadded
-        self._pad_token_id = tokenizer.pad_token_id
+        self._padding = {"input_ids": tokenizer.pad_token_id}
         layer = tokenizer.as_layer(max_length=max_length, pairs=self._pairs)
         column = tf.TensorSpec([None], tf.string)
         # Traced once, for all the graphs that tokenise.
@@ -199,7 +197,15 @@ class _ExampleBatches(_Batches):
         self._targets = tf.constant(examples.targets()) if examples.has_labels else None
         if self._unpadded and not shuffle:
             return
-        lengths = self._token_counts()
+
+        def counts(*texts):
+            tokens = self._features(texts)
+            if self._unpadded:
+                return tokens["lengths"]
+            return tf.reduce_sum(tokens["attention_mask"], 1)
+
+        texts = tf.data.Dataset.from_tensor_slices(tuple(self._columns)).batch(_TEXTS_PER_COUNT)
+        lengths = np.concatenate(list(_mapped_ahead(texts, counts).as_numpy_iterator()))
         # Four full batches to a width at least: a width for few texts makes small batches.
         most = min(_MOST_WIDTHS, len(examples) // (4 * self._batch_size))
         self._widths = fit_widths(lengths, max(1, most))
@@ -215,33 +221,18 @@ class _ExampleBatches(_Batches):
 
     def encode(self, rows):
         features = self._features([tf.gather(column, rows) for column in self._columns])
-        features = features if self._unpadded else self._padded(features)
+        if not self._unpadded:  # to the smallest width that holds the batch
+            length = tf.shape(features["input_ids"])[1]
+            width = tf.gather(self._widths, tf.searchsorted(self._widths, [length])[0])
+            padding = [[0, 0], [0, width - length]]
+            features = {
+                name: tf.pad(value, padding, constant_values=self._padding.get(name, 0))
+                for name, value in features.items()
+            }
         if self._targets is None:
             return features
         targets = tf.gather(self._targets, rows)
         return features, tf.cast(targets, tf.float32) if targets.dtype == tf.uint8 else targets
-
-    def _token_counts(self) -> np.ndarray:
-        """The tokens of each row, by one pass of the tokenizer over all texts."""
-
-        def counts(*texts):
-            tokens = self._features(texts)
-            return (
-                tokens["lengths"] if self._unpadded else tf.reduce_sum(tokens["attention_mask"], 1)
-            )
-
-        texts = tf.data.Dataset.from_tensor_slices(tuple(self._columns)).batch(_TEXTS_PER_COUNT)
-        return np.concatenate(list(_mapped_ahead(texts, counts).as_numpy_iterator()))
-
-    def _padded(self, features) -> dict[str, tf.Tensor]:
-        """Pads a batch to the smallest width that holds it."""
-        length = tf.shape(features["input_ids"])[1]
-        width = tf.gather(self._widths, tf.searchsorted(self._widths, [length])[0])
-        padding = [[0, 0], [0, width - length]]
-        return {
-            "input_ids": tf.pad(features["input_ids"], padding, constant_values=self._pad_token_id),
-            "attention_mask": tf.pad(features["attention_mask"], padding),
-        }
 
 
 class _StreamBatches(_Batches):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfkit.utils.strings import utf8
+from tfkit.utils.values import positive_integer
 
 _BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 # The most tokens of a batch in TensorFlow. Fewer leave the matrix products short, more leave the
@@ -61,8 +62,7 @@ def answer(
         batch_size: the most texts of a batch; None leaves it to their tokens.
         progress: called with the number of texts of each batch.
     """
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+    batch_size = None if batch_size is None else positive_integer("batch_size", batch_size)
     values = None
     for places, tokens in _blocks(texts, tokenize):
         for chosen in batches(tokens.lengths, run.max_tokens, batch_size):

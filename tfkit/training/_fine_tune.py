@@ -77,7 +77,16 @@ def fine_tune(
         if examples is not None:
             check_labels(model, examples)
     strategy = strategy or tf.distribute.get_strategy()
-    _check_strategy(model, strategy, recipe)
+    if model.distribute_strategy is not strategy:
+        raise ValueError(
+            f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
+            "or load it under `with strategy.scope():`."
+        )
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and recipe.seed is None:
+        raise ValueError(
+            "Expected a `seed`, the same for all workers, by which they share out the texts. "
+            "Received None."
+        )
     if model.variable_dtype in ("bfloat16", "float16"):
         warnings.warn(
             f"Weights in {model.variable_dtype} are too coarse for small updates, and may not "
@@ -184,19 +193,6 @@ def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
     }
     replicas = {"replicas": loop.strategy.num_replicas_in_sync}
     return recipe.to_dict() | getattr(model, "identity", {}) | replicas | digests
-
-
-def _check_strategy(model, strategy, recipe: Recipe) -> None:
-    if model.distribute_strategy is not strategy:
-        raise ValueError(
-            f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
-            "or load it under `with strategy.scope():`."
-        )
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and recipe.seed is None:
-        raise ValueError(
-            "Expected a `seed`, the same for all workers, by which they share out the texts. "
-            "Received None."
-        )
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
