@@ -80,10 +80,8 @@ _LEGACY = {
 
 
 class DataFile:
-    """A file for the readers, which messages call `name`; its end tells the format.
-
+    """A file for the readers, which messages call `name`; ValueError for a kind not read here.
     `start` is its first bytes, decompressed; none where that fails, which readers report.
-    Raises ValueError for a kind of file that is not read here.
     """
 
     def __init__(self, path: Path, name: str | None = None, encoding: str | None = None):
@@ -124,7 +122,6 @@ class DataFile:
 
 def text_codec(encoding: str, start: bytes) -> str:
     """The codec for text that begins so: `encoding`, unless a byte order mark says a wider one.
-
     Raises ValueError where Python knows no such encoding of text.
     """
     try:
@@ -140,9 +137,8 @@ def text_codec(encoding: str, start: bytes) -> str:
 
 
 def data_file(source) -> DataFile:
-    """The file of a path, of standard input ("-"), or of an open file from where it stands.
-
-    What can be read only once, such as a pipe, lies in a temporary file while `DataFile` lives.
+    """The file of a path, of standard input ("-"), or of an open file from where it stands. What
+    can be read only once, such as a pipe, lies in a temporary file while `DataFile` lives.
     """
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
@@ -187,9 +183,8 @@ def _kept(source: IO, name: str) -> DataFile:
 def numbered_lines(
     file: DataFile, encoding: str, *, newline: str | None, lenient: bool
 ) -> Iterator[tuple[int, str]]:
-    """Decoded lines with their line ends, from 1; `newline` as in `open`, "" for quoted fields.
-
-    A lenient reading gives lines with undecodable bytes too, which `problem_of` finds.
+    """Decoded lines with their line ends, from 1; `newline` as in `open`, "" for quoted fields. A
+    lenient reading gives lines with undecodable bytes too, which `problem_of` finds.
     """
     codec = file.codec(encoding)
     try:

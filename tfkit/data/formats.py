@@ -26,10 +26,8 @@ _UNCLOSED = (
 def csv_rows(
     file: DataFile, *, encoding: str = "utf-8", delimiter: str | None = None, lenient: bool = False
 ) -> Rows:
-    """Values with quotes as in RFC 4180; `delimiter` None takes the one that the header shows.
-
-    A bad record of several lines is bad in its first: its quote may be a stray one. So a lenient
-    reading goes on at the second.
+    """Values with quotes as in RFC 4180; `delimiter` None takes the one that the header shows. Of a
+    bad record of several lines, whose quote may be a stray one, the first alone is bad.
     """
     lines = _Lines(numbered_lines(file, encoding, newline="", lenient=lenient))
     delimiter = lines.delimiter() if delimiter is None else delimiter
@@ -56,9 +54,8 @@ def csv_rows(
 
 
 def _record(lines: Iterator[str], delimiter: str) -> list[str] | str:
-    """The next record, or what is wrong with it.
-
-    Without the module `csv`, whose limit of a field's length is one for the whole process.
+    """The next record, or what is wrong with it. Without the module `csv`, whose limit of a field's
+    length is one for the whole process.
     """
     line = next(lines)
     if '"' not in line:

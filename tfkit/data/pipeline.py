@@ -267,10 +267,8 @@ class _StreamBatches(_Batches):
 
 
 def _mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
-    """`elements.map(function)`, some results ready and others being made, in order.
-
-    tf.data's own search for how many would run beside the training, on the same cores, and the
-    end of a pass would wait for it, for seconds on a small machine.
+    """`elements.map(function)`, in order, some calls ahead. tf.data's own search for how many would
+    run on the cores of the training, and the end of a pass wait for it, for seconds.
     """
     count = min(available_cpus(), _MOST_CALLS)
     options = tf.data.Options()
@@ -324,7 +322,6 @@ def fit_widths(lengths: np.ndarray, count: int) -> tuple[int, ...]:
 @dataclasses.dataclass(frozen=True)
 class BatchPlan:
     """Batch b is the rows `order[starts[b]:stops[b]]`; `groups` is the bucket of each, ascending.
-
     Rows of one bucket may change places: `starts` and `stops` stay as they are.
     """
 
@@ -352,7 +349,6 @@ def plan_batches(
 
 def shuffled_pass(plan: BatchPlan, seed) -> tf.data.Dataset:
     """The plan's batches as row numbers: rows change places within buckets, batches among all.
-
     `seed` is int `[2]`; the same one gives the same order.
     """
     order, groups = tf.constant(plan.order), tf.constant(plan.groups)

@@ -147,7 +147,6 @@ def checked_rows(
     table: Table, columns: Mapping[str, str], problem_type: str | None = None
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """The wanted columns of each row by argument; a string in their place says what is wrong.
-
     Raises ValueError where a column is missing from all rows.
     """
     checks = {**_CHECKS, "label": TASKS[problem_type].read if problem_type else read_any}
@@ -172,9 +171,8 @@ def checked_rows(
 
 
 class SkippedRows:
-    """The bad rows of a reading: an error each, or, of a lenient one, a list and a warning.
-
-    At most `most` are listed, and all counted.
+    """The bad rows of a reading: an error each, or, of a lenient one, a list and a warning. At most
+    `most` are listed, and all counted.
     """
 
     def __init__(self, table: Table, *, lenient: bool, most: int | None = None):

@@ -185,9 +185,8 @@ def _column_names(source) -> list | None:
 
 
 def _table(source, columns: Mapping[str, str]) -> dict | None:
-    """The wanted columns of a table of pandas, polars or pyarrow; None for anything else.
-
-    Where one is missing all are given, so that the message can name them.
+    """The wanted columns of a table of pandas, polars or pyarrow; None for anything else. Where one
+    is missing all are given, so that the message can name them.
     """
     names = _column_names(source)
     if names is None:

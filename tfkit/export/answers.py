@@ -35,10 +35,8 @@ def batches(texts: Sequence[str]) -> list[list[str]]:
 def agreement(
     expected: np.ndarray, received: np.ndarray, labels: Sequence[int] | None = None
 ) -> Agreement:
-    """Compares scores `[B,C]`, and the class numbers `[B]` of the answered labels.
-
-    A label counts as equal when the Keras model scores it as high as its own best; where two
-    classes tie, to within what the scores differ (at most `_TIE`), they may swap.
+    """Compares scores `[B,C]`, and the class numbers `[B]` of the answered labels; classes that tie
+    in the Keras model's scores, to within what the scores differ (at most `_TIE`), may swap.
     """
     if expected.shape != received.shape:
         raise ExportError(

@@ -79,7 +79,6 @@ def check_exportable(model) -> None:
 
 def check_tokenizer(model, tokenizer) -> None:
     """Raises TypeError for others than tfkit's, ValueError for ids that have no embedding.
-
     TensorFlow would refuse such a text when it comes, LiteRT give an arbitrary answer.
     """
     for name, value, kind in (

@@ -13,9 +13,8 @@ class ExportError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How the exported model's answers compare with the Keras model's.
-
-    `contradictory_labels` counts those that are not of the answer's own highest score.
+    """How the exported model's answers compare with the Keras model's. `contradictory_labels`
+    counts those that are not of the answer's own highest score.
     """
 
     texts: int
@@ -146,7 +145,6 @@ class SavedModelReport:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mismatch:
     """A text that MediaPipe's tokenizer splits otherwise than the model's, and the labels of both.
-
     `difference` is the largest between two scores of a class.
     """
 

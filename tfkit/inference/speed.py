@@ -43,9 +43,8 @@ class Latency:
 class Speed:
     """What was measured of one `precision`: of all texts in the fastest call, and of single ones.
 
-    `p50` and `p99` are seconds for a single text. `share` relates the operations a second that the
-    full model needs for the real tokens to what the machine reaches in a float32 matrix product of
-    TensorFlow's. Other precisions, and work that is left out, can bring it above 1.
+    `p50` and `p99` are seconds. `share` is the full model's operations a second on real tokens, in
+    parts of what a float32 matrix product reaches: other precisions can bring it above 1.
     """
 
     precision: str

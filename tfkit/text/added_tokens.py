@@ -63,10 +63,8 @@ class AddedToken:
 
 
 class TokenTable:
-    """Vocabulary and added tokens (by their ids), with the names of the special ones.
-
-    The vocabulary must have the unknown, separator and class tokens; padding and mask tokens that
-    it lacks are added behind it, as Hugging Face does. `extra` are special tokens without a name.
+    """Vocabulary and added tokens (by their ids), with the names of the special ones; `extra` have
+    none. Padding and mask tokens that are not there are added, as Hugging Face does.
     """
 
     def __init__(

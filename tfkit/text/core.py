@@ -22,10 +22,8 @@ _SPACED |= {" do not": " don't", " 's": "'s", " 've": "'ve", " 're": "'re"}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenizerCore:
-    """Normaliser, model and vocabulary of a tokenizer; it never changes.
-
-    A tokenizer that is changed takes another core, so that whoever holds this one (a layer, a call
-    in another thread) gets the ids that it had.
+    """Normaliser, model and vocabulary of a tokenizer. It never changes: a tokenizer that does
+    takes another, so that a layer, or a call in another thread, gets the ids that it had.
     """
 
     table: TokenTable

@@ -15,10 +15,7 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = True) -> list[str]:
-    """At most `size` pieces that spell `texts` best, special tokens first; keras-nlp finds them.
-
-    `do_lower_case` lower-cases the texts and strips accents first, as an uncased tokenizer does.
-    """
+    """At most `size` pieces that spell `texts` best, special tokens first; keras-nlp finds them."""
     if size <= len(SPECIAL_TOKENS):
         raise ValueError(
             f"`size` must be above {len(SPECIAL_TOKENS)}, the number of special tokens; "
@@ -44,11 +41,11 @@ def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = T
 
 
 def prune_tokenizer(tokenizer, texts: Sequence[str], also: Sequence[int] = ()):
-    """The tokenizer without the pieces that `texts`, which may be pairs, do not use.
+    """The tokenizer without the pieces that `texts`, which may be pairs, do not use, and the old id
+    of each of its V ids, int64 `[V]`; their order stays.
 
-    What stays: the pieces of the texts, special and added tokens, ids in `also`, and every piece of
-    one character, from which other words are put together. Texts get the same pieces as before.
-    Returns the tokenizer, and int64 `[V]`, the old id of each of its V ids; their order stays.
+    Special and added tokens stay, ids in `also`, and every piece of one character, from which other
+    words are put together. Texts get the same pieces as before.
     """
     given = read_texts(texts, None, words=False)
     corpus = [*given.first, *(given.second or [])]
@@ -72,9 +69,8 @@ def prune_tokenizer(tokenizer, texts: Sequence[str], also: Sequence[int] = ()):
 
 
 def _used(tokenizer, ids: dict[str, int], texts: list[str]) -> Iterator[int]:
-    """Ids of the pieces of texts; of a word that has none, of all that stand in it.
-
-    Such a word must not come to have pieces because a longer one, which led nowhere, is gone.
+    """Ids of the pieces of texts; of a word that has none, of all that stand in it. Such a word
+    must not come to have pieces because a longer one, which led nowhere, is gone.
     """
     found = np.unique(tokenizer.core.run(texts).ids.numpy())
     yield from found.tolist()

@@ -11,10 +11,8 @@ from tfkit.utils.values import is_whole
 
 
 class Vocabulary:
-    """Tokens and their `ids`, in the order of the ids.
-
-    As in Hugging Face's reader, the id of a token is its line number, and of a token that stands
-    on several lines, the last one: the earlier ids are then never produced.
+    """Tokens and their `ids`, in the order of the ids. Of a token that stands on several lines the
+    id is the last one, as in Hugging Face's reader: the earlier ids are never produced.
     """
 
     def __init__(self, tokens: Iterable[str] | Mapping[str, int]):

@@ -137,7 +137,6 @@ def enough_room(folder: Path, needs: int | None = None) -> Iterator[None]:
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Holds a lock: the file `path`, which is there while it is held, or if its holder was killed.
-
     Where the file system has no locks, those who would wait go on without, others get an OSError.
     """
     handle = acquire(path, wait=wait)

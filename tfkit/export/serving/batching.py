@@ -50,9 +50,8 @@ class Batching:
 def batched(
     function: Callable, inputs: Sequence[tf.TensorSpec], options: Batching | None, name: str
 ) -> Callable:
-    """`function`, computed for concurrent requests together, in a queue that no other may share.
-
-    It takes tensors with a common first dimension B, and gives one. Without options, it is as is.
+    """`function` of tensors `[B,…]`, one for all requests that are waiting, in a queue of its own;
+    as it is without options.
     """
     if options is None:
         return function

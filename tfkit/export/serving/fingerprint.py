@@ -42,9 +42,8 @@ def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
 
 
 def exported_length(folder: Path, model, tokenizer, max_length: int | None) -> int:
-    """The tokens to which an export truncates texts; ValueError if made from other things.
-
-    One of an earlier release, or not of tfkit, has no fingerprint, and takes the caller's.
+    """The tokens to which an export truncates texts; ValueError if made from other things. One of
+    an earlier release, or not of tfkit, has no fingerprint, and takes the caller's.
     """
     if not (folder / FILE).is_file():
         return token_limit(model, tokenizer, max_length)

@@ -61,7 +61,6 @@ def compute_dtype(folder: Path) -> str:
 
 def audit_saved_model(folder: Path) -> tuple[Counter[str], dict[str, str]]:
     """Op type -> how often it stands in a SavedModel; op type -> the first TF Serving with it.
-
     Raises ExportError for an op that is not `ALLOWED`, and a function to be compiled by XLA.
     """
     graph = _graph(folder)

@@ -28,9 +28,8 @@ def write_server_files(
 ) -> list[Path]:
     """Writes what is missing into `directory/server`, and returns what it wrote.
 
-    The server's own batching stays off, since it fails good requests for errors of others; the
-    graph batches requests. Without `request`, a signature of the Predict API and its inputs,
-    name -> B values, there are no example requests.
+    The server's own batching stays off, since it fails good requests for errors of others.
+    `request`: a signature of the Predict API and its inputs, name -> B values, for examples.
     """
     name, dns = service_names(os.path.basename(os.path.abspath(directory)))
     signature, inputs = request or ("", {})
@@ -63,9 +62,8 @@ def write_server_files(
 
 
 def service_names(folder: str) -> tuple[str, str]:
-    """A model's name for the server (ASCII letters, digits, "-", "_"), and as a DNS label.
-
-    Where characters are lost, a hash tells names apart.
+    """A model's name for the server (ASCII letters, digits, "-", "_"), and as a DNS label. Where
+    characters are lost, a hash tells names apart.
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-_") or "model"
     dns = re.sub(r"[^a-z0-9]+", "-", name.lower())

@@ -142,7 +142,6 @@ class CallOptions:
 
     def resolve(self, specials: int) -> None:
         """Checks the options and fills in what they leave open; `specials` are the tokens per row.
-
         Afterwards `padding` is "longest", "max_length" or None, `truncation` a strategy or None.
         """
         if self.max_length is not None and self.padding is False and self.truncation is None:

@@ -28,10 +28,8 @@ class TokenSpan(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """One row, token by token, padding included.
-
-    Of special tokens, offsets are `(0, 0)`, `word_ids` and `sequence_ids` (0 or 1, the text of the
-    pair) None. `overflowing` are the further rows of the same texts.
+    """One row, token by token, padding included; `overflowing` are further rows of the same texts.
+    Of special tokens, offsets are `(0, 0)`, words and `sequence_ids` (0 or 1, the text) None.
     """
 
     ids: list[int]

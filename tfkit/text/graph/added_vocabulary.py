@@ -42,9 +42,8 @@ _SPACE += [(0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F
 
 
 class AddedVocabulary:
-    """See the module. Token `n` has `markers[n]`.
-
-    `in_normalized`: some token is looked for in normalised text, of which `needed` cannot tell.
+    """See the module. Token `n` has `markers[n]`. `in_normalized`: some token is looked for in
+    normalised text, of which `needed` cannot tell.
     """
 
     def __init__(self, added: Sequence[AddedToken], options: NormalizerOptions):

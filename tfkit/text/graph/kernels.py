@@ -31,9 +31,8 @@ _UNREACHABLE = "\ue000"  # private: cleaning drops it from any text
 
 
 class RaggedTokens(NamedTuple):
-    """Tokens of a batch of texts, laid end to end: int32 `[N]`, and splits `[B+1]`.
-
-    `starts` and `ends` are characters of the text, `word_ids` words of it; None if not asked for.
+    """Tokens of a batch of texts, laid end to end: int32 `[N]`, and splits `[B+1]`. `starts` and
+    `ends` are characters of the text, `word_ids` words of it; None if not asked for.
     """
 
     ids: tf.Tensor
@@ -140,10 +139,8 @@ def select(tokens: RaggedTokens, keep: tf.Tensor) -> RaggedTokens:
 def _known_to_kernel(
     vocabulary: Vocabulary, options: NormalizerOptions, prefix: str, max_word_length: int
 ) -> list[str]:
-    """The tokens as the second kernel is to know them, in the order of their ids.
-
-    What normalisation exchanges for private code points is exchanged here too; a token that no text
-    can contain gets a name that no text can contain, since the kernel wants all names to differ.
+    """The tokens as the second kernel is to know them, in the order of their ids: exchanged for
+    private code points as in texts; of tokens in no text, names in no text, since all must differ.
     """
     exchanged = _any_of("disputed", *(() if options.chinese_chars else ("chinese",)))
     unwritten = _any_of("removed", "space")

@@ -50,7 +50,6 @@ def build_word_piece_model(
     pieces: list[str], *, unknown: str, prefix: str, limit: int, splits: bool
 ) -> np.ndarray:
     """A model for `tokenize`, uint8; a piece's place is its id, longer words than `limit` unknown.
-
     `limit` counts bytes; `splits`: the op splits texts on white space and punctuation too.
     """
     build = _builder.build_fast_wordpiece_model

@@ -90,7 +90,6 @@ class _Finder:
         self, text: tf.Tensor, tokens: RaggedTokens, origin: tf.RaggedTensor
     ) -> RaggedTokens:
         """Puts the added tokens of texts `[B]` in the place of the tokens they are split into.
-
         `origin` has the byte of the text that each byte which `tokens` counts is from.
         """
         letters, origin_of_letters = ops.normalize_with_offsets(text, self._normalizer)
@@ -115,9 +114,8 @@ class _Finder:
 
 
 class _Bytes:
-    """`count` places in texts that are laid end to end, each with one more byte behind it.
-
-    `origin` has for each byte of what the texts became, and for its end, the byte of the text.
+    """`count` places in texts that are laid end to end, each with one more byte behind it. `origin`
+    has for each byte of what the texts became, and for its end, the byte of the text.
     """
 
     def __init__(self, origin: tf.RaggedTensor):

@@ -17,10 +17,8 @@ STRATEGIES = ("longest_first", "only_first", "only_second")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PostProcessor:
-    """Makes `[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`, of tokens.
-
-    T is `max_length` at most; `width`, or else the longest row of the batch, rounded up to a
-    `multiple`. `truncation` says which text of a pair is truncated.
+    """Makes `[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`, of tokens, T at most `max_length`. Padded,
+    T is `width`, or else that of the longest row of the batch, rounded up to a `multiple`.
     """
 
     cls_id: int
@@ -79,10 +77,8 @@ class PostProcessor:
         real: tf.Tensor,
         spread: Callable[[tf.Tensor], tf.Tensor],
     ) -> dict[str, tf.Tensor]:
-        """What stands at each place; `column` is negative before a row's begin.
-
-        `kept` and `total` count the tokens of each text and row; `real`: whether a place is a
-        token; `spread` makes of a value per row one per place.
+        """What stands at each place (`real`: a token), `column` of its row, negative before it.
+        `kept` and `total` count the tokens of each text and row; `spread`: per row -> per place.
         """
         specials = [self.pad_id, self.cls_id, self.sep_id]
         pad, cls, sep, tokens = 0, 1, 2, 3

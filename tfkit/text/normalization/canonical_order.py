@@ -24,8 +24,7 @@ def in_order(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     Only what stripping may leave is decomposed. Characters that cleaning removes stay where they
     are, and do not part a run. Also gives for each character of the result, texts laid end to end,
-    its place in `text`, as the reference counts, which knows of each run which characters it was
-    made from, and not that they changed places.
+    its place in `text` as the reference counts: as if nothing had changed places within a run.
     """
     concerned = tf.reduce_any(tf.strings.regex_full_match(text, f"\\C*{may_matter()}\\C*"))
     return tf.cond(concerned, lambda: _sorted(text), lambda: (text, places(text)))

@@ -284,9 +284,8 @@ def double_array(values: np.ndarray, *, dropped: int) -> np.ndarray:
 
 
 def _distinct(rows: np.ndarray, first: int, dropped: int) -> tuple[np.ndarray, np.ndarray]:
-    """The different rows that have children, and for each given row the node or value it is.
-
-    A row without children is a node with a value only, as a code point is.
+    """The different rows that have children, and for each given row the node or value it is. A row
+    without children is a node with a value only, as a code point is.
     """
     number_of: dict[bytes, int] = {}
     index = [number_of.setdefault(row.tobytes(), len(number_of)) for row in rows]

@@ -109,9 +109,8 @@ def _normal(text: str, options: NormalizerOptions) -> str:
 
 
 def _characters(alphabet: set[str], options: NormalizerOptions) -> Iterator[str]:
-    """Characters that are changed into others of the alphabet, dropped, or turned into a space.
-
-    Of Unicode's basic plane; of the Hangul syllables, those in use (KS X 1001).
+    """Characters that are changed into others of the alphabet, dropped, or turned into a space. Of
+    Unicode's basic plane; of the Hangul syllables, those in use (KS X 1001).
     """
     for point in sorted(replacements(options)):
         character = chr(point)
@@ -126,9 +125,8 @@ def _characters(alphabet: set[str], options: NormalizerOptions) -> Iterator[str]
 
 
 def _missing(alphabet: set[str], known: set[str]) -> list[str]:
-    """Letters of the alphabet that lack a piece of their own, at a word's beginning or within.
-
-    None, if most do: the letters of unknown words, one [UNK] each, would fill the model's length.
+    """Letters of the alphabet that lack a piece of their own, at a word's beginning or within. If
+    most do, none: unknown words, an [UNK] for each letter, would fill the model's length.
     """
     apart = unicode_table().chinese | unicode_table().punctuation
     letters = sorted(letter for letter in alphabet if ord(letter) not in apart)
