@@ -42,15 +42,9 @@ def run(options) -> None:
         print_json(found.as_dict(), indent=2)
     else:
         print(found)
-        for rows in (examples.skipped, other.skipped if other else ()):
-            _print_bad(rows, options.parser)
-
-
-def _print_bad(rows, parser) -> None:
-    if not rows:
-        return
-    print(f"Bad rows: {len(rows):,}; `tfkit train --skip-bad-rows` leaves them out:")
-    for row in rows[:_SHOWN]:
-        print(f"  {in_options(str(row), parser)}")
-    if len(rows) > _SHOWN:
-        print(f"  and {len(rows) - _SHOWN:,} more")
+        for rows in filter(None, (examples.skipped, other and other.skipped)):
+            print(f"Bad rows: {len(rows):,}; `tfkit train --skip-bad-rows` leaves them out:")
+            for row in rows[:_SHOWN]:
+                print(f"  {in_options(str(row), options.parser)}")
+            if len(rows) > _SHOWN:
+                print(f"  and {len(rows) - _SHOWN:,} more")

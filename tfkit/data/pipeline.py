@@ -123,14 +123,12 @@ class Epochs:
                 lambda step, rows: _shares(step, rows, replicas, mine.start, mine.stop)
             )
 
-        def encode(number, rows, weights=None):
+        def encode(number, rows, *weights):
             batch = self._batches.encode(*tf.nest.flatten(rows))
             features, *targets = batch if isinstance(batch, tuple) else (batch,)
             if change is not None:
                 features = change(number, features)
-            batch = (features, *targets)
-            if weights is not None:
-                batch = (*batch, weights)
+            batch = (features, *targets, *weights)
             return batch if len(batch) > 1 else features
 
         return _mapped_ahead(elements, encode)

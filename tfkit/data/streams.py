@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -23,6 +24,7 @@ _ROWS_AT_ONCE = 1024
 _MOST_LISTED = 1000
 
 
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Stream(LabelledTexts):
     """Texts that stay in their file; `stream` makes it.
 
@@ -34,22 +36,15 @@ class Stream(LabelledTexts):
         digest: of all rows, which tells one file from another.
     """
 
-    def __init__(
-        self,
-        source: Table,
-        columns: Mapping[str, str],
-        *,
-        rows: int,
-        problem_type: str | None,
-        names: tuple[str, ...],
-        classes: Classes | None,
-        skipped: tuple[BadRow, ...],
-        label_counts: np.ndarray | None,
-        digest: str,
-    ):
-        self.names, self.problem_type, self.skipped = names, problem_type, skipped
-        self.label_counts, self.digest = label_counts, digest
-        self._table, self._columns, self._rows, self._classes = source, columns, rows, classes
+    _table: Table
+    _columns: Mapping[str, str]
+    _rows: int
+    _classes: Classes | None
+    names: tuple[str, ...]
+    problem_type: str | None
+    skipped: tuple[BadRow, ...]
+    label_counts: np.ndarray | None
+    digest: str
 
     def __len__(self) -> int:
         return self._rows
@@ -245,10 +240,10 @@ def stream(
     return Stream(
         opened,
         columns,
-        rows=rows,
-        problem_type=None if label is None else task.name,
+        rows,
+        classes,
         names=class_names,
-        classes=classes,
+        problem_type=None if label is None else task.name,
         skipped=skipped.report(rows),
         label_counts=counts,
         digest=digest.hexdigest()[:16],

@@ -21,14 +21,7 @@ _READERS = {
     "parquet": parquet_rows,
 }
 FORMATS = tuple(_READERS)
-_SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-}
+_SUFFIXES = {f".{name}": name for name in FORMATS} | {".json": "jsonl", ".ndjson": "jsonl"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +48,8 @@ def table_of(source, columns: Mapping[str, str], *, encoding: str, **of_files) -
         return _file(data_file(source), columns, encoding=encoding, **of_files)
     if isinstance(source, Mapping):
         return _columns(source)
-    names = _class_names(source, columns.get("label"))
     if hasattr(source, "features") and hasattr(source, "column_names"):
-        return _dataset(source, columns, names)
+        return _dataset(source, columns)
     if (table := _table(source, columns)) is not None:
         return _columns(table, "The table", missing=True)
     if not isinstance(source, Iterable) or isinstance(source, bytes):
@@ -204,18 +196,12 @@ def _table(source, columns: Mapping[str, str]) -> dict | None:
     return {name: source[name] for name in wanted}
 
 
-def _class_names(source, label: str | None) -> tuple[str, ...] | None:
-    """What a dataset of Hugging Face's says that the numbers of its label column stand for."""
-    features = getattr(source, "features", None)
-    if not isinstance(features, Mapping) or label not in features:
-        return None
-    feature = features[label]
-    names = getattr(getattr(feature, "feature", feature), "names", None)  # of a list, of its parts
-    return tuple(names) if names else None
-
-
-def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None) -> Table:
+def _dataset(dataset, columns: Mapping[str, str]) -> Table:
     """A `datasets.Dataset` or `IterableDataset`, known by its `features`."""
+    features = dataset.features if isinstance(dataset.features, Mapping) else {}
+    feature = features.get(columns.get("label"))
+    # What the numbers of the labels stand for; of a list of them, those of its parts.
+    names = getattr(getattr(feature, "feature", feature), "names", None)
     known = getattr(dataset, "column_names", None) or ()
     wanted = [column for column in dict.fromkeys(columns.values()) if column in known]
     if len(wanted) == len(set(columns.values())) and hasattr(dataset, "select_columns"):
@@ -225,7 +211,7 @@ def _dataset(dataset, columns: Mapping[str, str], names: tuple[str, ...] | None)
         rows=lambda: enumerate(dataset),
         place="row {} of the dataset".format,
         same_columns=True,
-        names=names,
+        names=tuple(names) if names else None,
     )
 
 

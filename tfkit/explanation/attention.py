@@ -18,22 +18,10 @@ from tfkit.utils.html import data_uri, missing, render
 
 SUFFIXES = (".png", ".svg", ".html")
 # Families with glyphs that matplotlib's own font lacks, where they are installed.
-_FAMILIES = (
-    "DejaVu Sans",
-    "Noto Sans CJK KR",
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "NanumGothic",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
-    "Hiragino Sans",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Noto Sans Arabic",
-    "Noto Sans Devanagari",
-    "Noto Sans Thai",
-    "Arial Unicode MS",
-)
+_FAMILIES = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans CJK SC")
+_FAMILIES += ("NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "Hiragino Sans")
+_FAMILIES += ("Microsoft YaHei", "PingFang SC", "Noto Sans Arabic", "Noto Sans Devanagari")
+_FAMILIES += ("Noto Sans Thai", "Arial Unicode MS")
 
 
 def plot_attention(

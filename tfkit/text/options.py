@@ -11,16 +11,8 @@ _LONGEST_WORD = 2**29 - 1  # its bytes, up to four a character, are counted in 3
 NO_LIMIT = int(1e30)  # what Hugging Face writes for "no `model_max_length`"
 
 
-def _length(value: Any) -> bool:
-    return type(value) in (int, float) and value >= 1 and value % 1 == 0
-
-
-def _flag(value: Any) -> bool:
-    return isinstance(value, int) and value in (0, 1)
-
-
 # Name -> whether it may be this value, what it must be, and its Python type.
-_FLAG = _flag, "True or False", bool
+_FLAG = lambda value: isinstance(value, int) and value in (0, 1), "True or False", bool
 _SIDE = lambda value: value in ("right", "left"), "'right' or 'left'", str
 _OPTIONS: dict[str, tuple[Callable[[Any], bool], str, type]] = {
     "do_lower_case": _FLAG,
@@ -36,7 +28,11 @@ _OPTIONS: dict[str, tuple[Callable[[Any], bool], str, type]] = {
         "a string that is not empty",
         str,
     ),
-    "model_max_length": (_length, "a positive integer", int),
+    "model_max_length": (
+        lambda value: type(value) in (int, float) and value >= 1 and value % 1 == 0,
+        "a positive integer",
+        int,
+    ),
     "padding_side": _SIDE,
     "truncation_side": _SIDE,
     "model_input_names": (

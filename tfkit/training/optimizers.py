@@ -110,7 +110,8 @@ class AdamW(keras.optimizers.AdamW):
         grads = [tf.cast(grad, tf.float32) for grad in grads]
         scale = tf.constant(1.0)
         if self.global_clipnorm:
-            scale = _clip_scale(grads, self.global_clipnorm)
+            most, norm = self.global_clipnorm, tf.linalg.global_norm(grads)
+            scale = most * tf.minimum(1 / norm, 1 / most) + (norm - norm)  # NaN where that is none
         else:
             grads = self._clip_gradients(grads)
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -139,12 +140,6 @@ class AdamW(keras.optimizers.AdamW):
             and "CPU" in variable.device
             for variable in variables
         )
-
-
-def _clip_scale(grads, most: float):
-    """What brings the norm of all `grads` together down to `most`; NaN where it is not finite."""
-    norm = tf.linalg.global_norm(grads)
-    return most * tf.minimum(1 / norm, 1 / most) + (norm - norm)
 
 
 def _update(weight, m, v, grad, scale, alpha, decay, new_1, new_2, epsilon):

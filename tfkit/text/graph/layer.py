@@ -14,16 +14,8 @@ from tfkit.utils.processes import check_threads
 from tfkit.utils.strings import utf8
 from tfkit.utils.values import is_whole, plain
 
-_OPTIONS = (
-    "max_length",
-    "padding",
-    "pairs",
-    "truncation",
-    "pad_to_multiple_of",
-    "return_token_type_ids",
-    "return_offsets_mapping",
-    "portable",
-)
+_OPTIONS = ("max_length", "padding", "pairs", "truncation", "pad_to_multiple_of")
+_OPTIONS += ("return_token_type_ids", "return_offsets_mapping", "portable")
 
 
 @keras.saving.register_keras_serializable(package="tfkit")

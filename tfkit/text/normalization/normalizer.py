@@ -181,13 +181,8 @@ def _flatbuffer(pool: np.ndarray, trie: np.ndarray, *, zero: int, strips: bool) 
 def compile_tables(
     options: NormalizerOptions, markers: int, *, searched: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The string pool (uint8) and the trie (uint32) of the model."""
-    pool, values = _string_pool(replacements(options, markers, searched=searched))
-    return pool, double_array(values, dropped=_CHANGED)
-
-
-def _string_pool(changed: dict[int, str]) -> tuple[np.ndarray, np.ndarray]:
-    """The replacements in one byte pool, and the trie value of every code point (0: unchanged)."""
+    """The pool of strings (uint8) and the trie (uint32) of the model."""
+    changed = replacements(options, markers, searched=searched)
     pool = bytearray()
     start_of: dict[str, int] = {"": 0}
     # Longest first: a string is often the beginning of a longer one.
@@ -200,10 +195,9 @@ def _string_pool(changed: dict[int, str]) -> tuple[np.ndarray, np.ndarray]:
         text: _value(start_of[text], text.encode("utf-8")) for text in set(changed.values())
     }
     value_of[""] = _CHANGED
-    values = np.zeros(0x110000, np.uint32)
-    points = np.fromiter(changed.keys(), np.int64, len(changed))
-    values[points] = np.fromiter((value_of[t] for t in changed.values()), np.uint32, len(changed))
-    return np.frombuffer(bytes(pool), np.uint8), values
+    values = np.zeros(0x110000, np.uint32)  # of the code points; 0: unchanged
+    values[[*changed]] = [value_of[text] for text in changed.values()]
+    return np.frombuffer(bytes(pool), np.uint8), double_array(values, dropped=_CHANGED)
 
 
 def _value(start: int, text: bytes) -> int:
