@@ -15,9 +15,8 @@ _SHOWN = 20
 def add_arguments(parser) -> None:
     add = parser.add_argument
     add("data", metavar="FILE", help="texts, with labels or without")
-    add(
-        "--validation", metavar="FILE", help="a second file: how many of its texts are in the first"
-    )
+    second = "a second file: how many of its texts are in the first"
+    add("--validation", metavar="FILE", help=second)
     add_columns(parser)
     add("--no-labels", action="store_true", help="the file has texts alone")
     add_problem_type(parser, "what a label is (one class, or by lists in JSON several)")

@@ -18,9 +18,8 @@ _EPOCHS = 8
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument(
-        "--output", default="saved_models/demo", help="folder for the results (%(default)s)"
-    )
+    where = {"default": "saved_models/demo", "help": "folder for the results (%(default)s)"}
+    parser.add_argument("--output", **where)
 
 
 def run(options) -> None:

@@ -13,14 +13,9 @@ HELP = "train a small model on what a larger one answers"
 
 def add_arguments(parser) -> None:
     add = parser.add_argument_group("teacher").add_argument
-    add(
-        "--teacher",
-        nargs="+",
-        required=True,
-        metavar="NAME",
-        help="folder or Hub name of a classifier, or a .npy file of logits [rows,C]; of several "
-        "the mean is learned",
-    )
+    teacher = "folder or Hub name of a classifier, or a .npy file of logits [rows,C]"
+    several = f"{teacher}; of several the mean is learned"
+    add("--teacher", nargs="+", required=True, metavar="NAME", help=several)
     begin = "begin with N of the teacher's layers, in place of --model"
     add("--student-layers", type=int, metavar="N", help=begin)
     add("--temperature", type=float, default=2.0, help="(%(default)s)")

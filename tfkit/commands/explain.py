@@ -37,15 +37,9 @@ def run(options) -> None:
         raise ValueError("--layer goes with --attention FILE.")
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options))
     texts = [text and decode_escaped(text) for text in (options.text, options.text_pair)]
-    why = explain(
-        model,
-        tokenizer,
-        *texts,
-        target=options.target,
-        baseline=options.baseline,
-        steps=options.steps,
-        max_length=options.max_length,
-    )
+    names = ("target", "baseline", "steps", "max_length")
+    asked = {name: getattr(options, name) for name in names}
+    why = explain(model, tokenizer, *texts, **asked)
     if options.json:
         print_json(why.as_dict(), indent=2)
     else:

@@ -44,7 +44,11 @@ def run(options) -> None:
     with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
         for rows in chunks:
             for row, best in zip(rows, answer(rows)):
-                _print(row, best, options.json)
+                if options.json:
+                    print_json({**row, "labels": best})
+                else:
+                    said = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
+                    print(said, *row.values(), sep="\t")
             sys.stdout.flush()
             answered(len(rows))
     if isinstance(answer, _Keras):
@@ -100,14 +104,9 @@ class _Keras:
         from tfkit import pipeline
 
         self._options, self._name = options, options.model or small_model()
-        self._classify = pipeline(
-            "text-classification",
-            model=self._name,
-            precision=options.precision,
-            runtime=options.runtime,
-            batch_size=options.batch_size,
-            max_length=options.max_length,
-        )
+        names = ("precision", "runtime", "batch_size", "max_length")
+        asked = {name: getattr(options, name) for name in names}
+        self._classify = pipeline("text-classification", model=self._name, **asked)
 
     def __call__(self, rows: list[dict]) -> list[list[dict]]:
         return self._classify(rows, top_k=self._options.top_k)
@@ -132,14 +131,6 @@ def _server(options):
     return lambda rows: [
         [answer] for answer in export.ask(options.server, [row["text"] for row in rows], **size)
     ]
-
-
-def _print(row: dict, best: list[dict], as_json: bool) -> None:
-    if as_json:
-        print_json({**row, "labels": best})
-    else:
-        answer = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
-        print(answer, *row.values(), sep="\t")
 
 
 # === Standard input ===

@@ -27,11 +27,8 @@ _ARGUMENT = re.compile(r"`(\w+)`|`?\b(\w+)=(True|'[^']*')`?")
 
 
 def add_model(parser) -> None:
-    parser.add_argument(
-        "--model",
-        metavar="NAME",
-        help="folder or Hugging Face Hub name (the small model that comes with tfkit)",
-    )
+    where = "folder or Hugging Face Hub name (the small model that comes with tfkit)"
+    parser.add_argument("--model", metavar="NAME", help=where)
 
 
 def add_runtime(parser) -> None:
@@ -95,10 +92,8 @@ def model_and_tokenizer(name_or_path: str | None, **overrides):
 
 
 def add_smaller(parser) -> None:
-    add, pruned = (
-        parser.add_argument,
-        "leave out the pieces that these texts, one per line, do not use",
-    )
+    add = parser.add_argument
+    pruned = "leave out the pieces that these texts, one per line, do not use"
     add("--prune-vocabulary", metavar="FILE", help=pruned)
     add("--keep-layers", type=integers, metavar="0,2,4", help="leave out the other layers")
 

@@ -51,25 +51,16 @@ def add_arguments(parser) -> None:
     add("--overwrite", action="store_true", help="replace a model in --output")
     shared.add_model(parser)
     shared.add_columns(parser)
-    add(
-        "--stream",
-        action="store_true",
-        help="read FILE anew in every pass, and hold no more of it than --shuffle-buffer",
-    )
-    add(
-        "--labels", metavar="A,B,…", help="names of the classes 0, 1, …, where the file has numbers"
-    )
-    shared.add_problem_type(
-        parser, "what a label is (one class, or by lists in JSON several); several are a|b in CSV"
-    )
+    anew = "read FILE anew in every pass, and hold no more of it than --shuffle-buffer"
+    add("--stream", action="store_true", help=anew)
+    named = "names of the classes 0, 1, …, where the file has numbers"
+    add("--labels", metavar="A,B,…", help=named)
+    label = "what a label is (one class, or by lists in JSON several); several are a|b in CSV"
+    shared.add_problem_type(parser, label)
     add = parser.add_argument_group("the texts that choose the epoch").add_argument
     add("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
-    add(
-        "--dev-share",
-        type=float,
-        metavar="SHARE",
-        help="of FILE, without --validation; 0 keeps the last epoch (0.1)",
-    )
+    share = "of FILE, without --validation; 0 keeps the last epoch (0.1)"
+    add("--dev-share", type=float, metavar="SHARE", help=share)
     add = parser.add_argument_group("recipe").add_argument
     add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     for name, (kind, text) in _RECIPE.items():
@@ -99,12 +90,8 @@ def run(options, *, start=None, learn=None) -> None:
     from tfkit import training
 
     output = local_path(options.output)
-    checkpoints = training.Checkpoints(
-        output / "checkpoints",
-        every=options.checkpoint_every,
-        keep=options.keep,
-        resume=options.resume,
-    )
+    asked = {"every": options.checkpoint_every, "keep": options.keep, "resume": options.resume}
+    checkpoints = training.Checkpoints(output / "checkpoints", **asked)
     _check_output(options, output, checkpoints)
     try:
         _train(options, output, checkpoints, start or starting_model, learn or training.fine_tune)

@@ -97,7 +97,17 @@ def distill(
     if hidden_weight:
         with scope():  # a teacher that is loaded has its weights on every device
             teacher, teacher_tokenizer = load_teacher(teacher, teacher_tokenizer or tokenizer)
-        _check_states(teacher, student)
+        sizes = [
+            (getattr(config, "hidden_size", None), getattr(config, "vocab_size", None))
+            for config in (getattr(model, "config", None) for model in (teacher, student))
+        ]
+        if not isinstance(teacher, type(student)) or sizes[0] != sizes[1]:
+            raise ValueError(
+                "`hidden_weight` compares hidden states, so it needs one teacher of tfkit with "
+                f"the student's width and vocabulary size, {sizes[1]}; received a "
+                f"{type(teacher).__name__} with {sizes[0]}. Pass hidden_weight=0 to learn from "
+                "its answers alone."
+            )
     texts = _further(train, unlabelled, augment, tokenizer)
     logits = teacher_logits(
         teacher,
@@ -143,20 +153,6 @@ def _further(
         new.pop(row, None)
     columns = list(zip(*rows[: len(train)], *new))
     return Examples(*columns, names=train.names, problem_type=train.problem_type)
-
-
-def _check_states(teacher, student) -> None:
-    shapes = [
-        (getattr(config, "hidden_size", None), getattr(config, "vocab_size", None))
-        for config in (getattr(model, "config", None) for model in (teacher, student))
-    ]
-    if not isinstance(teacher, type(student)) or shapes[0] != shapes[1]:
-        raise ValueError(
-            "`hidden_weight` compares hidden states, so it needs one teacher of tfkit with the "
-            f"student's width and vocabulary size, {shapes[1]}; received a "
-            f"{type(teacher).__name__} with {shapes[0]}. Pass hidden_weight=0 to learn from its "
-            "answers alone."
-        )
 
 
 # === A student that starts from its teacher's layers ===

@@ -115,6 +115,8 @@ def explain(
     for part in texts:
         if not isinstance(part, str):
             raise TypeError(f"Expected a text to explain. Received: {type(part).__name__}.")
+    if steps is not None and steps < 1:
+        raise ValueError(f"`steps` must be at least 1. Received: {steps}.")
     asked = TextModel(model, tokenizer, max_length, compiled=False)
     encoded = asked.encode(*texts)
     ids = np.asarray(encoded["input_ids"][0], np.int32)
@@ -124,7 +126,13 @@ def explain(
     answer = int(asked.scores(rows_of([[part] for part in texts])).argmax())
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     number = answer if target is None else _label_number(names, target)
-    found = _attribution(model, ids, baseline_ids, number, steps)
+    count, most = (_STEPS, _MOST_STEPS) if steps is None else (steps, steps)
+    while True:
+        found = integrated_gradients(model, ids, baseline_ids, number, count)
+        small = max(_SMALL_GAP * abs(found.score - found.baseline_score), _SMALLEST_GAP)
+        if abs(found.gap) <= small or count >= most:
+            break
+        count *= 2
     finite(np.array([[*found.tokens, found.baseline_score]]), [text])
     return Explanation(
         texts=texts,
@@ -138,18 +146,6 @@ def explain(
         cut=len(encoded["input_ids"]) > 1,
         is_number=not model.task.has_classes,
     )
-
-
-def _attribution(model, ids, baseline_ids, target: int, steps: int | None) -> Attribution:
-    if steps is not None and steps < 1:
-        raise ValueError(f"`steps` must be at least 1. Received: {steps}.")
-    count, most = (_STEPS, _MOST_STEPS) if steps is None else (steps, steps)
-    while True:
-        found = integrated_gradients(model, ids, baseline_ids, target, count)
-        small = max(_SMALL_GAP * abs(found.score - found.baseline_score), _SMALLEST_GAP)
-        if abs(found.gap) <= small or count >= most:
-            return found
-        count *= 2
 
 
 def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[Word, ...]:

@@ -80,11 +80,21 @@ def plot_attention(
 def _write(path: Path, maps: np.ndarray, titles: list[str], tokens: list[str], text: str) -> None:
     try:
         import matplotlib
+        from matplotlib import font_manager
     except ImportError:
         raise missing("matplotlib") from None
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    style = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "tfkit",
+        "font.family": [name for name in _FAMILIES if name in installed] or ["sans-serif"],
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.edgecolor": "#d9dde5",
+    }
     kind = path.suffix.lower().removeprefix(".")
     with (
-        matplotlib.rc_context(_style(matplotlib)),
+        matplotlib.rc_context(style),
         staged(path.parent) as stage,
         warnings.catch_warnings(record=True) as said,
     ):
@@ -108,20 +118,6 @@ def _write(path: Path, maps: np.ndarray, titles: list[str], tokens: list[str], t
             "place. Write .svg or .html, where the viewer's fonts are used.",
             stacklevel=3,
         )
-
-
-def _style(matplotlib) -> dict:
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "tfkit",
-        "font.family": [name for name in _FAMILIES if name in installed] or ["sans-serif"],
-        "font.size": 9,
-        "axes.titlesize": 10,
-        "axes.edgecolor": "#d9dde5",
-    }
 
 
 def _figure(maps: np.ndarray, titles: list[str], tokens: list[str]):

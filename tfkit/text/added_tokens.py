@@ -172,10 +172,6 @@ class TokenTable:
     def named(self, name: str) -> int:
         return self.id(self.special[name])
 
-    @property
-    def all_special(self) -> list[str]:
-        return list(dict.fromkeys([*self.special.values(), *self.extra]))
-
     def full(self) -> dict[str, int]:
         return self.vocabulary.ids | self._id_of_added
 

@@ -198,7 +198,8 @@ class BertTokenizer:
     @property
     def all_special_tokens(self) -> list[str]:
         """The special tokens."""
-        return self._core.table.all_special
+        table = self._core.table
+        return list(dict.fromkeys([*table.special.values(), *table.extra]))
 
     @property
     def all_special_ids(self) -> list[int]:

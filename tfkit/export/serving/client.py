@@ -138,7 +138,11 @@ def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             return json.load(response)["predictions"]
     except urllib.error.HTTPError as error:
-        said = _reason(error)
+        said = None
+        with contextlib.suppress(OSError, *_MALFORMED):
+            said = json.load(error)["error"]
+        if not isinstance(said, str):  # no message of the server's own
+            said = f"status {error.code} {error.reason}"
         if error.code == 404:
             said += _versions(url, timeout)
         raise _refused(url, said) from error
@@ -153,14 +157,6 @@ def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
         raise ServerError(
             f"'{url}' gave no predictions: is it TF Serving's REST port (8501)?"
         ) from error
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    """The server's own message, or else the status."""
-    said = None
-    with contextlib.suppress(OSError, *_MALFORMED):
-        said = json.load(error)["error"]
-    return said if isinstance(said, str) else f"status {error.code} {error.reason}"
 
 
 def _versions(url: str, timeout: float) -> str:
