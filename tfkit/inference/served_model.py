@@ -61,7 +61,7 @@ def signatures_of(folder: str | os.PathLike) -> dict[str, meta_graph_pb2.Signatu
     return {name: graphs[0].signature_def[name] for name in names}
 
 
-class ServedModel:
+class ServedModel(contextlib.AbstractContextManager):
     """Loads a SavedModel in TensorFlow's C library, in a process without TensorFlow's Python.
 
     The loader and the session are those of TF Serving, the ops from outside TensorFlow are the
@@ -101,9 +101,6 @@ class ServedModel:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> ServedModel:
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()

@@ -75,24 +75,21 @@ def _used(tokenizer, ids: dict[str, int], texts: list[str]) -> Iterator[int]:
     found = np.unique(tokenizer.core.run(texts).ids.numpy())
     yield from found.tolist()
     if tokenizer.unk_token_id in found:
-        for word in _unknown_words(tokenizer, texts):
+        encoded = tokenizer(
+            texts, add_special_tokens=False, truncation=False, return_offsets_mapping=True
+        )
+        words = {
+            normalize(text[start:end], tokenizer.core.normalizer)
+            for text, row, spans in zip(texts, encoded["input_ids"], encoded["offset_mapping"])
+            for index, (start, end) in zip(row, spans)
+            if index == tokenizer.unk_token_id
+        }
+        for word in words:
+            if len(word) > tokenizer.max_input_chars_per_word:
+                continue  # it is unknown for its length alone
             for start in range(len(word)):
                 begin = tokenizer.continuing_subword_prefix if start else ""
                 for end in range(start + 1, len(word) + 1):
                     index = ids.get(begin + word[start:end])
                     if index is not None:
                         yield index
-
-
-def _unknown_words(tokenizer, texts: list[str]) -> set[str]:
-    """Normalised; without those that are unknown for their length alone."""
-    encoded = tokenizer(
-        texts, add_special_tokens=False, truncation=False, return_offsets_mapping=True
-    )
-    words = {
-        normalize(text[start:end], tokenizer.core.normalizer)
-        for text, row, spans in zip(texts, encoded["input_ids"], encoded["offset_mapping"])
-        for index, (start, end) in zip(row, spans)
-        if index == tokenizer.unk_token_id
-    }
-    return {word for word in words if len(word) <= tokenizer.max_input_chars_per_word}

@@ -40,7 +40,13 @@ def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict
         settings["vocab"] = Vocabulary.from_file(vocabulary)
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         _merge(settings, _json(name_or_path, file, hub) or {})
-    _add_old_form(settings, _json(name_or_path, "added_tokens.json", hub) or {})
+    # An old form, of tokens and ids only.
+    added = settings.get("added_tokens", [])
+    known = {token.content for token in added} | settings["vocab"].ids.keys()
+    old = (_json(name_or_path, "added_tokens.json", hub) or {}).items()
+    new = [AddedToken(token, id=index) for token, index in old if token not in known]
+    if new:
+        settings["added_tokens"] = [*added, *sorted(new, key=lambda token: token.id)]
     return settings
 
 
@@ -103,18 +109,6 @@ def _merge(settings: dict[str, Any], content: dict) -> None:
         settings["extra_special_tokens"] = [
             AddedToken.from_dict({"special": True, **token}) if isinstance(token, dict) else token
             for token in extra
-        ]
-
-
-def _add_old_form(settings: dict[str, Any], added: dict[str, int]) -> None:
-    """Takes up `added_tokens.json`, which holds tokens and ids only."""
-    known = {token.content for token in settings.get("added_tokens", [])}
-    known |= settings["vocab"].ids.keys()
-    new = [AddedToken(token, id=index) for token, index in added.items() if token not in known]
-    if new:
-        settings["added_tokens"] = [
-            *settings.get("added_tokens", []),
-            *sorted(new, key=lambda t: t.id),
         ]
 
 

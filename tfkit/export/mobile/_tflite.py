@@ -68,8 +68,7 @@ def tflite(
     is installed. `tfkit.lite.Classifier` runs every form.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        tokenizer: its tokenizer.
+        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
         path: the file to write.
         form: what goes in and out.
             "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which

@@ -61,8 +61,7 @@ def saved_model(
     sees the version only when it is complete and has answered as the Keras model does.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`.
-        tokenizer: its tokenizer.
+        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
         directory: the folder of all versions, the server's `model_base_path`. It is named as the
             model, and not by a number.
         version: positive integer; by default one more than the highest in `directory`, or 1.
