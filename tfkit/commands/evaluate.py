@@ -80,11 +80,8 @@ def _model(options) -> _Classifier:
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options), **dtype)
     computed = {"precision": options.precision, "runtime": options.runtime}
     asked = TextModel(model, tokenizer, options.max_length, **computed)
-
-    def logits(columns):
-        return asked.logits(rows_of(columns), batch_size=options.batch_size)
-
-    return {"names": model.config.id2label, "problem_type": model.config.problem_type}, logits
+    known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
+    return known, lambda columns: asked.logits(rows_of(columns), batch_size=options.batch_size)
 
 
 def _tflite(options) -> _Classifier:
@@ -109,11 +106,8 @@ def _tflite(options) -> _Classifier:
             f"'{options.tflite}' does not say what its scores are, as files of earlier versions. "
             "Pass --problem-type, or export it anew."
         )
-
-    def scores(columns):
-        return classify.scores(columns[0])
-
-    return {"names": classify.labels, "problem_type": kind}, scores
+    known = {"names": classify.labels, "problem_type": kind}
+    return known, lambda columns: classify.scores(columns[0])
 
 
 def _name(path: str | Path) -> str:

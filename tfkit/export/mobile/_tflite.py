@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfkit.export import options
 from tfkit.export.answers import (
     TOLERANCE,
     agreement,
@@ -25,14 +26,6 @@ from tfkit.export.mobile.classifier import Classifier
 from tfkit.export.mobile.conversion import QUANTIZATIONS, audit_tflite, convert
 from tfkit.export.mobile.forms import CUSTOM_OPS, Form
 from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
-from tfkit.export.options import (
-    check_choice,
-    check_exportable,
-    check_one_line_labels,
-    check_tokenizer,
-    texts_or_sample,
-    writable_file,
-)
 from tfkit.export.report import ExportError, Mismatch, TFLiteReport
 from tfkit.inference.litert import interpreter_module
 from tfkit.inference.text_model import TextModel
@@ -107,11 +100,11 @@ def tflite(
         ExportError: the file does not answer as the model does, or needs other operators than it
             should. Nothing is left behind.
     """
-    check_choice("form", form, CUSTOM_OPS)
-    check_choice("quantization", quantization, QUANTIZATIONS)
-    check_choice("vocabulary", vocabulary, [True, False])
-    check_tokenizer(model, tokenizer)
-    check_exportable(model)
+    options.check_choice("form", form, CUSTOM_OPS)
+    options.check_choice("quantization", quantization, QUANTIZATIONS)
+    options.check_choice("vocabulary", vocabulary, [True, False])
+    options.check_tokenizer(model, tokenizer)
+    options.check_exportable(model)
     several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
     if not several:
         raise ValueError("`max_length` must be one or more integers; received none.")
@@ -126,9 +119,9 @@ def tflite(
             "MediaPipe truncates texts to the length of its inputs, which must be fixed. Use "
             "dynamic=False, or form='text' or 'ids'."
         )
-    check_one_line_labels(model)
-    path = writable_file(path)
-    texts = texts_or_sample(texts)
+    options.check_one_line_labels(model)
+    path = options.writable_file(path)
+    texts = options.texts_or_sample(texts)
 
     original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
     graph = Form(form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary)

@@ -13,13 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfkit.export.options import (
-    check_choice,
-    check_exportable,
-    check_tokenizer,
-    texts_or_sample,
-    writable_folder,
-)
+from tfkit.export import options
 from tfkit.export.report import SavedModelReport
 from tfkit.export.serving._verify import check, loaded
 from tfkit.export.serving.batching import Batching
@@ -100,23 +94,23 @@ def saved_model(
             "`directory` must be the folder of all versions, named as the model; a server takes a "
             f"number for a version. Received '{directory}'. Pass '{parent}' with `version={name}`."
         )
-    directory = writable_folder(directory)
+    directory = options.writable_folder(directory)
     _number(directory, version, overwrite)
     for name in signatures:
-        check_choice("signatures", name, INPUTS)
+        options.check_choice("signatures", name, INPUTS)
     if not signatures:
         raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
     if not isinstance(batching, Batching | None):
         raise TypeError(f"`batching` must be an `export.Batching` or None; received {batching!r}.")
     check_warmup(warmup, len(signatures))
-    check_tokenizer(model, tokenizer)
-    check_exportable(model)
+    options.check_tokenizer(model, tokenizer)
+    options.check_exportable(model)
     max_length = token_limit(model, tokenizer, max_length)
-    texts = texts_or_sample(texts)
+    texts = options.texts_or_sample(texts)
 
     keras = TextModel(model, tokenizer, max_length, compiled=False)
     if dtype is not None:
-        check_choice("dtype", dtype, DTYPES)
+        options.check_choice("dtype", dtype, DTYPES)
         model = in_dtype(model, dtype)
     functions = Signatures(model, tokenizer, max_length, batching).concrete(signatures)
     weight_bytes = sum(weight.value.numpy().nbytes for weight in model.weights)

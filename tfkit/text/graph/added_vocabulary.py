@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -148,7 +148,14 @@ class AddedVocabulary:
         chinese = _within(codes.flat_values, chinese)
         written = tf.constant([*(not token.normalized for token in self._added), False])
         written = tf.gather(written, self._number(number))
-        for normalized, spaces, through in self._passes():
+        table = unicode_table()
+        vanishing = ["removed", "stripped"] if self._options.strip_accents else ["removed"]
+        # Tokens of the text as written, then of the normalised: white space, and what vanishes.
+        passes = [
+            (False, _SPACE, []),
+            (True, [*table.ranges("space"), (0x20, 0x20)], table.ranges(*vanishing)),
+        ]
+        for normalized, spaces, through in passes:
             space = _within(codes.flat_values, spaces)
             solid = _indices(~(space | _within(codes.flat_values, through)))
             space = _indices(space)
@@ -171,13 +178,6 @@ class AddedVocabulary:
                 before = tf.where(shared, beyond, before)
             begin = tf.where(self._is("lstrip", normalized, number), before, begin)
         return begin - base, end - 1 - base
-
-    def _passes(self) -> Iterator[tuple[bool, list, list]]:
-        """For tokens of the text as written, then of the normalised: white space, what vanishes."""
-        table = unicode_table()
-        vanishing = ["removed", "stripped"] if self._options.strip_accents else ["removed"]
-        yield False, _SPACE, []
-        yield True, [*table.ranges("space"), (0x20, 0x20)], table.ranges(*vanishing)
 
     def _is(self, side: str, normalized: bool, number: tf.Tensor) -> tf.Tensor:
         wanted = [getattr(t, side) and t.normalized == normalized for t in self._added]
