@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfkit import data, evaluation, export, lite, training
     from tfkit.explanation._explain import explain
     from tfkit.inference.pipelines import pipeline
+    from tfkit.inference.sentence_encoder import SentenceEncoder
     from tfkit.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
     from tfkit.models.bert.config import BertConfig
     from tfkit.models.classes import (
@@ -49,6 +50,7 @@ __all__ = [
     "DistilBertTokenizer",
     "DistilBertTokenizerFast",
     "ModelOutput",
+    "SentenceEncoder",
     "TFAutoModel",
     "TFAutoModelForSequenceClassification",
     "TFBertForSequenceClassification",
@@ -91,6 +93,7 @@ _MODULES = {
     ],
     "tfkit.tasks.outputs": ["ModelOutput"],
     "tfkit.inference.pipelines": ["pipeline"],
+    "tfkit.inference.sentence_encoder": ["SentenceEncoder"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _ROOMS = ("data", "evaluation", "export", "lite", "training")

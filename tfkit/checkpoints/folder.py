@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from tfkit.checkpoints.weight_map import Match, Tensor, Weight
 from tfkit.utils.files import local_path, staged
 
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
-_OWN_FILES = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
+_OWN_FILES = r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?"
 
 
 def load_weights(
@@ -74,25 +74,31 @@ def file_dtype(weights: Mapping[str, Tensor]) -> str:
     return str(weights[key].read().dtype)
 
 
-def save_weights(model, folder: str | os.PathLike, *, max_shard_size: int | str) -> None:
-    """Writes weights, config.json and (where there is none) a model card, all or nothing."""
+def save_weights(
+    model,
+    folder: str | os.PathLike,
+    *,
+    max_shard_size: int | str,
+    beside: Callable[[Path], object] = lambda stage: None,
+) -> None:
+    """Writes weights, config.json and (where there is none) a model card, all or nothing; with
+    them what the model writes beside them, and what `beside` writes into the folder it is given.
+    """
     folder = local_path(folder)
     backbone, head = model.weight_rows
     prefix = f"{model.weight_map.prefix}." if head else ""
     rows = {prefix + row.theirs: row for row in backbone} | {row.theirs: row for row in head}
-    architecture = type(model).__name__.removeprefix("TF")
-    config = {
-        **model.config.to_dict(),
-        "architectures": [architecture],
-        "dtype": str(_weight(model, backbone[-1]).dtype),
-    }
+    config = {**model.config_file(), "dtype": str(_weight(model, backbone[-1]).dtype)}
     sizes = {key: _weight(model, row).nbytes for key, row in rows.items()}
     # Weights of the model that was here before go: a reader might take them for this one's.
-    with staged(folder, removes=_OWN_FILES, needs=sum(sizes.values())) as stage:
+    removes = re.compile(f"{_OWN_FILES}|{model.own_files}")
+    with staged(folder, removes=removes, needs=sum(sizes.values())) as stage:
         _write_weights(model, rows, sizes, stage, max_shard_size)
         _write_json(stage / "config.json", config)
         if not (folder / "README.md").exists():
             (stage / "README.md").write_text(model_card(model, folder.name), encoding="utf-8")
+        model.write_beside(stage)
+        beside(stage)
 
 
 def _write_weights(

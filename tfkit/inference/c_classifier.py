@@ -146,7 +146,7 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
 
     from tfkit.checkpoints.variables import resolve
-    from tfkit.inference.graph import TokenizerGraph, logits_of, unpadded_specs
+    from tfkit.inference.graph import TokenizerGraph, output_of, unpadded_specs
     from tfkit.models.inputs import token_limit
     from tfkit.utils.keras_backend import keras
 
@@ -158,7 +158,7 @@ def _write(model, tokenizer, folder: Path, max_length: int | None) -> None:
     def computed(**inputs):
         values = zip(variables, [inputs.pop(name) for name in specs])
         with keras.StatelessScope(state_mapping=list(values)):
-            logits = logits_of(model, inputs)
+            logits = output_of(model, inputs)
         return {"scores": model.task.scores(logits)}
 
     def tokens(tokenize, *texts):

@@ -87,22 +87,16 @@ def unpadded_specs(model) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec([None], tf.int32, name=name) for name in names}
 
 
-def logits_of(model, batch):
-    """An unpadded batch -> logits `[B,C]`."""
+def output_of(model, batch):
+    """An unpadded batch -> the main output `[B,…]`, of a classifier logits `[B,C]`."""
     if not isinstance(model, TFPreTrainedModel):
         ids, mask = pad(batch["input_ids"], batch["lengths"])
         batch = {"input_ids": ids, "attention_mask": mask}
     outputs = model(batch, training=False)
-    return outputs["logits"] if isinstance(outputs, dict) else outputs
+    main = getattr(model, "main_output", "logits")
+    return outputs[main] if isinstance(outputs, dict) else outputs
 
 
 def embeddings_of(model, batch):
-    """The same -> the mean of each text's last hidden states, float32 `[B,D]`."""
-    states = model(batch, output_hidden_states=True, training=False).hidden_states[-1]
-    return mean_of(states, tf.sequence_mask(batch["lengths"]))
-
-
-def mean_of(states, mask):
-    """The mean of each text's states `[B,T,D]` where its mask `[B,T]` is 1, float32 `[B,D]`."""
-    weights = tf.cast(mask, tf.float32)[:, :, None]
-    return tf.reduce_sum(tf.cast(states, tf.float32) * weights, 1) / tf.reduce_sum(weights, 1)
+    """The same -> the embedding of each text, float32 `[B,D]`."""
+    return model.embed(batch)

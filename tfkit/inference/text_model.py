@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfkit.inference.batching import Tokens, answer, finite, tokenized
-from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, logits_of
+from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
 from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import token_limit
@@ -89,7 +89,7 @@ class TextModel:
         """The tokens of all texts, in their order. At least one text."""
         return tokenized(texts, self._tokenize(max_length))
 
-    def logits(
+    def outputs(
         self,
         texts: Sequence[str | dict],
         *,
@@ -99,7 +99,8 @@ class TextModel:
         runtime: str | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Logits of every class, float32 `[B,C]`, in the order of `texts`.
+        """The model's main output, float32 `[B,…]`, in the order of `texts`: of a classifier logits
+        of every class `[B,C]`, of a sentence encoder embeddings `[B,E]`.
 
         Args:
             texts: strings, or pairs of them as `{"text": …, "text_pair": …}`.
@@ -112,9 +113,13 @@ class TextModel:
             ValueError: an option is none that it may be.
         """
         run = self._runtime(precision or self.precision, runtime or self.runtime)
-        classes = getattr(getattr(self.model, "config", None), "num_labels", 0)
-        options = {"batch_size": batch_size, "width": classes, "progress": progress}
-        return answer(texts, self._tokenize(max_length), run, **options)
+        options = {"batch_size": batch_size, "progress": progress}
+        width = getattr(self.model, "output_size", 0)
+        return answer(texts, self._tokenize(max_length), run, width=width, **options)
+
+    def logits(self, texts: Sequence[str | dict], **options) -> np.ndarray:
+        """`outputs` of a classifier: logits of every class, float32 `[B,C]`."""
+        return self.outputs(texts, **options)
 
     def scores(
         self, texts: Sequence[str | dict], *, task: Task | None = None, **options
@@ -122,12 +127,12 @@ class TextModel:
         """Scores of every class, float32 `[B,C]`: probabilities, or a regression's values.
 
         Args:
-            texts: as of `logits`.
+            texts: as of `outputs`.
             task: by which logits become scores, in place of the model's.
-            **options: those of `logits`.
+            **options: those of `outputs`.
 
         Raises:
-            ValueError: a score is not finite, or as `logits`.
+            ValueError: a score is not finite, or as `outputs`.
         """
         logits = self.logits(texts, **options)
         return finite((task or self.model.task).scores(logits).numpy(), texts)
@@ -138,9 +143,10 @@ class TextModel:
         return self.model.task.answers(scores, self.model.config.id2label, top_k)
 
     def embeddings(self, texts: Sequence[str | dict], *, batch_size: int | None = None):
-        """The mean of each text's last hidden states, float32 `[B,D]`."""
-        run = graph_of(self.model, embeddings_of, self._compiled)
-        width = self.model.config.hidden_size
+        """The embedding of each text, float32 `[B,D]`: the mean of its last hidden states, or what
+        a sentence encoder makes of them.
+        """
+        run, width = graph_of(self.model, embeddings_of, self._compiled), self.model.embedding_size
         return answer(texts, self._tokenize(), run, batch_size=batch_size, width=width)
 
     def _tokenize(self, max_length: int | None = None) -> Callable[[Sequence], Tokens]:
@@ -174,7 +180,7 @@ class TextModel:
 
 
 def _runtime(model, precision: str | None, library: str | None, compiled: bool):
-    """What computes logits in a precision, and how many tokens at once."""
+    """What computes the output in a precision, and how many tokens at once."""
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(
             f"Expected `precision` to be one of {', '.join(PRECISIONS)}. Received: {precision!r}."
@@ -186,7 +192,7 @@ def _runtime(model, precision: str | None, library: str | None, compiled: bool):
             f"Expected `runtime` to be one of {', '.join(RUNTIMES)}. Received: {library!r}."
         )
     if precision is None and library == "tensorflow":
-        return graph_of(model, logits_of, compiled)
+        return graph_of(model, output_of, compiled)
     precision = precision or "float32"
     if precision not in RUNTIMES[library]:
         raise ValueError(
@@ -202,11 +208,11 @@ def _runtime(model, precision: str | None, library: str | None, compiled: bool):
     model = in_dtype(model, PRECISIONS[precision])
     if library == "litert":
         return LiteRTModel(model, precision)
-    return graph_of(model, logits_of, compiled)
+    return graph_of(model, output_of, compiled)
 
 
 def progress_bar(texts: int, verbose: str | int) -> Callable[[int], object]:
-    """Keras' bar for so many texts, with `verbose` as in `model.predict`: what `logits` takes."""
+    """Keras' bar for so many texts, with `verbose` as in `model.predict`: what `outputs` takes."""
     verbose = 1 if verbose == "auto" else int(verbose)
     return keras.utils.Progbar(texts, unit_name="text", verbose=verbose).add
 

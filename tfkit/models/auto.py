@@ -58,3 +58,9 @@ class TFAutoModelForSequenceClassification(_Auto):
     """The text classifier of a checkpoint."""
 
     task_name = "sequence_classification"
+
+
+class TFAutoModelForSentenceEmbedding(_Auto):
+    """The sentence encoder of a checkpoint, without its tokenizer: see `tfkit.SentenceEncoder`."""
+
+    task_name = "sentence_embedding"

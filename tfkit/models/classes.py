@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfkit.layers.base import registered
 from tfkit.models.bert.backbone import BertModel
 from tfkit.models.distilbert.backbone import DistilBertModel
+from tfkit.tasks.sentence_embedding import SentenceEmbedding
 from tfkit.tasks.sequence_classification import SequenceClassification
 
 
@@ -100,4 +101,28 @@ class TFBertForSequenceClassification(SequenceClassification, BertModel):
         >>> outputs = model({"input_ids": ops.array([[1, 2, 3]])}, labels=ops.array([1]))
         >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
         ((1, 2), (1,))
+    """
+
+
+@registered
+class TFDistilBertForSentenceEmbedding(SentenceEmbedding, DistilBertModel):
+    """The encoder with the modules of sentence-transformers on it; see `tfkit.SentenceEncoder`.
+
+    Args:
+        config: a `DistilBertConfig`; its `sentence_modules` are those of
+            `tfkit.layers.sentence.SentenceHead`, by default the mean of all tokens.
+        **options: `name` and `dtype` of a Keras model.
+
+    Calling it takes what `TFDistilBertModel` takes; it gives a `TFSentenceEmbeddingOutput` with
+    `sentence_embedding` float32 `[B,E]`.
+    """
+
+
+@registered
+class TFBertForSentenceEmbedding(SentenceEmbedding, BertModel):
+    """As `TFDistilBertForSentenceEmbedding`, on a BERT without its pooler.
+
+    Args:
+        config: a `BertConfig`.
+        **options: `name` and `dtype` of a Keras model.
     """

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+import tensorflow as tf
 
 from tfkit.layers.base import ConfiguredLayer
 from tfkit.layers.padded_batch import PaddedBatch
+from tfkit.layers.sentence import pool
 from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
 from tfkit.models.config import EncoderConfig
 from tfkit.models.hf_model import TFPreTrainedModel
@@ -94,6 +96,7 @@ class EncoderModel(TFPreTrainedModel):
         output_type: of the task's answers.
         reads_cls_only: whether the task reads the last state of [CLS] alone.
         reads_pooled: whether the task reads what the family pools, where it does.
+        pools_tokens: whether the task reads the last states of all tokens, and of no padding.
     """
 
     backbone_class: type[EncoderBackbone]
@@ -103,6 +106,7 @@ class EncoderModel(TFPreTrainedModel):
     output_type = TFBaseModelOutput
     reads_cls_only = False
     reads_pooled = True
+    pools_tokens = False
     _together = tuple  # what hidden states are as an output
 
     def __init__(self, config: EncoderConfig, **options):
@@ -200,7 +204,8 @@ class EncoderModel(TFPreTrainedModel):
             padding_free = self.padding_free
         lengths = inputs["lengths"]
         if padding_free is None:
-            padding_free = (cls_only or lengths is not None) and shapes_may_change()
+            unseen = cls_only or (self.pools_tokens and not show_states)  # states of padding
+            padding_free = (unseen or lengths is not None) and shapes_may_change()
         padding_free = padding_free and not show_attentions
         if lengths is not None and not padding_free:
             types = inputs["token_type_ids"]
@@ -221,7 +226,12 @@ class EncoderModel(TFPreTrainedModel):
             state = self.backbone(tokens, cls_only=True, **options)
             return self.answer(state, labels=inputs["labels"], training=training)
         states, attentions = self.backbone(tokens, **options)
-        outputs = self.answer(states[-1], labels=inputs["labels"], training=training)
+        mask = {}
+        if self.pools_tokens:
+            mask["attention_mask"] = options["attention_mask"]
+            if lengths is not None:
+                mask["attention_mask"] = tf.sequence_mask(lengths, tf.shape(states[-1])[1])
+        outputs = self.answer(states[-1], labels=inputs["labels"], training=training, **mask)
         if show_states:
             outputs["hidden_states"] = self._together(states)
         if show_attentions:
@@ -235,6 +245,25 @@ class EncoderModel(TFPreTrainedModel):
     def answer(self, last_hidden_state, labels, training):
         """What the task answers, from the last states: a dict of `output_type`'s fields."""
         return {"last_hidden_state": last_hidden_state}
+
+    @property
+    def embedding_size(self) -> int:
+        """The width of `embed`."""
+        return self.config.hidden_size
+
+    def embed(self, batch: dict) -> tf.Tensor:
+        """An embedding of each text, float32 `[B,D]`: the mean of its last hidden states, unless
+        the task has one of its own.
+
+        Args:
+            batch: as in a call, padded `[B,T]` or unpadded.
+        """
+        # Nobody sees the states of padding.
+        outputs = self(batch, training=False, output_hidden_states=True, padding_free=True)
+        mask, lengths = batch.get("attention_mask"), batch.get("lengths")
+        return pool(
+            outputs.hidden_states[-1], mask if lengths is None else tf.sequence_mask(lengths)
+        )
 
 
 def _asked(by_call: bool | None, by_config: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras.src.backend.common import global_state
 
@@ -170,6 +170,15 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
         if unknown:
             raise TypeError(f"`save_pretrained` has no option {', '.join(unknown)}.")
         save_weights(self, save_directory, max_shard_size=max_shard_size)
+
+    def config_file(self) -> dict[str, Any]:
+        """What config.json says of the model."""
+        return {**self.config.to_dict(), "architectures": [type(self).__name__.removeprefix("TF")]}
+
+    own_files = ""  # a pattern of the names of what `write_beside` writes
+
+    def write_beside(self, folder: Path) -> None:
+        """Writes what stands beside weights and config.json."""
 
     def push_to_hub(
         self,

@@ -150,15 +150,20 @@ class TrainableModel(ChangeableModel):
     def _compared(self, x, y, y_pred):
         if y is None and isinstance(x, dict):
             y = x.get("labels")
-        return self._of_main(y), y_pred[self._main] if isinstance(y_pred, dict) else y_pred
+        return self._of_main(y), y_pred[self.main_output] if isinstance(y_pred, dict) else y_pred
 
     @property
-    def _main(self) -> str:
+    def main_output(self) -> str:
+        """The field of the answer that is compared, served and asked for."""
         return next(field for field in self.output_type.fields if field != "loss")
 
     def _of_main(self, value):
         """What a dict by outputs says of the one that is compared; anything else as it is."""
-        return value[self._main] if isinstance(value, dict) and [*value] == [self._main] else value
+        return (
+            value[self.main_output]
+            if isinstance(value, dict) and [*value] == [self.main_output]
+            else value
+        )
 
 
 # === Logits ===

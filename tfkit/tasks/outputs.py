@@ -103,3 +103,12 @@ class TFSequenceClassifierOutput(ModelOutput):
     """
 
     fields = ("loss", "logits", "hidden_states", "attentions")
+
+
+@transparent
+class TFSentenceEmbeddingOutput(ModelOutput):
+    """Of a sentence encoder: loss `[B]`; sentence_embedding `[B,E]`; hidden_states and attentions
+    as in `TFBaseModelOutput`.
+    """
+
+    fields = ("loss", "sentence_embedding", "hidden_states", "attentions")

@@ -54,6 +54,10 @@ class SequenceClassification:
     def task(self) -> Task:
         return task_of(self.config)
 
+    @property
+    def output_size(self) -> int:
+        return self.config.num_labels
+
     def answer(self, last_hidden_state, labels, training):
         logits = self.head(self.pooled(last_hidden_state), training=training)
         if labels is None:

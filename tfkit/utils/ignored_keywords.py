@@ -42,6 +42,17 @@ PIPELINE = {
     "use_fast": (True, None),
 }
 
+# Of sentence-transformers' `encode`.
+ENCODE = {
+    "device": _ANY,
+    "output_value": ("sentence_embedding",),
+    "precision": ("float32",),
+    "convert_to_numpy": (True,),
+    "convert_to_tensor": (False,),
+    "pool": (None,),
+    "chunk_size": _ANY,
+}
+
 
 def drop_ignored(options: dict[str, Any], ignored: dict[str, tuple | None]) -> dict[str, Any]:
     """`options` without those of `ignored`; a ValueError if one asks for what tfkit does not do."""

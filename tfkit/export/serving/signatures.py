@@ -5,7 +5,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfkit.export.serving.batching import Batching, batched, in_chunks
-from tfkit.inference.graph import mean_of
 
 
 def _specs(shape: list[None], dtype, *names: str) -> list[tf.TensorSpec]:
@@ -49,7 +48,7 @@ class Signatures:
             batching,
             "tokens",
         )
-        self._mean = batched(lambda x: self._embedding(tokenize(x)), text, batching, "embed")
+        self._embedded = batched(lambda x: self._embedding(tokenize(x)), text, batching, "embed")
 
     def text(self, text):
         """Strings `[B]` -> label string `[B]`, score `[B]`, scores `[B,C]`."""
@@ -82,8 +81,10 @@ class Signatures:
         return {"classes": classes, "scores": self._model.task.scores(logits)}
 
     def embed(self, text):
-        """Strings `[B]` -> embedding `[B,D]`: mean of the last states, [CLS] and [SEP] included."""
-        return {"embedding": _finite(self._mean(tf.ensure_shape(text, [None])))}
+        """Strings `[B]` -> embedding `[B,D]`: mean of the last states, [CLS] and [SEP] included, or
+        what a sentence encoder makes of them.
+        """
+        return {"embedding": _finite(self._embedded(tf.ensure_shape(text, [None])))}
 
     def _logits(self, batch) -> tf.Tensor:
         def part(rows):
@@ -92,12 +93,7 @@ class Signatures:
         return in_chunks(part, batch, self._model.config.num_labels)
 
     def _embedding(self, batch) -> tf.Tensor:
-        return in_chunks(self._mean_state, batch, self._model.config.hidden_size)
-
-    def _mean_state(self, batch) -> tf.Tensor:
-        # Nobody sees the states of padding.
-        outputs = self._model(batch, training=False, output_hidden_states=True, padding_free=True)
-        return mean_of(outputs.hidden_states[-1], batch["attention_mask"])
+        return in_chunks(self._model.embed, batch, self._model.embedding_size)
 
     def _padded(self, x: tf.Tensor) -> tf.Tensor:
         """Rows `[B,T]` of the longest T there is, if requests share batches of them."""

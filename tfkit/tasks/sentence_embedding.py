@@ -1,0 +1,76 @@
+"""Sentence embedding: a vector per text, pooled from the states of all its tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tfkit.checkpoints.sentence_modules import MEAN, OWN_FILES, write_modules
+
+# The key of a config that says the modules on the encoder; files have them in modules.json.
+MODULES = "sentence_modules"
+
+
+class SentenceEmbedding:
+    """The task's part of a model class, before the family's: `class … (SentenceEmbedding, …)`.
+
+    Gives `sentence_embedding` float32 `[B,E]`.
+    """
+
+    task_name = "sentence_embedding"
+    reads_pooled = False
+
+    def __init__(self, config, **options):
+        from tfkit.layers.sentence import SentenceHead  # it takes Keras
+
+        super().__init__(config, **options)
+        self.head = SentenceHead(
+            hidden_size=config.hidden_size,
+            initializer_range=config.initializer_range,
+            modules=config.extra.get(MODULES, MEAN),
+            name="head",
+            dtype=self.dtype_policy,
+        )
+
+    @property
+    def output_type(self):
+        from tfkit.tasks.outputs import TFSentenceEmbeddingOutput  # it takes Keras' tree library
+
+        return TFSentenceEmbeddingOutput
+
+    @property
+    def reads_cls_only(self) -> bool:
+        return [*self.head.modules[0]["modes"]] == ["cls"]
+
+    @property
+    def pools_tokens(self) -> bool:
+        return not self.reads_cls_only
+
+    @property
+    def output_size(self) -> int:
+        return self.head.width
+
+    embedding_size = output_size
+
+    def embed(self, batch):
+        return self(batch, training=False).sentence_embedding
+
+    def answer(self, last_hidden_state, labels, training, attention_mask=None):
+        embedding = self.head(last_hidden_state, attention_mask)
+        if labels is None:
+            return {"sentence_embedding": embedding}
+        return {"sentence_embedding": embedding, "loss": self.head_loss(labels, embedding)}
+
+    # === Folders of sentence-transformers ===
+
+    own_files = OWN_FILES
+
+    def write_beside(self, folder: Path) -> None:
+        write_modules(self, folder)
+
+    def config_file(self) -> dict[str, Any]:
+        """Of the encoder alone, as sentence-transformers writes it."""
+        values = super().config_file()
+        values.pop(MODULES, None)
+        architecture = type(self.config).__name__.removesuffix("Config") + "Model"
+        return {**values, "architectures": [architecture]}
