@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfkit import SentenceEncoder
+from tfkit.export.options import SAMPLE_TEXTS
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -205,3 +206,18 @@ def test_what_it_saves_the_library_loads(reference, modes, modules, tmp_path):
     assert again.prompts["query"] == "good: " and again.max_seq_length == 16
     np.testing.assert_allclose(again.encode(TEXTS), made.encode(TEXTS), atol=1e-5)
     assert_equal(made, tmp_path / "saved")
+
+
+# === The model of many ===
+
+
+def test_minilm(minilm):
+    """Source of the two similarities: the model's page on the Hub."""
+    encoder = SentenceEncoder.from_pretrained(minilm)
+    assert encoder.max_seq_length == 256
+    texts = ["That is a happy person", "That is a very happy person", "Today is a sunny day"]
+    found = encoder.encode([*texts, *SAMPLE_TEXTS])
+    similarities = encoder.similarity(found[0], found[1:3])[0]
+    np.testing.assert_allclose(similarities, [0.9429, 0.2569], atol=1e-4)
+    made = sentence_transformers.SentenceTransformer(str(minilm), device="cpu")
+    np.testing.assert_allclose(found, made.encode([*texts, *SAMPLE_TEXTS]), atol=1e-5)

@@ -110,9 +110,9 @@ class SentenceEncoder:
         settings = read_settings(name, hub, modules)
         where = vars(dataclasses.replace(hub, subfolder=modules.encoder))
         config = AutoConfig.from_pretrained(name, **where).replace(**{MODULES: [*modules.head]})
-        model = TFAutoModelForSentenceEmbedding.from_pretrained(
-            name, **{"config": config, **where, **options}
-        )
+        # Its pooler and heads, if the files have some, are left out without a warning.
+        asked = {"config": config, "output_loading_info": True, **where, **options}
+        model, _ = TFAutoModelForSentenceEmbedding.from_pretrained(name, **asked)
         load_dense(model, name, hub, modules)
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
         if settings.do_lower_case and not tokenizer.do_lower_case:
