@@ -144,6 +144,7 @@ def arriving_lines(most: int, encoding: str) -> Iterator[list[str]]:
     if sys.stdin is None:
         raise ValueError("Expected texts, --input FILE, or lines on standard input. It is closed.")
     lines, parts, ended, decoder = [], [], False, None
+    source = [sys.stdin.fileno()], [], []
     while not ended:
         block = os.read(sys.stdin.fileno(), _BYTES_AT_ONCE)
         ended = not block
@@ -158,13 +159,9 @@ def arriving_lines(most: int, encoding: str) -> Iterator[list[str]]:
             parts.append(part)
         if ended and any(parts):
             lines.append("".join(parts))
-        while lines and (ended or len(lines) >= most or not _has_more()):
+        while lines and (ended or len(lines) >= most or not select.select(*source, 0)[0]):
             yield _readable(lines[:most], name)
             del lines[:most]
-
-
-def _has_more() -> bool:
-    return bool(select.select([sys.stdin.fileno()], [], [], 0)[0])
 
 
 def _readable(lines: list[str], encoding: str) -> list[str]:

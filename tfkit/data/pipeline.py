@@ -1,7 +1,4 @@
-"""Examples and streams -> batches of token ids: `dataset` for Keras, `Epochs` for the own loop.
-
-Rows are shuffled and batched as numbers; one kernel call in the graph tokenises a whole batch.
-"""
+"""Examples and streams -> batches of token ids: `dataset` for Keras, `Epochs` for the own loop."""
 
 from __future__ import annotations
 

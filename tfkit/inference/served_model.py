@@ -67,15 +67,10 @@ class ServedModel(contextlib.AbstractContextManager):
     The loader and the session are those of TF Serving, the ops from outside TensorFlow are the
     two that every server since 2.12 has. A request that would take a server down takes down this
     process only, which ends with ours, however that ends. Threads may send requests side by side.
+    `seconds` are those of the request answered last, in the session; `memory` is the most that the
+    process had grown by then, in bytes.
 
-    Attributes:
-        load_seconds: what loading took.
-        seconds: what the request answered last took, in the session.
-        memory: what the process had grown by at most since before loading, in bytes, by then.
-
-    Raises:
-        RefusedError: the SavedModel does not load.
-        DiedError: the process died of it, or did not load it in `timeout` seconds.
+    Raises RefusedError if it does not load, DiedError if the process dies or is late.
     """
 
     def __init__(self, folder: str | os.PathLike, *, timeout: float = TIMEOUT):

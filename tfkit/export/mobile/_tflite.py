@@ -135,7 +135,13 @@ def tflite(
     received, latency = {}, {}
     for threads in _THREADS:
         classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
-        received[threads], latency[threads] = timed_scores(classifier, texts)
+        rows, seconds = [], []
+        for text in texts:
+            inputs = classifier.inputs(text)
+            start = time.perf_counter()
+            rows.append(classifier.run(inputs)["scores"][0])
+            seconds.append(time.perf_counter() - start)
+        received[threads], latency[threads] = np.stack(rows), statistics.median(seconds)
     compared, _ = (agreement(expected, scores) for scores in received.values())
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
@@ -164,17 +170,6 @@ def tflite(
         deployed=None if deployed is None else agreement(expected, deployed),
         mismatches=differing,
     )
-
-
-def timed_scores(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarray, float]:
-    """Scores `[B,C]`, and the interpreter's median seconds per text."""
-    rows, seconds = [], []
-    for text in texts:
-        inputs = classifier.inputs(text)
-        start = time.perf_counter()
-        rows.append(classifier.run(inputs)["scores"][0])
-        seconds.append(time.perf_counter() - start)
-    return np.stack(rows), statistics.median(seconds)
 
 
 def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = TIMEOUT) -> int:

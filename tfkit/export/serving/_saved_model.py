@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import logging
@@ -140,10 +139,14 @@ def saved_model(
 
 def _write(model, signatures: dict, folder: Path) -> None:
     default = next(iter(signatures.values()))
-    with _quiet():
-        tf.saved_model.save(
-            weights_only(model), str(folder), signatures={_SERVING_DEFAULT: default, **signatures}
-        )
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # a message of TensorFlow's names the temporary folder
+    try:
+        signatures = {_SERVING_DEFAULT: default, **signatures}
+        tf.saved_model.save(weights_only(model), str(folder), signatures=signatures)
+    finally:
+        logger.setLevel(level)
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     graph = saved.meta_graphs[0]
@@ -198,15 +201,3 @@ def _published(folder: Path, directory: Path, version: int | None, overwrite: bo
                     raise
                 continue  # a process without the lock took the number
         return path
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Without TensorFlow's message, which names the temporary folder."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

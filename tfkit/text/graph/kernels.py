@@ -1,7 +1,4 @@
-"""The two tensorflow-text kernels that do the work, with the models of one tokenizer.
-
-FastBertNormalize gets a model of our own (`tfkit.text.normalization.normalizer`).
-"""
+"""The two tensorflow-text kernels that do the work, with the models of one tokenizer."""
 
 from __future__ import annotations
 
