@@ -168,7 +168,6 @@ def report_of(
 
 
 def _mistakes(examples: Examples, found: Predictions) -> list[dict]:
-    """The worst wrong answers, worst first."""
     worst = np.argsort(-found.severity, kind="stable")[:_MISTAKES]
     severity = "error" if found.scores is None else "score"
     return [

@@ -142,7 +142,6 @@ def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> Ser
 
 
 def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
-    """Seconds of the first request, and the median of later ones."""
     seconds = []
     for _ in range(1 + _REPEATS):
         served.run(name, inputs)

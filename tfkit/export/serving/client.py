@@ -172,7 +172,6 @@ def _versions(url: str, timeout: float) -> str:
 
 
 def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: float):
-    """A function that sends one request."""
     import grpc
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 

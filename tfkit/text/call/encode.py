@@ -32,7 +32,7 @@ def encode(core: TokenizerCore, texts: Texts, options: CallOptions) -> BatchEnco
         return _in_graph(core, options, tokens)
     if options.return_offsets_mapping:
         tokens.locate()
-    layout, count = _Layout(core, options, tokens), tokens.splits[-1]
+    layout, count = _Layout(options, tokens), tokens.splits[-1]
     data: dict[str, list] = {"input_ids": layout(tokens.ids, core.special_ids, core.pad_id)}
     if options.return_token_type_ids:
         data["token_type_ids"] = layout(tokens.type_ids, _TYPES, 0)
@@ -58,11 +58,8 @@ def encode(core: TokenizerCore, texts: Texts, options: CallOptions) -> BatchEnco
 
 def _in_graph(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> BatchEncoding:
     """The common call: a padded batch as tensors, made as the layer does."""
-    cls_id, sep_id, _ = core.special_ids
     process = PostProcessor(
-        cls_id=cls_id,
-        sep_id=sep_id,
-        pad_id=core.pad_id,
+        special=(core.pad_id, *core.special_ids[:2]),
         max_length=options.max_length if options.truncation else 2**30,
         width=options.max_length if options.padding == "max_length" else None,
         multiple=options.pad_to_multiple_of or 1,
@@ -145,7 +142,7 @@ class _Tokens:
 class _Layout:
     """Lays out values of tokens in rows, truncated and padded."""
 
-    def __init__(self, core: TokenizerCore, options: CallOptions, tokens: _Tokens):
+    def __init__(self, options: CallOptions, tokens: _Tokens):
         self._options, self._tokens = options, tokens
         lengths = [end - begin for begin, end in itertools.pairwise(tokens.splits)]
         specials = options.add_special_tokens
@@ -195,7 +192,7 @@ def _padded(row: list, width: int, padding: Any, options: CallOptions) -> list:
 
 def _encodings(core: TokenizerCore, options: CallOptions, tokens: _Tokens) -> list[Encoding]:
     """The `Encoding`s of a batch, made when they are first asked for."""
-    layout, count = _Layout(core, options, tokens), tokens.splits[-1]
+    layout, count = _Layout(options, tokens), tokens.splits[-1]
     cls, sep = core.table.special["cls_token"], core.table.special["sep_token"]
     columns = zip(
         layout(tokens.ids, core.special_ids, core.pad_id),

@@ -119,11 +119,8 @@ class TokenizerLayer(keras.layers.Layer):
                 f"`truncation` must be one of {STRATEGIES}. Received: {self.truncation!r}."
             )
         core = self._tokenizer.core
-        cls_id, sep_id, _ = core.special_ids
         return PostProcessor(
-            cls_id=cls_id,
-            sep_id=sep_id,
-            pad_id=core.pad_id,
+            special=(core.pad_id, *core.special_ids[:2]),
             max_length=length,
             width=padding if fixed else length if padding == "max_length" else None,
             multiple=multiple or 1,

@@ -21,9 +21,7 @@ class PostProcessor:
     T is `width`, or else that of the longest row of the batch, rounded up to a `multiple`.
     """
 
-    cls_id: int
-    sep_id: int
-    pad_id: int
+    special: tuple[int, int, int]  # the ids of [PAD], [CLS] and [SEP]
     max_length: int
     width: int | None = None
     multiple: int = 1
@@ -80,8 +78,7 @@ class PostProcessor:
         """What stands at each place (`real`: a token), `column` of its row, negative before it.
         `kept` and `total` count the tokens of each text and row; `spread`: per row -> per place.
         """
-        specials = [self.pad_id, self.cls_id, self.sep_id]
-        pad, cls, sep, tokens = 0, 1, 2, 3
+        pad, cls, sep, tokens = range(4)
         # From the right: what a place holds if it is not past the end of an earlier part.
         source, end = pad, total
         for part, keep in reversed(list(zip(parts, kept))):
@@ -99,14 +96,14 @@ class PostProcessor:
         source = tf.where(column < 1, cls, source)
         if self.padding_side == "left":
             source = tf.where(column < 0, pad, source)
-        table = tf.concat([specials, *(part.ids for part in parts)], 0)
+        table = tf.concat([self.special, *(part.ids for part in parts)], 0)
         batch = {"input_ids": tf.gather(table, source)}
         if self.token_type_ids:
             types = tf.zeros_like(source) if len(parts) == 1 else tf.cast(second, tf.int32)
             batch["token_type_ids"] = types
         if parts[0].starts is not None:
             spans = [tf.stack([part.starts, part.ends], 1) for part in parts]
-            table = tf.concat([tf.zeros([len(specials), 2], tf.int32), *spans], 0)
+            table = tf.concat([tf.zeros([tokens, 2], tf.int32), *spans], 0)
             batch["offset_mapping"] = tf.gather(table, source)
         return batch
 
