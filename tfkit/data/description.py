@@ -84,18 +84,13 @@ class Description:
         most, least = max(self.classes.values()), min(self.classes.values())
         ratio = f", {most / least:.1f} to 1" if least else ""
         lines = [f"{len(self.classes):,} classes of {least:,} to {most:,} texts{ratio}:"]
-        rows = list(self.classes.items())
-        half = _SHOWN_CLASSES // 2
-        left_out = len(rows) - 2 * half
-        shown = rows if left_out <= 0 else [*rows[:half], None, *rows[-half:]]
-        width = max(len(row[0]) for row in shown if row)
-        for row in shown:
-            if row is None:
-                lines.append(f"  … {left_out:,} more …")
-                continue
-            name, count = row
+        names, half = list(self.classes), _SHOWN_CLASSES // 2
+        width = max(map(len, names[:half] + names[-half:]))
+        for name, count in self.classes.items():
             bar = "█" * round(_BAR * count / most) if most else ""
             lines.append(f"  {name:{width}}  {count:7,}  {count / self.texts:6.1%}  {bar}".rstrip())
+        if len(names) > 2 * half:
+            lines[1 + half : -half] = [f"  … {len(names) - 2 * half:,} more …"]
         return lines
 
 

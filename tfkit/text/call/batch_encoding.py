@@ -56,10 +56,9 @@ class Encoding:
 
     def token_at(self, char: int, sequence: int) -> int | None:
         """The token of text `sequence` that covers a character."""
-        for i, ((start, end), s) in enumerate(zip(self.offsets, self.sequence_ids)):
-            if s == sequence and start <= char < end:
-                return i
-        return None
+        places = enumerate(zip(self.offsets, self.sequence_ids))
+        covering = (i for i, ((a, b), s) in places if s == sequence and a <= char < b)
+        return next(covering, None)
 
 
 @transparent
