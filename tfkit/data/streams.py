@@ -136,8 +136,7 @@ class Stream(LabelledTexts):
         if count != len(self):
             raise ValueError(
                 f"{self._table.name} has changed: it had {counted(len(self), 'row')}, and has "
-                f"{count:,}. "
-                "Leave it as it is while it is read, and begin anew."
+                f"{count:,}. Leave it as it is while it is read, and begin anew."
             )
 
     def _checked(self) -> Iterator[tuple]:

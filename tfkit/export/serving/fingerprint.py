@@ -36,9 +36,8 @@ def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
     """Writes it into a SavedModel."""
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
-    path.write_text(
-        json.dumps(fingerprint_of(model, tokenizer, max_length)) + "\n", encoding="utf-8"
-    )
+    content = json.dumps(fingerprint_of(model, tokenizer, max_length))
+    path.write_text(content + "\n", encoding="utf-8")
 
 
 def exported_length(folder: Path, model, tokenizer, max_length: int | None) -> int:

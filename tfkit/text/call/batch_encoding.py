@@ -47,11 +47,8 @@ class Encoding:
 
     def span_of(self, values: list, value: int, sequence: int) -> TokenSpan | None:
         """The tokens of text `sequence` that have `value` in `values`."""
-        found = [
-            i
-            for i, (v, s) in enumerate(zip(values, self.sequence_ids))
-            if (v, s) == (value, sequence)
-        ]
+        places = enumerate(zip(values, self.sequence_ids))
+        found = [i for i, place in places if place == (value, sequence)]
         return TokenSpan(found[0], found[-1] + 1) if found else None
 
     def token_at(self, char: int, sequence: int) -> int | None:
