@@ -34,7 +34,9 @@ def load_weights(
     Gives what the two do not have alike, as Transformers names it; messages name `source`.
     """
     backbone, head = model.weight_rows
-    match = Match(weights, model.weight_map, (*backbone, *head))
+    # Heads of several tasks have weights of one name: those of another task are not this one's.
+    taken = () if _is_of_another_task(model) else head
+    match = Match(weights, model.weight_map, (*backbone, *taken))
     misshapen: dict[str, str] = {}
 
     def first_value(path: str, otherwise, shape, dtype):
@@ -65,6 +67,18 @@ def load_weights(
         "mismatched_keys": list(misshapen.values()),
         "error_msgs": [],
     }
+
+
+def _is_of_another_task(model) -> bool:
+    """Whether config.json says that the checkpoint's head is of another task than the model's."""
+    theirs = [_task_in(name) for name in model.config.extra.get("architectures") or ()]
+    ours = {_task_in(kind.__name__) for kind in type(model).__mro__}
+    return any(theirs) and not ours & {*theirs}
+
+
+def _task_in(name: str) -> str:
+    """What stands behind "For", such as TokenClassification, or nothing."""
+    return name.partition("For")[2]
 
 
 def file_dtype(weights: Mapping[str, Tensor]) -> str:
