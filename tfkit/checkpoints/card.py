@@ -46,12 +46,14 @@ from {library} import pipeline
 
 classify = pipeline("text-classification", model={name})
 classify(["A text.", "Another."])"""
-_ENCODE = """\
+_LOAD = """\
 from {library} import AutoTokenizer, {model}
 
 tokenizer = AutoTokenizer.from_pretrained({name})
-model = {model}.from_pretrained({name})
-states = model({call}).last_hidden_state"""
+model = {model}.from_pretrained({name})"""
+_CALL = f"""\
+{_LOAD}
+outputs = model({{call}})"""
 _EMBED = """\
 from {library} import {encoder}
 
@@ -71,14 +73,40 @@ class _Kind(NamedTuple):
     theirs: Mapping[str, str]
 
 
-_TENSORS = 'tokenizer(["A text."], return_tensors="{}")'
+def _called(name: str, pipeline: str | None, task: str, texts: str = '["A text."]') -> _Kind:
+    """Of models that are called with what their tokenizer gives."""
+    ours, theirs = (f'tokenizer({texts}, return_tensors="{kind}")' for kind in ("tf", "pt"))
+    return _Kind(
+        name,
+        pipeline,
+        _CALL,
+        {"library": "tfkit", "model": f"TFAutoModel{task}", "call": ours},
+        {
+            "library": "transformers",
+            "model": f"AutoModel{task}",
+            "call": f"**{theirs}",
+        },
+    )
+
+
 _KINDS = {
-    None: _Kind(
-        "encoder",
-        None,
-        _ENCODE,
-        {"library": "tfkit", "model": "TFAutoModel", "call": _TENSORS.format("tf")},
-        {"library": "transformers", "model": "AutoModel", "call": f"**{_TENSORS.format('pt')}"},
+    None: _called("encoder", None, ""),
+    "token_classification": _called(
+        "token classifier", "token-classification", "ForTokenClassification"
+    ),
+    "question_answering": _called(
+        "model that answers questions",
+        "question-answering",
+        "ForQuestionAnswering",
+        '["A question?"], ["A context."]',
+    ),
+    "masked_lm": _called("masked language model", "fill-mask", "ForMaskedLM", '["A [MASK]."]'),
+    "multiple_choice": _Kind(
+        "model that chooses one of several texts",
+        "multiple-choice",
+        _LOAD,
+        {"library": "tfkit", "model": "TFAutoModelForMultipleChoice"},
+        {"library": "transformers", "model": "AutoModelForMultipleChoice"},
     ),
     "sequence_classification": _Kind(
         "text classifier",

@@ -48,7 +48,7 @@ def evaluate(
     options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
     if not isinstance(examples, Stream):
         return score(examples, predict_logits(model, tokenizer, examples, **options))
-    check_task(model.config, examples)
+    check_task(model, examples)
     blocks, before = [], 0
     for columns, logits in _blocks(model, tokenizer, examples, **options):
         blocks.append((finite(logits, columns[0], before=before), columns[-1]))
@@ -106,7 +106,7 @@ def predict_logits(
     if not isinstance(examples, Stream):
         check_examples(examples)
     if examples.has_labels:
-        check_task(model.config, examples)
+        check_task(model, examples)
     options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
     blocks = [logits for _, logits in _blocks(model, tokenizer, examples, **options)]
     return np.concatenate(blocks)

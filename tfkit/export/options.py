@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.models.hf_model import TFPreTrainedModel
+from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.tokenizer import BertTokenizer
 from tfkit.utils.files import local_path
 
@@ -90,6 +91,7 @@ def check_tokenizer(model, tokenizer) -> None:
                 f"Expected `{name}` to be one that tfkit made or loaded with `from_pretrained`. "
                 f"Received a {type(value).__name__}: {value!r:.60}."
             )
+    check_answers_texts(model)
     largest = max(tokenizer.get_vocab().values())
     if largest >= model.config.vocab_size:
         raise ValueError(

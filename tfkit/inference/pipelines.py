@@ -11,6 +11,7 @@ from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.classes import TFDistilBertForSequenceClassification
 from tfkit.tasks import sequence_classification
+from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 
@@ -118,6 +119,7 @@ class TextClassificationPipeline(TextModel):
         precision: str | None = None,
         runtime: str | None = None,
     ):
+        check_answers_texts(model)
         super().__init__(model, tokenizer, max_length, precision=precision, runtime=runtime)
         self.batch_size, self.top_k = batch_size, None if return_all_scores else top_k
         self.function_to_apply = function_to_apply

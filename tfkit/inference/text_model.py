@@ -15,6 +15,7 @@ from tfkit.inference.litert import LiteRTModel
 from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import token_limit
 from tfkit.tasks.base import Task
+from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.utils.keras_backend import keras
 
 # What a classifier answers in -> the dtype that the Keras model is wanted in.
@@ -112,6 +113,7 @@ class TextModel:
             TypeError: something is not a string.
             ValueError: an option is none that it may be.
         """
+        check_answers_texts(self.model)
         run = self._runtime(precision or self.precision, runtime or self.runtime)
         options = {"batch_size": batch_size, "progress": progress}
         width = getattr(self.model, "output_size", 0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import keras
 from keras import ops
 
 from tfkit.layers.base import ConfiguredLayer, registered
+from tfkit.layers.encoder import activate
 
 
 @registered
@@ -77,3 +79,66 @@ class PooledClassificationHead(ConfiguredLayer):
     def call(self, x, training=None):
         """Pooled output `[B, D]` -> logits float32 `[B, C]`."""
         return ops.cast(self.classifier(self.drop(x, training=training)), "float32")
+
+
+@registered
+class TokenHead(ConfiguredLayer):
+    """Dropout, then a projection of every token: `[B, T, D]` -> float32 `[B, T, C]`, as in
+    `BertForTokenClassification` and `DistilBertForQuestionAnswering`.
+    """
+
+    arguments = ("hidden_size", "num_labels", "head_dropout", "initializer_range")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.drop = self.dropout_layer(self.head_dropout, "drop")
+        # Under mixed precision the variables' dtype is float32, and so are the logits.
+        self.classifier = self.dense(self.num_labels, "classifier", dtype=self.variable_dtype)
+
+    def build_parts(self):
+        self.classifier.build((None, self.hidden_size))
+
+    @property
+    def output_shape(self) -> tuple:
+        """What `summary` shows."""
+        return (None, None, self.num_labels)
+
+    def call(self, x, training=None):
+        length, x = ops.shape(x)[1], ops.reshape(x, (-1, self.hidden_size))
+        logits = self.classifier(self.drop(x, training=training))
+        return ops.reshape(ops.cast(logits, "float32"), (-1, length, self.num_labels))
+
+
+@registered
+class MaskedLMHead(ConfiguredLayer):
+    """Projection, activation, LayerNorm, then the product with the word embeddings plus a bias:
+    `[B, T, D]` -> float32 `[B, T, V]`, as in `BertForMaskedLM`.
+    """
+
+    arguments = ("vocab_size", "hidden_size", "hidden_act", "initializer_range", "layer_norm_eps")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.transform = self.dense(self.hidden_size, "transform")
+        self.norm = self.layer_norm("norm")
+        self.bias_initializer = keras.initializers.Zeros()
+
+    def build_parts(self):
+        self.transform.build((None, self.hidden_size))
+        self.norm.build((None, self.hidden_size))
+        shape, initializer = (self.vocab_size,), self.bias_initializer
+        self.bias = self.add_weight(name="bias", shape=shape, initializer=initializer)
+
+    @property
+    def output_shape(self) -> tuple:
+        """What `summary` shows."""
+        return (None, None, self.vocab_size)
+
+    def call(self, x, word_embeddings, training=None):
+        """Hidden states, and the embeddings `[V, D]` that the logits are tied to."""
+        length, x = ops.shape(x)[1], ops.reshape(x, (-1, self.hidden_size))
+        x = activate(self.transform(x, training=training), self.hidden_act, training)
+        x = self.norm(x, training=training)
+        logits = ops.matmul(x, ops.transpose(ops.cast(word_embeddings, x.dtype)))
+        logits = ops.cast(logits, "float32") + self.bias
+        return ops.reshape(logits, (-1, length, self.vocab_size))

@@ -64,3 +64,27 @@ class TFAutoModelForSentenceEmbedding(_Auto):
     """The sentence encoder of a checkpoint, without its tokenizer: see `tfkit.SentenceEncoder`."""
 
     task_name = "sentence_embedding"
+
+
+class TFAutoModelForTokenClassification(_Auto):
+    """The token classifier of a checkpoint."""
+
+    task_name = "token_classification"
+
+
+class TFAutoModelForQuestionAnswering(_Auto):
+    """The model of a checkpoint that finds answers in a context."""
+
+    task_name = "question_answering"
+
+
+class TFAutoModelForMaskedLM(_Auto):
+    """The masked language model of a checkpoint."""
+
+    task_name = "masked_lm"
+
+
+class TFAutoModelForMultipleChoice(_Auto):
+    """The model of a checkpoint that chooses one of several texts."""
+
+    task_name = "multiple_choice"

@@ -5,8 +5,12 @@ from __future__ import annotations
 from tfkit.layers.base import registered
 from tfkit.models.bert.backbone import BertModel
 from tfkit.models.distilbert.backbone import DistilBertModel
+from tfkit.tasks.masked_lm import MaskedLM
+from tfkit.tasks.multiple_choice import MultipleChoice
+from tfkit.tasks.question_answering import QuestionAnswering
 from tfkit.tasks.sentence_embedding import SentenceEmbedding
 from tfkit.tasks.sequence_classification import SequenceClassification
+from tfkit.tasks.token_classification import TokenClassification
 
 
 @registered
@@ -126,3 +130,43 @@ class TFBertForSentenceEmbedding(SentenceEmbedding, BertModel):
         config: a `BertConfig`.
         **options: `name` and `dtype` of a Keras model.
     """
+
+
+@registered
+class TFDistilBertForTokenClassification(TokenClassification, DistilBertModel):
+    """DistilBERT that answers with a label per token; see `TokenClassification`."""
+
+
+@registered
+class TFDistilBertForQuestionAnswering(QuestionAnswering, DistilBertModel):
+    """DistilBERT that answers with the place of an answer in a context; see `QuestionAnswering`."""
+
+
+@registered
+class TFDistilBertForMaskedLM(MaskedLM, DistilBertModel):
+    """DistilBERT that answers with the token in place of [MASK]; see `MaskedLM`."""
+
+
+@registered
+class TFDistilBertForMultipleChoice(MultipleChoice, DistilBertModel):
+    """DistilBERT that answers with one of several texts; see `MultipleChoice`."""
+
+
+@registered
+class TFBertForTokenClassification(TokenClassification, BertModel):
+    """BERT that answers with a label per token; see `TokenClassification`."""
+
+
+@registered
+class TFBertForQuestionAnswering(QuestionAnswering, BertModel):
+    """BERT that answers with the place of an answer in a context; see `QuestionAnswering`."""
+
+
+@registered
+class TFBertForMaskedLM(MaskedLM, BertModel):
+    """BERT that answers with the token in place of [MASK]; see `MaskedLM`."""
+
+
+@registered
+class TFBertForMultipleChoice(MultipleChoice, BertModel):
+    """BERT that answers with one of several texts; see `MultipleChoice`."""

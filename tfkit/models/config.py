@@ -98,6 +98,10 @@ class EncoderConfig:
         rate = self.classifier_dropout
         return self.hidden_dropout_prob if rate is None else rate
 
+    def dropout_of(self, task_name: str) -> float:
+        """The rate before the projection of every token, in a head of that task."""
+        return self.head_dropout
+
     def __setattr__(self, name: str, value=None):
         raise dataclasses.FrozenInstanceError(_unchangeable(self.aliases.get(name, name)))
 

@@ -95,6 +95,8 @@ class EncoderModel(TFPreTrainedModel):
         task_name: as weight maps and `head_classes` name the task; None for a bare encoder.
         output_type: of the task's answers.
         reads_cls_only: whether the task reads the last state of [CLS] alone.
+        answers_texts: whether pipelines, evaluation and exports know the task.
+        batch_axes: of the inputs, before that of tokens.
         reads_pooled: whether the task reads what the family pools, where it does.
         pools_tokens: whether the task reads the last states of all tokens, and of no padding.
     """
@@ -107,6 +109,8 @@ class EncoderModel(TFPreTrainedModel):
     reads_cls_only = False
     reads_pooled = True
     pools_tokens = False
+    answers_texts = False
+    batch_axes = 1
     _together = tuple  # what hidden states are as an output
 
     def __init__(self, config: EncoderConfig, **options):
@@ -156,7 +160,7 @@ class EncoderModel(TFPreTrainedModel):
         if format == "onnx":
             _teach_tf2onnx()
         if input_signature is None:
-            ids = {"shape": (None, None), "dtype": "int32"}
+            ids = {"shape": (None,) * (self.batch_axes + 1), "dtype": "int32"}
             names = self.model_input_names
             input_signature = [{name: keras.InputSpec(name=name, **ids) for name in names}]
         chosen, self._together = self._padding_free, ops.stack

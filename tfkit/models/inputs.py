@@ -17,6 +17,8 @@ _SHAPES = {
     "position_ids": ("BT", "1T"),
     "lengths": ("B",),
     "labels": ("B", "B*"),
+    "start_positions": ("B",),
+    "end_positions": ("B",),
 }
 TENSORS = (*_SHAPES, "input_ids", "inputs_embeds")
 

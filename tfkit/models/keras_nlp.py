@@ -28,6 +28,8 @@ _CONFIG = {
     "max_sequence_length": "max_position_embeddings",
     "num_segments": "type_vocab_size",
 }
+# Of their names what follows the family's, by the task.
+_CLASSES = {None: "Backbone", "sequence_classification": "TextClassifier"}
 
 
 def config_of(config_class: type[EncoderConfig], theirs) -> EncoderConfig:
@@ -86,6 +88,11 @@ def build(model):
                 f"Received: {value!r}. `from_pretrained(…, {key}={only!r})` makes it one; its "
                 "answers differ."
             )
+    if model.task_name not in _CLASSES:
+        raise ValueError(
+            f"Expected an encoder or a text classifier, which keras-nlp has too. Received a "
+            f"{type(model).__name__}."
+        )
     import keras_nlp
 
     options = {key: getattr(config, ours) for key, ours in _names(type(config)).items()}

@@ -1,4 +1,4 @@
-"""Whether labelled examples are of a model's own task, and what its config says after them."""
+"""Whether a model answers texts, and whether labelled examples are of its own task."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from typing import Any
 from tfkit.utils.strings import listed
 
 
-def check_task(config, examples) -> None:
-    """Raises ValueError for labels that a model of this config does not answer with; a
-    `problem_type` of None goes with any.
+def check_answers_texts(model) -> None:
+    """Raises TypeError for a model whose answers to texts nothing here reads; those of others'
+    classes are taken for classifiers.
     """
+    if not getattr(model, "answers_texts", True):
+        raise TypeError(
+            "Expected a model that answers texts, such as a text classifier: only those are asked "
+            f"for labels, trained on examples, evaluated, explained and exported. Received a "
+            f"{type(model).__name__}. Call it with token ids, or train it with its `fit`."
+        )
+
+
+def check_task(model, examples) -> None:
+    """Raises ValueError for labels that the model does not answer with; a `problem_type` of None
+    goes with any. TypeError as `check_answers_texts`.
+    """
+    check_answers_texts(model)
+    config = model.config
     if not examples.has_labels:
         raise ValueError("Expected examples with labels. Received texts alone.")
     kind, names = examples.problem_type, [*config.id2label.values()]

@@ -112,3 +112,39 @@ class TFSentenceEmbeddingOutput(ModelOutput):
     """
 
     fields = ("loss", "sentence_embedding", "hidden_states", "attentions")
+
+
+@transparent
+class TFTokenClassifierOutput(ModelOutput):
+    """Of a token classifier: loss `[B]`, whose mean is that of the labelled tokens; logits
+    `[B,T,C]`; hidden_states and attentions as in `TFBaseModelOutput`.
+    """
+
+    fields = ("loss", "logits", "hidden_states", "attentions")
+
+
+@transparent
+class TFQuestionAnsweringModelOutput(ModelOutput):
+    """Of question answering: loss `[B]`; start_logits and end_logits `[B,T]`; hidden_states and
+    attentions as in `TFBaseModelOutput`.
+    """
+
+    fields = ("loss", "start_logits", "end_logits", "hidden_states", "attentions")
+
+
+@transparent
+class TFMaskedLMOutput(ModelOutput):
+    """Of a masked language model: loss `[B]`, whose mean is that of the labelled tokens; logits
+    `[B,T,V]`, V the vocabulary's size; hidden_states and attentions as in `TFBaseModelOutput`.
+    """
+
+    fields = ("loss", "logits", "hidden_states", "attentions")
+
+
+@transparent
+class TFMultipleChoiceModelOutput(ModelOutput):
+    """Of multiple choice: loss `[B]`; logits `[B,K]`, K the number of choices; hidden_states and
+    attentions as in `TFBaseModelOutput`, of `B·K` texts.
+    """
+
+    fields = ("loss", "logits", "hidden_states", "attentions")

@@ -19,6 +19,7 @@ class SentenceEmbedding:
 
     task_name = "sentence_embedding"
     reads_pooled = False
+    answers_texts = True
 
     def __init__(self, config, **options):
         from tfkit.layers.sentence import SentenceHead  # it takes Keras

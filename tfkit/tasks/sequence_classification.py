@@ -32,6 +32,7 @@ class SequenceClassification:
 
     task_name = "sequence_classification"
     reads_cls_only = True
+    answers_texts = True
 
     def __init__(self, config, **options):
         super().__init__(config, **options)

@@ -217,4 +217,4 @@ def check_labels(model, examples: Examples | Stream) -> None:
         raise ValueError(
             f"Expected examples of two classes at least. Received one: {examples.names[0]!r}."
         )
-    check_task(model.config, examples)
+    check_task(model, examples)

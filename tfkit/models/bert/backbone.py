@@ -10,7 +10,7 @@ from typing import ClassVar
 from tfkit.layers.base import registered
 from tfkit.layers.embeddings import TypedEmbeddings
 from tfkit.layers.encoder import Transformer
-from tfkit.layers.heads import PooledClassificationHead, Pooler
+from tfkit.layers.heads import MaskedLMHead, PooledClassificationHead, Pooler, TokenHead
 from tfkit.models.bert.config import BertConfig
 from tfkit.models.encoder_model import EncoderBackbone, EncoderModel
 from tfkit.tasks.outputs import TFBaseModelOutputWithPooling
@@ -48,7 +48,13 @@ class BertModel(EncoderModel):
     backbone_class = BertBackbone
     base_model_prefix = "bert"
     model_input_names = ("input_ids", "attention_mask", "token_type_ids")
-    head_classes: ClassVar = {"sequence_classification": PooledClassificationHead}
+    head_classes: ClassVar = {
+        "sequence_classification": PooledClassificationHead,
+        "token_classification": TokenHead,
+        "question_answering": TokenHead,
+        "masked_lm": MaskedLMHead,
+        "multiple_choice": PooledClassificationHead,
+    }
     output_type = TFBaseModelOutputWithPooling
 
     def new_backbone(self, config, **options):

@@ -78,6 +78,9 @@ class BertConfig(EncoderConfig):
         "add_cross_attention": False,
     }
 
+    def dropout_of(self, task_name):
+        return 0.0 if task_name == "question_answering" else super().dropout_of(task_name)
+
     @classmethod
     def _validate(cls, values):
         super()._validate(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfkit.checkpoints.weight_map import WeightMap, dense, embedding, norm
+from tfkit.checkpoints.weight_map import Weight, WeightMap, dense, embedding, norm
 
 _ATTENTION = "_self_attention_layer"
 
@@ -38,7 +38,17 @@ WEIGHTS = WeightMap(
         *norm("output.LayerNorm", "output_layer_norm", "_feedforward_layer_norm"),
     ],
     pooler=dense("pooler.dense", "pooler.projection", "pooled_dense"),
-    heads={"sequence_classification": dense("classifier", "head.classifier", "output_dense")},
-    others=("cls", "qa_outputs"),
+    heads={
+        "sequence_classification": dense("classifier", "head.classifier", "output_dense"),
+        "token_classification": dense("classifier", "head.classifier", ""),
+        "question_answering": dense("qa_outputs", "head.classifier", ""),
+        "masked_lm": [
+            *dense("cls.predictions.transform.dense", "head.transform", ""),
+            *norm("cls.predictions.transform.LayerNorm", "head.norm", ""),
+            Weight("cls.predictions.bias", "head.bias", ""),
+        ],
+        "multiple_choice": dense("classifier", "head.classifier", ""),
+    },
+    others=("cls",),
     keras_nlp_act="gelu_new",
 )

@@ -10,7 +10,7 @@ from typing import ClassVar
 from tfkit.layers.base import registered
 from tfkit.layers.embeddings import Embeddings
 from tfkit.layers.encoder import Transformer
-from tfkit.layers.heads import ClassificationHead
+from tfkit.layers.heads import ClassificationHead, MaskedLMHead, TokenHead
 from tfkit.models.distilbert.config import DistilBertConfig
 from tfkit.models.encoder_model import EncoderBackbone, EncoderModel
 
@@ -44,4 +44,10 @@ class DistilBertModel(EncoderModel):
     config_class = DistilBertConfig
     backbone_class = DistilBertBackbone
     base_model_prefix = "distilbert"
-    head_classes: ClassVar = {"sequence_classification": ClassificationHead}
+    head_classes: ClassVar = {
+        "sequence_classification": ClassificationHead,
+        "token_classification": TokenHead,
+        "question_answering": TokenHead,
+        "masked_lm": MaskedLMHead,
+        "multiple_choice": ClassificationHead,
+    }

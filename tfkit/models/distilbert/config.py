@@ -85,3 +85,6 @@ class DistilBertConfig(EncoderConfig):
         "classifier_dropout": "seq_classif_dropout",
     }
     no_weight_made_of = EncoderConfig.no_weight_made_of | {"qa_dropout"}
+
+    def dropout_of(self, task_name):
+        return self.qa_dropout if task_name == "question_answering" else self.dropout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfkit.checkpoints.weight_map import WeightMap, dense, embedding, norm
+from tfkit.checkpoints.weight_map import Weight, WeightMap, dense, embedding, norm
 
 _POSITIONS = "embeddings.position_embedding.position_embeddings"
 _ATTENTION = "_self_attention_layer"
@@ -34,6 +34,16 @@ WEIGHTS = WeightMap(
             *dense("pre_classifier", "head.pre_classifier", "pooled_dense"),
             *dense("classifier", "head.classifier", "output_dense"),
         ],
+        "token_classification": dense("classifier", "head.classifier", ""),
+        "question_answering": dense("qa_outputs", "head.classifier", ""),
+        "masked_lm": [
+            *dense("vocab_transform", "head.transform", ""),
+            *norm("vocab_layer_norm", "head.norm", ""),
+            Weight("vocab_projector.bias", "head.bias", ""),
+        ],
+        "multiple_choice": [
+            *dense("pre_classifier", "head.pre_classifier", ""),
+            *dense("classifier", "head.classifier", ""),
+        ],
     },
-    others=("vocab_transform", "vocab_layer_norm", "vocab_projector", "qa_outputs"),
 )

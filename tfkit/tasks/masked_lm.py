@@ -1,0 +1,60 @@
+"""Masked language modelling: which token stands where [MASK] does."""
+
+from __future__ import annotations
+
+from tfkit.tasks.head import HeadedModel, token_loss
+
+
+class MaskedLM(HeadedModel):
+    """The task's part of a model class, before the family's: `class … (MaskedLM, …)`.
+
+    Gives `logits` float32 `[B,T,V]`, V the vocabulary's size, and with labels `[B,T]` `loss`
+    float32 `[B]`. Tokens whose label is -100 do not count. The last projection is the word
+    embeddings.
+
+    Args:
+        config: of the family.
+        **options: `name` and `dtype` of a Keras model.
+
+    Example:
+
+        >>> from tfkit import DistilBertConfig, TFDistilBertForMaskedLM
+        >>> from keras import ops
+        >>> config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
+        >>> model = TFDistilBertForMaskedLM(config)
+        >>> outputs = model(ops.array([[1, 2, 3]]), labels=ops.array([[-100, 5, -100]]))
+        >>> tuple(outputs.logits.shape), tuple(outputs.loss.shape)
+        ((1, 3, 9), (1,))
+    """
+
+    task_name = "masked_lm"
+    output_name = "TFMaskedLMOutput"
+
+    def __init__(self, config, **options):
+        if config.extra.get("tie_word_embeddings", True) is not True:
+            raise ValueError(
+                "Expected a config whose `tie_word_embeddings` is true: the logits are products "
+                "with the word embeddings. Received "
+                f"{config.extra['tie_word_embeddings']!r}."
+            )
+        super().__init__(config, **options)
+
+    def logits(self, last_hidden_state, training):
+        words = self.get_input_embeddings()
+        if words.quantization_mode:
+            raise ValueError(
+                "Expected word embeddings that are not quantised: the logits are products with "
+                "them. Load the model anew, and export it in int8 instead."
+            )
+        return self.head(last_hidden_state, words.embeddings, training=training)
+
+    def resize_token_embeddings(self, new_num_tokens=None):
+        if new_num_tokens in (None, self.config.vocab_size):
+            return super().resize_token_embeddings(None)
+        raise ValueError(
+            "Expected the number of tokens that the model has. A masked language model is resized "
+            "as a folder: resize the bare encoder, save it, and load this class from there."
+        )
+
+    def head_loss(self, labels, outputs):
+        return token_loss(labels, outputs, self.config.vocab_size)
