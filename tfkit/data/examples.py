@@ -35,7 +35,7 @@ class LabelledTexts:
 
     @property
     def model_options(self) -> dict[str, Any]:
-        """What a config says of such labels: `DistilBertConfig(**examples.model_options)`."""
+        """What a config says of such labels: `BertConfig(**examples.model_options)`."""
         return {"id2label": self.id2label, "problem_type": self.problem_type}
 
 

@@ -32,6 +32,7 @@ def dataset(
     bucket: bool = True,
     drop_remainder: bool = False,
     shuffle_buffer: int = 10_000,
+    return_token_type_ids: bool | None = None,
 ) -> tf.data.Dataset:
     """Batches for `fit`, `evaluate` and `predict`; every row comes exactly once per pass.
 
@@ -52,11 +53,14 @@ def dataset(
         bucket: when shuffling `Examples`, put texts of about one length into one batch.
         drop_remainder: leave out batches smaller than `batch_size`.
         shuffle_buffer: of a `Stream`, how many rows to draw from at a time.
+        return_token_type_ids: give `token_type_ids` too; None: if the tokenizer's class declares
+            them in its `model_input_names`.
 
     Returns:
         A dataset of known cardinality: `(features, labels)`, or `features` if the examples have
-        no labels, where features are `{"input_ids": int32 [B,T], "attention_mask": int32 [B,T]}`
-        and labels int32 [B]; of a multi-label task float32 [B,C], of a regression float32 [B,1].
+        no labels, where features are `{"input_ids": int32 [B,T], "attention_mask": int32 [B,T]}`,
+        with `token_type_ids` int32 [B,T] where they are wanted, and labels int32 [B]; of a
+        multi-label task float32 [B,C], of a regression float32 [B,1].
 
     Example:
 
@@ -78,6 +82,7 @@ def dataset(
         bucket=bucket,
         shuffle_buffer=shuffle_buffer,
         drop_remainder=drop_remainder,
+        return_token_type_ids=return_token_type_ids,
     )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
     rows = seeds.flat_map(lambda seed: batches.of_pass(tf.stack([seed, 0])))
@@ -91,7 +96,7 @@ class Epochs:
     So a training that was killed goes on with the batch that it had reached, and what came
     before it is not tokenised again; and every worker of a cluster knows what the others do.
     Options are those of `dataset`, B that of all replicas together, and `unpadded`: features are
-    then `{"input_ids": int32 [N], "lengths": int32 [B]}`, the texts laid end to end.
+    then what `TokenizerLayer.unpadded` gives, the texts laid end to end.
     """
 
     def __init__(self, examples: Examples | Stream, tokenizer, *, seed: int = 0, **options):
@@ -157,6 +162,7 @@ class _Batches:
         max_length=None,
         drop_remainder=False,
         unpadded=False,
+        return_token_type_ids=None,
         **order,
     ):
         batch_size = positive_integer("batch_size", batch_size)
@@ -169,7 +175,8 @@ class _Batches:
         self._examples, self._batch_size, self._drop = examples, batch_size, drop_remainder
         self._pairs, self._unpadded = examples.has_pairs, unpadded
         self._padding = {"input_ids": tokenizer.pad_token_id}
-        layer = tokenizer.as_layer(max_length=max_length, pairs=self._pairs)
+        options = {"pairs": self._pairs, "return_token_type_ids": return_token_type_ids}
+        layer = tokenizer.as_layer(max_length=max_length, **options)
         column = tf.TensorSpec([None], tf.string)
         # Traced once, for all the graphs that tokenise.
         self._tokenize = tf.function(

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfkit.inference.batching import MAX_TOKENS, Tokens
 from tfkit.models.hf_model import TFPreTrainedModel
-from tfkit.models.inputs import pad
+from tfkit.models.inputs import pad, takes_token_types
 from tfkit.utils.processes import check_threads
 
 _making = threading.Lock()
@@ -74,11 +74,6 @@ def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
         if key not in graphs:
             graphs[key] = ModelGraph(model, output)
         return graphs[key]
-
-
-def takes_token_types(model) -> bool:
-    """Whether a model of tfkit, or another Keras model, is to be given `token_type_ids`."""
-    return "token_type_ids" in getattr(model, "model_input_names", ())
 
 
 def unpadded_specs(model) -> dict[str, tf.TensorSpec]:

@@ -121,6 +121,11 @@ def merge(batch, named: dict, in_order: tuple[str, ...]) -> dict:
     return {**named, **batch}
 
 
+def takes_token_types(model) -> bool:
+    """Whether a model of tfkit, or another Keras model, is to be given `token_type_ids`."""
+    return "token_type_ids" in getattr(model, "model_input_names", ())
+
+
 def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     """`max_length`, which must fit both model and tokenizer, or the most that both take."""
     config = getattr(model, "config", None)  # models of others may have none, and no limit

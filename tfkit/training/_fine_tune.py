@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import Epochs
 from tfkit.data.streams import Stream
-from tfkit.models.inputs import token_limit
+from tfkit.models.inputs import takes_token_types, token_limit
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
@@ -40,9 +40,9 @@ def fine_tune(
     or of the last that is as good; see `KeepBest`.
 
     Args:
-        model, tokenizer: a `TFDistilBertForSequenceClassification` with one label for each of
-            `train.names`. Its config then says its `problem_type` and, where it had no names of its
-            own, the names; it is compiled, and frozen layers stay frozen.
+        model, tokenizer: a classifier of tfkit with one label for each of `train.names`. Its config
+            then says its `problem_type` and, where it had no names of its own, the names; it is
+            compiled, and frozen layers stay frozen.
         train: of `tfkit.data.read`, or of `tfkit.data.stream` for a file larger than memory.
         validation: likewise, read with `names=train.names`.
         recipe, **changes: the hyper-parameters, `Recipe()` where it is None, and other values of
@@ -106,6 +106,7 @@ def fine_tune(
     options = {
         "batch_size": recipe.batch_size,
         "max_length": token_limit(model, tokenizer, recipe.max_length),
+        "return_token_type_ids": takes_token_types(model),
         # XLA needs shapes that it knows; a tokenizer that pads on the left moves the positions.
         "unpadded": not recipe.jit_compile
         and strategy.num_replicas_in_sync == 1
