@@ -145,11 +145,11 @@ class ChangeableModel(keras.Model):
         return layer
 
     def enable_lora(self, rank: int, *, projections: tuple[str, ...] = ("qkv", "out")) -> None:
-        """Freezes the backbone and adds low-rank updates to its attention projections.
+        """Freezes embeddings and encoder, and adds low-rank updates to the attention projections.
 
-        The head goes on training, and so do the biases of these projections; what was frozen
-        before stays so. Saving merges the updates. A model that has been trained is compiled again
-        before it is trained further.
+        The head goes on training, and so do the pooler and the biases of these projections; what
+        was frozen before stays so. Saving merges the updates. A model that has been trained is
+        compiled again before it is trained further.
 
         Args:
             rank: columns of the two small matrices of each update.
@@ -165,7 +165,7 @@ class ChangeableModel(keras.Model):
             part.trainable = flag
         for weight in self.weights:
             weight.trainable = id(weight) in trained
-        for part in _leaves(self.backbone):
+        for part in (*_leaves(self.backbone.embeddings), *_leaves(self.backbone.encoder)):
             part.trainable = False
         for block in self.backbone.encoder.layer:
             for name in projections:

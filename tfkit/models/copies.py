@@ -118,11 +118,11 @@ def drop_layers(model, keep: Sequence[int], **changes):
         )
     smaller = _like(model, num_hidden_layers=len(keep), **changes)
     blocks = model.backbone.encoder.layer
-    pairs = [
-        (model.backbone.embeddings, smaller.backbone.embeddings),
-        *zip([blocks[place] for place in keep], smaller.backbone.encoder.layer),
-        *(pair for pair in zip(model.layers, smaller.layers) if pair[0] is not model.backbone),
-    ]
+    pairs = zip(
+        [*_around_blocks(model), *(blocks[place] for place in keep)],
+        [*_around_blocks(smaller), *smaller.backbone.encoder.layer],
+        strict=True,
+    )
     for theirs, ours in pairs:
         if [weight.shape for weight in theirs.weights] != [weight.shape for weight in ours.weights]:
             raise ValueError(
@@ -131,6 +131,13 @@ def drop_layers(model, keep: Sequence[int], **changes):
             )
         ours.set_weights(theirs.get_weights())
     return smaller
+
+
+def _around_blocks(model) -> list:
+    """A model's layers, but for the encoder's blocks."""
+    backbone = model.backbone
+    parts = [*model.layers, *backbone._layers]
+    return [part for part in parts if part not in (backbone, backbone.encoder)]
 
 
 def _like(model, **changes):
