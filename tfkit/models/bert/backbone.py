@@ -12,6 +12,8 @@ from tfkit.layers.embeddings import TypedEmbeddings
 from tfkit.layers.encoder import Transformer
 from tfkit.layers.heads import MaskedLMHead, PooledClassificationHead, Pooler, TokenHead
 from tfkit.models.bert.config import BertConfig
+from tfkit.models.bert.one_segment import as_distilbert
+from tfkit.models.distilbert.backbone import DistilBertModel
 from tfkit.models.encoder_model import EncoderBackbone, EncoderModel
 from tfkit.tasks.outputs import TFBaseModelOutputWithPooling
 
@@ -71,3 +73,32 @@ class BertModel(EncoderModel):
         if self.backbone.pooler is not None:
             answer["pooler_output"] = self.pooled(last_hidden_state)
         return answer
+
+    def to_distilbert(self) -> DistilBertModel:
+        """The DistilBERT that computes this BERT's hidden states of single texts.
+
+        Without a second segment the token types are a constant, which is added to the positions:
+        all else DistilBERT has under other names. Its blocks have one dropout less in training.
+        `tfkit.training.student_of` leaves out layers, before or after.
+
+        Returns: the DistilBERT of the same task and dtype. A bare encoder loses its pooler, and a
+            classifier gets a new head, for which it warns: BERT's ends in a tanh, DistilBERT's
+            in a ReLU, and neither can be the other.
+
+        Raises:
+            ValueError: `layer_norm_eps` is not the one that DistilBERT has.
+
+        Source: Sanh et al. 2019 (https://arxiv.org/abs/1910.01108), section 3.
+
+        Example:
+
+            >>> from keras import ops
+            >>> from tfkit import BertConfig, TFBertModel
+            >>> config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1,
+            ...                     num_attention_heads=2, intermediate_size=16)
+            >>> model, ids = TFBertModel(config), ops.array([[1, 2, 3]])
+            >>> states = [each(ids).last_hidden_state for each in (model, model.to_distilbert())]
+            >>> bool(ops.all(ops.isclose(*states, atol=1e-5)))
+            True
+        """
+        return as_distilbert(self)
