@@ -56,7 +56,7 @@ def _student(options, examples):
     teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)
     if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):
         raise ValueError(
-            "--student-layers needs one --teacher, a DistilBERT. Received: "
+            "--student-layers needs one --teacher, a model that tfkit reads. Received: "
             f"{' '.join(options.teacher)}."
         )
     rates = {} if options.dropout is None else train.dropouts(options.dropout)

@@ -285,4 +285,5 @@ def _new(options, examples):
 
 def dropouts(rate: float) -> dict[str, float]:
     """Every rate of a config."""
-    return {"dropout": rate, "attention_dropout": rate, "seq_classif_dropout": rate}
+    names = "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"
+    return dict.fromkeys(names, rate)

@@ -10,6 +10,7 @@ from tfkit.distillation.augmentation import Augmentation
 from tfkit.distillation.loss import Distiller, TaughtExamples
 from tfkit.distillation.teacher import load_teacher, teacher_logits
 from tfkit.models.copies import drop_layers
+from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.training._fine_tune import check_labels, fine_tune
 
 
@@ -101,7 +102,7 @@ def distill(
             (getattr(config, "hidden_size", None), getattr(config, "vocab_size", None))
             for config in (getattr(model, "config", None) for model in (teacher, student))
         ]
-        if not isinstance(teacher, type(student)) or sizes[0] != sizes[1]:
+        if not isinstance(teacher, TFPreTrainedModel) or sizes[0] != sizes[1]:
             raise ValueError(
                 "`hidden_weight` compares hidden states, so it needs one teacher of tfkit with "
                 f"the student's width and vocabulary size, {sizes[1]}; received a "
@@ -162,10 +163,11 @@ def student_of(teacher, n_layers: int | None = None, **changes):
     """A model like `teacher` with fewer layers, whose weights are copies of the teacher's.
 
     Embeddings, the head and every other layer are copied: of twelve layers the first, third,
-    fifth, eighth, tenth and last. `tfkit.models.copies.drop_layers` takes layers of your choice.
+    fifth, eighth, tenth and last. `tfkit.models.copies.drop_layers` takes layers of your choice,
+    and `to_distilbert()` of a BERT makes the DistilBERT of it.
 
     Args:
-        teacher: a model of tfkit, such as a `TFDistilBertForSequenceClassification`.
+        teacher: a model of tfkit, such as a `TFBertForSequenceClassification`.
         n_layers: of the student; None for half of the teacher's, rounded up.
         **changes: config keys that differ from the teacher's and change no shape, such as
             `dropout`.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfkit.data.examples import Examples
+from tfkit.models.inputs import takes_token_types
 from tfkit.models.keras_model import TrainableModel
 from tfkit.tasks.outputs import TFSequenceClassifierOutput
 from tfkit.tasks.sequence_classification import task_of_labels
@@ -77,6 +78,8 @@ class Distiller(TrainableModel):
         self.student, self.temperature = student, temperature
         self.hard_weight, self.soft_weight = hard_weight, soft_weight
         self.hidden_weight = hidden_weight
+        names = teacher.model_input_names if takes_token_types(teacher) else ()
+        self.model_input_names = tuple(dict.fromkeys((*student.model_input_names, *names)))
         # In a function: Keras would train, count and save what it sees as an attribute.
         self._taught_states = lambda x: teacher(
             x, output_hidden_states=True, training=False
