@@ -11,17 +11,20 @@ import tensorflow as tf
 from tfkit import (
     DistilBertConfig,
     DistilBertTokenizer,
+    TFAutoModelForSequenceClassification,
     TFDistilBertForSequenceClassification,
     explain,
 )
 from tfkit.explanation import plot_attention
-from tfkit.explanation._explain import integrated_gradients
 from tfkit.explanation.result import as_ansi
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad ##ness film don t well known ' - < b > 영 ##화 !"
 TOKENIZER = DistilBertTokenizer(WORDS.split(), model_max_length=24, strip_accents=False)
 SIZES = {"vocab_size": 21, "max_position_embeddings": 24, "n_layers": 2, "n_heads": 2}
 SIZES |= {"dim": 16, "hidden_dim": 24, "initializer_range": 0.2}
+BERT_SIZES = {"vocab_size": 21, "max_position_embeddings": 24, "num_hidden_layers": 2}
+BERT_SIZES |= {"num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 24}
+BERT_SIZES |= {"initializer_range": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -31,33 +34,38 @@ def model():
     return TFDistilBertForSequenceClassification(DistilBertConfig(**SIZES, id2label=names))
 
 
-def test_attributions_are_captums(tmp_path):
+@pytest.mark.parametrize("family", ["DistilBert", "Bert"])
+def test_attributions_are_captums(tmp_path, family):
     attr = pytest.importorskip("captum.attr")
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    config = transformers.DistilBertConfig(**SIZES, num_labels=3, attn_implementation="eager")
-    theirs = transformers.DistilBertForSequenceClassification(config).eval()
+    sizes = SIZES if family == "DistilBert" else BERT_SIZES
+    config = getattr(transformers, f"{family}Config")(**sizes, num_labels=3)
+    theirs = getattr(transformers, f"{family}ForSequenceClassification")(config).eval()
     theirs.save_pretrained(tmp_path)
-    ours = TFDistilBertForSequenceClassification.from_pretrained(tmp_path)
-    ids, target, steps = np.array([2, 5, 7, 8, 20, 3]), 1, 40
-    baseline = np.array([2, 4, 4, 4, 4, 3])
+    ours = TFAutoModelForSequenceClassification.from_pretrained(tmp_path)
+    target, steps = 1, 64
+    why = explain(ours, TOKENIZER, "good film", "bad bad !", target=target, steps=steps)
+    ids, baseline = [2, 5, 8, 3, 6, 6, 20, 3], [2, 4, 4, 3, 4, 4, 4, 3]
+    types = {"token_type_ids": torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1]])} if family == "Bert" else {}
 
     def score(embeds):
-        return theirs(inputs_embeds=embeds).logits.softmax(-1)
+        each = {name: row.expand(len(embeds), -1) for name, row in types.items()}
+        return theirs(inputs_embeds=embeds, **each).logits.softmax(-1)
 
     embed = theirs.get_input_embeddings()
     expected = attr.IntegratedGradients(score).attribute(
-        embed(torch.tensor(ids[None])),
-        embed(torch.tensor(baseline[None])),
+        embed(torch.tensor([ids])),
+        embed(torch.tensor([baseline])),
         target=target,
         n_steps=steps,
         method="gausslegendre",
     )
-    found = integrated_gradients(ours, ids, baseline, target, steps)
     expected = expected.sum(-1)[0].detach().numpy()
     assert np.abs(expected).max() > 0.01
-    np.testing.assert_allclose(found.tokens, expected, atol=1e-5)
+    found = [word.attribution for word in why.words]
+    np.testing.assert_allclose(found, expected[[1, 2, 4, 5, 6]], atol=1e-5)
 
 
 def test_the_sum_is_the_change_in_score_and_more_steps_bring_it_nearer(model):

@@ -33,7 +33,7 @@ def evaluate(
     """Compares what a model says of texts with their labels.
 
     Args:
-        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
+        model, tokenizer: a classifier of tfkit and its tokenizer.
         examples: labelled texts, read with `names=model.config.id2label`. Of a `Stream` some texts
             at a time are in memory, and of all of them the labels and logits.
         batch_size: B at most; long texts are fewer in a batch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -36,31 +37,40 @@ class Attribution:
 
 
 def integrated_gradients(
-    model, ids: np.ndarray, baseline_ids: np.ndarray, target: int, steps: int
+    model, inputs: Mapping[str, np.ndarray], baseline_ids: np.ndarray, target: int, steps: int
 ) -> Attribution:
-    """The gradient of a class's score, integrated on the straight way between the embeddings of
-    two rows of tokens, int `[T]`: a Gauss-Legendre sum of so many points.
+    """The gradient of a class's score, integrated on the straight way between the word embeddings
+    of two rows of tokens, int `[T]`: a Gauss-Legendre sum of so many points. `inputs` are those of
+    the second row, `input_ids` and the like; the first has the others, too.
 
     Source: Sundararajan et al. 2017, equation 1; proposition 1 is what the gap measures.
     """
     embed = model.get_input_embeddings()
-    start, end = (tf.cast(embed(tf.constant(x)), tf.float32) for x in (baseline_ids, ids))
+    others = {name: tf.constant(row) for name, row in inputs.items()}
+    rows = baseline_ids, others.pop("input_ids")
+    start, end = (tf.cast(embed(tf.constant(row)), tf.float32) for row in rows)
     points, weights = np.polynomial.legendre.leggauss(steps)
     points, weights = (points + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
     total = tf.zeros_like(end)
     for first in range(0, steps, _POINTS_AT_ONCE):
         some = slice(first, first + _POINTS_AT_ONCE)
         way = tf.constant(points[some, None, None], tf.float32)
-        _, gradients = _score_and_gradients(model, start + way * (end - start), target)
+        _, gradients = _score_and_gradients(model, start + way * (end - start), others, target)
         total += tf.einsum("s,std->td", tf.constant(weights[some], tf.float32), gradients)
-    (baseline_score, score), _ = _score_and_gradients(model, tf.stack([start, end]), target)
+    ends = tf.stack([start, end])
+    (baseline_score, score), _ = _score_and_gradients(model, ends, others, target)
     tokens = tf.reduce_sum(total * (end - start), axis=1).numpy().astype(np.float64)
     return Attribution(tokens, float(score), float(baseline_score), steps)
 
 
-def _score_and_gradients(model, embeds: tf.Tensor, target: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The class's score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`."""
-    inputs = {"inputs_embeds": embeds, "attention_mask": tf.ones(tf.shape(embeds)[:2], tf.int32)}
+def _score_and_gradients(
+    model, embeds: tf.Tensor, others: Mapping[str, tf.Tensor], target: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The class's score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`, with other
+    inputs `[T]`.
+    """
+    others = {name: tf.broadcast_to(row, tf.shape(embeds)[:2]) for name, row in others.items()}
+    inputs = {"inputs_embeds": embeds, **others}
     with tf.GradientTape() as tape:
         tape.watch(embeds)
         logits = model(inputs, padding_free=False, training=False).logits
@@ -85,7 +95,7 @@ def explain(
     the same. What the score gains on the way from there to the text is shared out among the words.
 
     Args:
-        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
+        model, tokenizer: a classifier of tfkit and its tokenizer.
         text, text_pair: the text, and the second one for a model of pairs.
         target: the label to explain, by name or number; None takes the model's answer.
         baseline: the token that stands for no word; None takes [MASK].
@@ -119,7 +129,8 @@ def explain(
         raise ValueError(f"`steps` must be at least 1. Received: {steps}.")
     asked = TextModel(model, tokenizer, max_length, compiled=False)
     encoded = asked.encode(*texts)
-    ids = np.asarray(encoded["input_ids"][0], np.int32)
+    inputs = {name: np.asarray(encoded[name][0], np.int32) for name in model.model_input_names}
+    ids = inputs["input_ids"]
     # Special tokens stay in the baseline: they say where a text begins, not what it says.
     parts = np.array([-1 if part is None else part for part in encoded.sequence_ids(0)])
     baseline_ids = np.where(parts < 0, ids, _token_id(tokenizer, baseline)).astype(np.int32)
@@ -128,7 +139,7 @@ def explain(
     number = answer if target is None else _label_number(names, target)
     count, most = (_STEPS, _MOST_STEPS) if steps is None else (steps, steps)
     while True:
-        found = integrated_gradients(model, ids, baseline_ids, number, count)
+        found = integrated_gradients(model, inputs, baseline_ids, number, count)
         small = max(_SMALL_GAP * abs(found.score - found.baseline_score), _SMALLEST_GAP)
         if abs(found.gap) <= small or count >= most:
             break

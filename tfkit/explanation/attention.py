@@ -65,8 +65,8 @@ def plot_attention(
     limit = token_limit(model, tokenizer)
     limit = limit if max_length is None else min(max_length, limit)
     encoded = TextModel(model, tokenizer, limit).encode(text, text_pair)
-    ids = tf.constant(encoded["input_ids"][:1], tf.int32)
-    attentions = model({"input_ids": ids}, output_attentions=True).attentions
+    inputs = {name: tf.constant(encoded[name][:1], tf.int32) for name in model.model_input_names}
+    attentions = model(inputs, output_attentions=True).attentions
     if layer is None:
         maps = np.stack([tf.reduce_mean(tf.cast(a[0], tf.float32), axis=0) for a in attentions])
         titles = [f"layer {number}" for number in range(layers)]

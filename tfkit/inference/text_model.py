@@ -13,7 +13,7 @@ from tfkit.inference.batching import Tokens, answer, finite, tokenized
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
 from tfkit.models.copies import in_dtype
-from tfkit.models.inputs import token_limit
+from tfkit.models.inputs import takes_token_types, token_limit
 from tfkit.tasks.base import Task
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.utils.keras_backend import keras
@@ -83,8 +83,14 @@ class TextModel:
     def encode(self, text: str, text_pair: str | None = None):
         """A `BatchEncoding` of one text, or a pair, with further rows for what is cut off."""
         texts = [text] if text_pair is None else [text, text_pair]
-        options = {"truncation": True, "return_overflowing_tokens": True}
-        return self.tokenizer(*([part] for part in texts), max_length=self.max_length, **options)
+        options = {
+            "max_length": self.max_length,
+            "truncation": True,
+            "return_overflowing_tokens": True,
+            "return_attention_mask": True,
+            "return_token_type_ids": takes_token_types(self.model),
+        }
+        return self.tokenizer(*([part] for part in texts), **options)
 
     def tokens(self, texts: Sequence[str | dict], *, max_length: int | None = None) -> Tokens:
         """The tokens of all texts, in their order. At least one text."""
