@@ -19,7 +19,8 @@ _COMMANDS = "demo data train distill evaluate explain predict export verify benc
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """\
-DistilBERT text classification on Keras: fine-tune on your texts, evaluate, and deploy.
+Text classification with BERT and DistilBERT on Keras: fine-tune on your texts, evaluate, and
+deploy.
 
   tfkit demo                                        see everything work, in a minute or two
   tfkit data reviews.csv                            balance of classes, duplicates, conflicts
