@@ -12,14 +12,17 @@ from tests.conftest import TINY_BERT
 from tests.parity.test_bert import CLASSIFIER, VOCABULARY
 from tests.parity.test_models import IDS, MASK, assert_close
 from tfkit import (
+    AutoTokenizer,
     BertConfig,
     BertTokenizer,
     DistilBertTokenizer,
+    SentenceEncoder,
     TFBertForSequenceClassification,
     TFBertModel,
     data,
 )
 from tfkit.checkpoints.variables import resolve
+from tfkit.models.auto import TFAutoModelForSentenceEmbedding
 from tfkit.training import distill, evaluate, fine_tune, student_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
@@ -83,6 +86,17 @@ def test_one_segment_is_a_distilbert(reference, tmp_path, name):
     states = again(torch.tensor(IDS), torch.tensor(MASK)).last_hidden_state
     assert again.config.model_type == "distilbert"
     assert_close(states.detach(), expected[-1].detach())
+
+
+def test_minilm_as_a_distilbert_has_its_published_similarities(minilm):
+    """Source: the model's page on the Hub. The head is of one class in both families."""
+    bert, _ = TFAutoModelForSentenceEmbedding.from_pretrained(minilm, output_loading_info=True)
+    encoder = SentenceEncoder(bert.to_distilbert(), AutoTokenizer.from_pretrained(minilm))
+    texts = ["That is a happy person", "That is a very happy person", "Today is a sunny day"]
+    found = encoder.encode(texts)
+    np.testing.assert_allclose(
+        encoder.similarity(found[0], found[1:])[0], [0.9429, 0.2569], atol=1e-4
+    )
 
 
 def test_what_distilbert_does_not_compute_is_refused():

@@ -81,9 +81,9 @@ class BertModel(EncoderModel):
         all else DistilBERT has under other names. Its blocks have one dropout less in training.
         `tfkit.training.student_of` leaves out layers, before or after.
 
-        Returns: the DistilBERT of the same task and dtype. A bare encoder loses its pooler, and a
-            classifier gets a new head, for which it warns: BERT's ends in a tanh, DistilBERT's
-            in a ReLU, and neither can be the other.
+        Returns: the DistilBERT of the same task and dtype, without the pooler. A classifier gets a
+            new head, for which it warns: BERT reads a tanh and DistilBERT a ReLU, and neither can
+            be the other.
 
         Raises:
             ValueError: `layer_norm_eps` is not the one that DistilBERT has.

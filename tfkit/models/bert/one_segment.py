@@ -35,7 +35,11 @@ def as_distilbert(model) -> DistilBertModel:
     variables.build_with(
         made, {path: functools.partial(first_value, name) for name, path in distilbert.items()}
     )
-    if model.task_name is not None:
+    if model.task_name is None:
+        return made
+    if type(made.head) is type(model.head):
+        made.head.set_weights(model.head.get_weights())
+    else:
         warnings.warn(
             "The head is new, to be trained before use: DistilBERT's is another than BERT's.",
             stacklevel=3,
@@ -45,7 +49,7 @@ def as_distilbert(model) -> DistilBertModel:
 
 def _config_of(config) -> DistilBertConfig:
     """What the two have in common, under the general names."""
-    known = {*DistilBertConfig._defaults(), *DistilBertConfig.aliases} - {"extra", "num_labels"}
+    known = {*DistilBertConfig._defaults(), *DistilBertConfig.aliases} - {"num_labels"}
     values = {name: getattr(config, name) for name in config._defaults() if name in known}
     return DistilBertConfig(**{**values, "classifier_dropout": config.head_dropout})
 
