@@ -227,3 +227,12 @@ def test_folders_without_a_tokenizer(tmp_path):
         AutoTokenizer.from_pretrained(tmp_path)
     with pytest.raises(OSError):
         AutoTokenizer()
+
+
+def test_a_stride_as_long_as_what_truncation_leaves_of_a_text_is_refused():
+    """As `tokenizers` does: rows would never end."""
+    tokenizer = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"])
+    options = {"truncation": True, "stride": 2, "return_overflowing_tokens": True}
+    for max_length in (7, 8):
+        with pytest.raises(ValueError, match="less than the 2 tokens of a text"):
+            tokenizer("a a a a a a", "b b b b", max_length=max_length, **options)

@@ -21,6 +21,11 @@ def _windows(length: int, limit: int, stride: int, side: str) -> list[Span]:
     if limit == 0:
         return [(0, 0), (0, length)]
     step = limit - stride
+    if step < 1:
+        raise ValueError(
+            f"`stride` must be less than the {limit} tokens of a text that truncation leaves in a "
+            f"row. Received: {stride}. Pass a smaller `stride`, or a larger `max_length`."
+        )
     count = 1 + -(-(length - limit) // step)
     if side == "right":
         return [(i * step, min(i * step + limit, length)) for i in range(count)]

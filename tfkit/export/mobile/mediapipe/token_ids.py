@@ -138,7 +138,7 @@ def _counted(index, values, size: int) -> tf.Tensor:
 def _packed(spelled: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """All spellings in one, where prefixes and suffixes overlap, and the place and size of each."""
     whole, places = bytearray(), {}
-    for text in sorted(set(spelled), key=len, reverse=True):
+    for text in sorted(dict.fromkeys(spelled), key=len, reverse=True):  # in the same order always
         if text not in places:
             for cut in range(len(text)):
                 places.setdefault(text[cut:], len(whole) + cut)
