@@ -6,13 +6,16 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfkit import SentenceEncoder
 from tfkit.export.options import SAMPLE_TEXTS
+from tfkit.training import MultipleNegativesRanking
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 sentence_transformers = pytest.importorskip("sentence_transformers")
+losses = pytest.importorskip("sentence_transformers.losses")
 models = pytest.importorskip("sentence_transformers.models")
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -36,7 +39,9 @@ def body(tmp_path_factory):
     folder = tmp_path_factory.mktemp("body")
     (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     torch.manual_seed(0)
-    config = transformers.DistilBertConfig(vocab_size=len(WORDS), **SIZE)
+    # Without dropout, so that gradients can be compared.
+    options = {"dropout": 0.0, "attention_dropout": 0.0, **SIZE}
+    config = transformers.DistilBertConfig(vocab_size=len(WORDS), **options)
     model = transformers.DistilBertModel(config)
     with torch.no_grad():  # initial weights of 0.02 would hide much
         for parameter in model.parameters():
@@ -206,6 +211,34 @@ def test_what_it_saves_the_library_loads(reference, modes, modules, tmp_path):
     assert again.prompts["query"] == "good: " and again.max_seq_length == 16
     np.testing.assert_allclose(again.encode(TEXTS), made.encode(TEXTS), atol=1e-5)
     assert_equal(made, tmp_path / "saved")
+
+
+# === Its loss ===
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_loss_and_gradients(reference, columns):
+    made, folder = reference("mean", dense(5), normalize)
+    rows = [["good", "a good", "bad"], ["bad", "so bad", "good"], ["on", "on and on", "off"]]
+    texts = list(zip(*(row[:columns] for row in rows)))
+    made.eval()
+    loss = losses.MultipleNegativesRankingLoss(made)
+    expected = loss([made.preprocess(list(column)) for column in texts], None)
+    expected.backward()
+
+    model = (encoder := SentenceEncoder.from_pretrained(folder)).model
+    tokens = encoder.tokenizer.as_layer().unpadded([text for column in texts for text in column])
+    labels = [0, 1, 2, 0, 1, 2, 3, 4, 5][: 3 * columns]
+    with tf.GradientTape() as tape:
+        embeddings = model(tokens, training=True).sentence_embedding
+        received = MultipleNegativesRanking(columns=columns)(labels, embeddings)
+    np.testing.assert_allclose(float(received), expected.item(), rtol=1e-5)
+    ours = [model.backbone.embeddings.word_embeddings.embeddings]
+    ours += [model.head.dense_layers[0].linear.kernel]
+    words, kernel = tape.gradient(received, [weight.value for weight in ours])
+    torch_words = made[0].auto_model.embeddings.word_embeddings.weight.grad.numpy()
+    np.testing.assert_allclose(tf.convert_to_tensor(words), torch_words, atol=1e-5)
+    np.testing.assert_allclose(tf.transpose(kernel), made[2].linear.weight.grad.numpy(), atol=1e-5)
 
 
 # === The model of many ===

@@ -87,7 +87,7 @@ def dataset(
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
     rows = seeds.flat_map(lambda seed: batches.of_pass(tf.stack([seed, 0])))
     rows = rows.apply(tf.data.experimental.assert_cardinality(batches.steps))
-    return _mapped_ahead(rows, lambda *rows: batches.encode(*rows))
+    return mapped_ahead(rows, lambda *rows: batches.encode(*rows))
 
 
 class Epochs:
@@ -133,7 +133,7 @@ class Epochs:
             batch = (features, *targets, *weights)
             return batch if len(batch) > 1 else features
 
-        return _mapped_ahead(elements, encode)
+        return mapped_ahead(elements, encode)
 
     def raise_own_error(self) -> None:
         """Raises the error of a `Stream`'s file, if any: TensorFlow would raise one of its own."""
@@ -207,7 +207,7 @@ class _ExampleBatches(_Batches):
             return tf.reduce_sum(tokens["attention_mask"], 1)
 
         texts = tf.data.Dataset.from_tensor_slices(tuple(self._columns)).batch(_TEXTS_PER_COUNT)
-        lengths = np.concatenate(list(_mapped_ahead(texts, counts).as_numpy_iterator()))
+        lengths = np.concatenate(list(mapped_ahead(texts, counts).as_numpy_iterator()))
         # Four full batches to a width at least: a width for few texts makes small batches.
         most = min(_MOST_WIDTHS, len(examples) // (4 * self._batch_size))
         self._widths = fit_widths(lengths, max(1, most))
@@ -268,7 +268,7 @@ class _StreamBatches(_Batches):
         return (features, *targets) if targets else features
 
 
-def _mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+def mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
     """`elements.map(function)`, in order, some calls ahead. tf.data's own search for how many would
     run on the cores of the training, and the end of a pass wait for it, for seconds.
     """

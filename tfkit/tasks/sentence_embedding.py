@@ -14,7 +14,8 @@ MODULES = "sentence_modules"
 class SentenceEmbedding:
     """The task's part of a model class, before the family's: `class … (SentenceEmbedding, …)`.
 
-    Gives `sentence_embedding` float32 `[B,E]`.
+    Gives `sentence_embedding` float32 `[B,E]`, and with labels `loss` float32, one per anchor: that
+    of `tfkit.tasks.ranking.MultipleNegativesRanking` on pairs.
     """
 
     task_name = "sentence_embedding"
@@ -61,6 +62,11 @@ class SentenceEmbedding:
         if labels is None:
             return {"sentence_embedding": embedding}
         return {"sentence_embedding": embedding, "loss": self.head_loss(labels, embedding)}
+
+    def head_loss(self, labels, outputs):
+        from tfkit.tasks.ranking import MultipleNegativesRanking
+
+        return MultipleNegativesRanking().call(labels, outputs)
 
     # === Folders of sentence-transformers ===
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from tfkit.evaluation import Evaluation, evaluate, score
 from tfkit.tasks.metrics import F1
+from tfkit.tasks.ranking import MultipleNegativesRanking
+from tfkit.training._embeddings import fine_tune_embeddings
 from tfkit.training._fine_tune import fine_tune
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
@@ -30,6 +32,7 @@ __all__ = [
     "KeepBest",
     "Log",
     "Loop",
+    "MultipleNegativesRanking",
     "Progress",
     "Recipe",
     "WarmupLinearDecay",
@@ -38,6 +41,7 @@ __all__ = [
     "distill",
     "evaluate",
     "fine_tune",
+    "fine_tune_embeddings",
     "freeze",
     "is_chief",
     "layer_rates",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfkit.data.examples import Examples
@@ -18,7 +16,7 @@ from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.objectives import monitored, training_loss
-from tfkit.training.optimizers import adamw, freeze, layer_rates
+from tfkit.training.preparation import optimizer_of, prepare
 from tfkit.training.recipe import Recipe
 from tfkit.training.trainer import History, Loop
 
@@ -87,21 +85,11 @@ def fine_tune(
             "Expected a `seed`, the same for all workers, by which they share out the texts. "
             "Received None."
         )
-    if model.variable_dtype in ("bfloat16", "float16"):
-        warnings.warn(
-            f"Weights in {model.variable_dtype} are too coarse for small updates, and may not "
-            f'learn. Load the model with `dtype="mixed_{model.variable_dtype}"`, which keeps '
-            "weights in float32 and computes as fast.",
-            stacklevel=2,
-        )
     recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size)
     monitor = monitored(train.task, recipe.monitor)
     loss = training_loss(recipe, train)
     model.set_task(**config_changes(model.config, train))
-    if recipe.lora_rank is not None:
-        model.enable_lora(recipe.lora_rank)
-    freeze(model, recipe.frozen_layers)
-    _seed(model, recipe.seed)
+    prepare(model, recipe)
 
     options = {
         "batch_size": recipe.batch_size,
@@ -128,15 +116,7 @@ def fine_tune(
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
     updates = -(-batches.steps // recipe.gradient_accumulation_steps)
     with strategy.scope():
-        optimizer = adamw(
-            learning_rate=recipe.learning_rate,
-            steps=recipe.epochs * updates,
-            warmup=recipe.warmup,
-            weight_decay=recipe.weight_decay,
-            global_clipnorm=recipe.max_grad_norm,
-            rates=None if recipe.layer_decay == 1 else layer_rates(model, recipe.layer_decay),
-        )
-        optimizer.build(model.trainable_variables)
+        optimizer = optimizer_of(model, recipe, recipe.epochs * updates)
     metrics = train.task.metrics(model.config.num_labels)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
     loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
@@ -168,16 +148,6 @@ def fine_tune(
     )
     history.recipe = recipe
     return history
-
-
-def _seed(model, seed: int) -> None:
-    """Dropout begins anew from `seed`, however the model was made."""
-    keras.utils.set_random_seed(seed)
-    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "seed_generator")]
-    states = np.random.SeedSequence(seed).generate_state(len(layers))
-    for layer, state in zip(layers, states):
-        if layer.seed_generator is not None:
-            layer.seed_generator.state.assign([state, 0])
 
 
 def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
