@@ -74,6 +74,16 @@ def test_an_encoder_equals_torch_and_without_types_they_are_0(reference):
         assert_close(found.pooler_output, expected.pooler_output)
 
 
+def test_arguments_without_a_name_are_in_the_order_of_transformers(reference):
+    theirs = reference("BertModel")
+    model = TFAutoModel.from_pretrained(theirs.folder)
+    positions = np.tile(np.arange(7)[::-1], (5, 1)).copy()
+    given = [torch.tensor(each) for each in (IDS, MASK, TYPES, positions)]
+    assert_close(model(IDS, MASK, TYPES, positions)[0], theirs.model(*given)[0])
+    with pytest.raises(TypeError, match="at most input_ids, attention_mask, token_type_ids"):
+        model(IDS, MASK, TYPES, positions, None)
+
+
 def test_unpadded_batches_take_token_types(reference):
     theirs = reference(CLASSIFIER)
     model = TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)

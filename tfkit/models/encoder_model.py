@@ -91,6 +91,7 @@ class EncoderModel(TFPreTrainedModel):
         backbone_class: of the family; makes the backbone.
         base_model_prefix: of the family; the backbone's attribute.
         model_input_names: of the family; inputs per token, in the order of a list of inputs.
+        positional_names: of the family; the arguments of a call that may follow the ids unnamed.
         head_classes: of the family; task -> the layer on the encoder.
         task_name: as weight maps and `head_classes` name the task; None for a bare encoder.
         output_type: of the task's answers.
@@ -103,6 +104,12 @@ class EncoderModel(TFPreTrainedModel):
 
     backbone_class: type[EncoderBackbone]
     model_input_names: tuple[str, ...] = ("input_ids", "attention_mask")
+    positional_names: tuple[str, ...] = (
+        "attention_mask",
+        "inputs_embeds",
+        "position_ids",
+        "labels",
+    )
     head_classes: ClassVar[Mapping[str, type[ConfiguredLayer]]] = {}
     task_name: str | None = None
     output_type = TFBaseModelOutput

@@ -57,7 +57,14 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
 
     def __call__(self, *args, return_dict=None, **kwargs) -> ModelOutput:
         check_threads()
-        args = [as_tensors(value) for value in args[:1]] + list(args[1:])
+        args, more = args[:1], args[1:]
+        if len(more) > len(self.positional_names):
+            raise TypeError(
+                f"Expected at most {', '.join(('input_ids', *self.positional_names))} without a "
+                f"name. Received {len(more) + 1} such arguments. Pass the others by name."
+            )
+        kwargs = {**dict(zip(self.positional_names, more)), **kwargs}
+        args = [as_tensors(value) for value in args]
         given = {name: as_tensors(kwargs[name]) for name in TENSORS if name in kwargs}
         outputs = self.output_type(super().__call__(*args, **{**kwargs, **given}))
         return outputs.to_tuple() if return_dict is False else outputs

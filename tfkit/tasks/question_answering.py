@@ -58,6 +58,10 @@ class QuestionAnswering(HeadedModel):
         training=None,
         **options,
     ):
+        if options.pop("labels", None) is not None:
+            raise TypeError(
+                f"Expected {' and '.join(_POSITIONS)}, int [B], as labels. Received `labels`."
+            )
         labels = {"start_positions": start_positions, "end_positions": end_positions}
         if isinstance(input_ids, Mapping):
             labels = {name: input_ids.get(name, value) for name, value in labels.items()}

@@ -50,6 +50,7 @@ class BertModel(EncoderModel):
     backbone_class = BertBackbone
     base_model_prefix = "bert"
     model_input_names = ("input_ids", "attention_mask", "token_type_ids")
+    positional_names = ("attention_mask", "token_type_ids", "position_ids")
     head_classes: ClassVar = {
         "sequence_classification": PooledClassificationHead,
         "token_classification": TokenHead,
