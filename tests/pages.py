@@ -8,7 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tests.conftest import TINY
+from tests.conftest import TINY, TINY_BERT
 from tfkit.cli import main
 
 _BLOCK = re.compile(
@@ -31,6 +31,7 @@ _MODELS = (
     "distilbert-base-uncased-finetuned-sst-2-english",
     "my-model",
 )
+_BERT = "bert-base-uncased"
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -41,7 +42,14 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 def write_stand_ins(folder: Path) -> None:
     """Files and models under the names that pages use, in English and small."""
-    from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+    from tfkit import (
+        BertConfig,
+        BertTokenizer,
+        DistilBertConfig,
+        DistilBertTokenizer,
+        TFBertForSequenceClassification,
+        TFDistilBertForSequenceClassification,
+    )
 
     rows = [(text, label) for label, texts in _TEXTS.items() for text in texts] * 3
     for name in ("train", "dev", "test", "new"):
@@ -53,15 +61,13 @@ def write_stand_ins(folder: Path) -> None:
     (folder / "texts.txt").write_text("a good film\nnot worth it\n", encoding="utf-8")
     words = sorted({word for text, _ in rows for word in text.split()})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    config = DistilBertConfig(
-        **{
-            **TINY,
-            "vocab_size": len(vocabulary),
-            "max_position_embeddings": 512,
-            "num_labels": 2,
-            "id2label": {0: "negative", 1: "positive"},
-        }
-    )
+    sizes = {
+        "vocab_size": len(vocabulary),
+        "max_position_embeddings": 512,
+        "num_labels": 2,
+        "id2label": {0: "negative", 1: "positive"},
+    }
+    config = DistilBertConfig(**{**TINY, **sizes})
     model, tokenizer = (
         TFDistilBertForSequenceClassification(config),
         DistilBertTokenizer(vocabulary),
@@ -69,6 +75,10 @@ def write_stand_ins(folder: Path) -> None:
     for name in _MODELS:
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
+    TFBertForSequenceClassification(BertConfig(**{**TINY_BERT, **sizes})).save_pretrained(
+        folder / _BERT
+    )
+    BertTokenizer(vocabulary).save_pretrained(folder / _BERT)
 
 
 def run(page: Path) -> None:

@@ -139,9 +139,14 @@ def test_texts_are_cut_at_max_length(tokenizer):
 
 def test_pairs_are_tokenised_as_pairs(tokenizer):
     examples = read([("w1", "w2 w3", "x"), ("w4", "w5", "y")], text_pair="pair")
-    ((features, labels),) = dataset(examples, tokenizer)
-    expected = tokenizer(["w1", "w4"], ["w2 w3", "w5"], padding=True)["input_ids"]
-    assert features["input_ids"].numpy().tolist() == [list(row) for row in expected]
+    ((features, labels),) = dataset(examples, tokenizer, return_token_type_ids=True)
+    options = {"padding": True, "return_token_type_ids": True}
+    expected = tokenizer(["w1", "w4"], ["w2 w3", "w5"], **options)
+    assert features.keys() == expected.keys() == {*features, "token_type_ids"}
+    for name, values in features.items():
+        assert values.numpy().tolist() == [list(row) for row in expected[name]]
+    ((features, _),) = dataset(examples, tokenizer)
+    assert "token_type_ids" not in features
     assert labels.numpy().tolist() == [0, 1]
 
 

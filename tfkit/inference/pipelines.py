@@ -9,7 +9,6 @@ import numpy as np
 
 from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.models.auto import TFAutoModelForSequenceClassification
-from tfkit.models.classes import TFDistilBertForSequenceClassification
 from tfkit.tasks import sequence_classification
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
@@ -75,7 +74,7 @@ class TextClassificationPipeline(TextModel):
     """A model with its tokenizer, called on texts. Threads may share one.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`.
+        model: a text classifier of tfkit.
         tokenizer: its tokenizer.
         batch_size: the most texts of a batch. By default their tokens alone limit it: memory grows
             with those, and so does the time.
@@ -96,6 +95,7 @@ class TextClassificationPipeline(TextModel):
     Example:
 
         >>> from tfkit import DistilBertConfig, DistilBertTokenizer
+        >>> from tfkit import TFDistilBertForSequenceClassification
         >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
         >>> config = DistilBertConfig(vocab_size=7, dim=8, n_heads=2, n_layers=1, hidden_dim=16)
         >>> model = TFDistilBertForSequenceClassification(config)
@@ -108,7 +108,7 @@ class TextClassificationPipeline(TextModel):
 
     def __init__(
         self,
-        model: TFDistilBertForSequenceClassification,
+        model,
         tokenizer,
         *,
         batch_size: int | None = None,

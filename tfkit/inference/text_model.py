@@ -33,8 +33,8 @@ class TextModel:
     graph and computed in batches without padding, those of about one length together.
 
     Args:
-        model: a `TFDistilBertForSequenceClassification`, or another Keras model of `input_ids` and
-            `attention_mask` that gives logits, or a dict of them.
+        model: a model of tfkit, or another Keras model of `input_ids` and `attention_mask` that
+            gives logits, or a dict of them.
         tokenizer: its tokenizer.
         max_length: tokens after which a text is cut; by default what model and tokenizer allow.
         precision, runtime: what to compute in by default, see `TextClassificationPipeline`.

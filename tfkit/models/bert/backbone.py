@@ -82,9 +82,9 @@ class BertModel(EncoderModel):
         all else DistilBERT has under other names. Its blocks have one dropout less in training.
         `tfkit.training.student_of` leaves out layers, before or after.
 
-        Returns: the DistilBERT of the same task and dtype, without the pooler. A classifier gets a
-            new head, for which it warns: BERT reads a tanh and DistilBERT a ReLU, and neither can
-            be the other.
+        Returns: the DistilBERT of the same task and dtype, without the pooler. Heads that both have
+            alike, as of masked language models, are kept. A text classifier gets a new one, for
+            which it warns: BERT's reads a tanh, DistilBERT's a ReLU, and neither can be the other.
 
         Raises:
             ValueError: `layer_norm_eps` is not the one that DistilBERT has.
