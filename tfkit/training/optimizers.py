@@ -193,7 +193,7 @@ def freeze(model, layers: int) -> None:
 
 
 def layer_rates(model, decay: float) -> dict[str, float]:
-    """The factor of the learning rate for each weight, by its path; 1 for the head.
+    """The factor of the learning rate for each weight, by its path; 1 for head and pooler.
 
     The highest block has `decay`, each one below it `decay` times the rate of that above, and the
     embeddings come last.

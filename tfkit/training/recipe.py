@@ -30,7 +30,7 @@ class Recipe:
         max_grad_norm: largest norm of all gradients together; None does not clip.
         layer_decay: the rate of each block, times this, is the next lower's; see `layer_rates`.
         frozen_layers: number of blocks, from the lowest, that stay as they are, and the embeddings
-            with them. The number of all blocks leaves the head alone to be trained.
+            with them. The number of all blocks leaves the head and its pooler to be trained.
         lora_rank: train low-rank updates of the attention's projections, and the head, alone.
         max_length: tokens after which a text is truncated; None takes all that the model can.
         label_smoothing: fraction of the target spread over all classes.
