@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import TINY
+from tests.conftest import TINY, TINY_BERT
 from tfkit import (
+    BertConfig,
     DistilBertConfig,
     DistilBertTokenizer,
+    TFBertForSequenceClassification,
     TFDistilBertForSequenceClassification,
     TFDistilBertModel,
     pipeline,
@@ -100,6 +102,16 @@ def test_lora_on_a_trained_model_asks_for_compile_and_then_trains(model):
     model.fit(IDS, LABELS, verbose=0)
     low_rank = [block.attention.qkv.lora_kernel_b for block in model.distilbert.transformer.layer]
     assert all(np.abs(matrix).max() > 0 for matrix in low_rank)
+
+
+def test_beside_lora_the_head_and_its_pooler_are_trained():
+    model = TFBertForSequenceClassification(BertConfig(**TINY_BERT))
+    top = [id(weight) for part in (model.backbone.pooler, model.head) for weight in part.weights]
+    model.enable_lora(2)
+    trained = {id(weight): weight.name for weight in model.trainable_weights}
+    assert {*top} <= trained.keys()
+    names = [name for key, name in trained.items() if key not in top]
+    assert {*names} == {"bias", "lora_kernel_a", "lora_kernel_b"}
 
 
 def test_weights_that_are_loaded_leave_lora_able_to_train(tiny_model, tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.conftest import TINY
+from tests.conftest import TINY, TINY_BERT
 from tfkit import (
     AutoTokenizer,
+    BertConfig,
     DistilBertConfig,
     DistilBertTokenizer,
     TFAutoModelForSequenceClassification,
+    TFBertModel,
     TFDistilBertForSequenceClassification,
     TFDistilBertModel,
 )
@@ -143,6 +145,13 @@ def test_dropped_layers_are_gone_and_the_others_unchanged():
     last = model.distilbert.transformer.layer[3]
     for own, copied in zip(smaller.distilbert.transformer.layer[1].weights, last.weights):
         np.testing.assert_array_equal(own, copied)
+
+
+def test_a_pooler_stays():
+    model = TFBertModel(BertConfig(**TINY_BERT))
+    smaller = drop_layers(model, keep=(1,))
+    kernels = [each.backbone.pooler.projection.kernel for each in (model, smaller)]
+    np.testing.assert_array_equal(*kernels)
 
 
 @pytest.mark.parametrize("keep", [(), (1, 0), (0, 0), (0, 2), (-1,)])
