@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tfkit.utils.files import local_path, staged
 # The first are of `tokenizer.json` alone; the rest is in `tokenizer_config.json`, too.
 _OF_MODEL = {"max_input_chars_per_word": 100, "continuing_subword_prefix": "##"}
 _OPTIONS = [name for name in OPTIONS if name not in _OF_MODEL]
+# What checkpoints of other families have in place of a vocab.txt.
+_OTHER_KINDS = ("sentencepiece.bpe.model", "spiece.model", "spm.model", "merges.txt", "vocab.json")
 
 
 def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict[str, Any]:
@@ -33,13 +36,24 @@ def read(name_or_path: str | os.PathLike, hub: HubOptions | None = None) -> dict
     if not whole:
         vocabulary = find_file(name_or_path, "vocab.txt", hub)
         if vocabulary is None:
+            others = [file for file in _OTHER_KINDS if find_file(name_or_path, file, hub)]
             raise FileNotFoundError(
-                f"Expected 'tokenizer.json' or 'vocab.txt' in '{name_or_path}'. Found neither. "
-                "Save one with `tokenizer.save_pretrained`."
+                f"Expected 'tokenizer.json' or 'vocab.txt' in '{name_or_path}', of a WordPiece "
+                "tokenizer of BERT's kind, the one kind that tfkit reads. Found "
+                + (f"{', '.join(others)}, of another kind." if others else "neither.")
+                + " Save one with `tokenizer.save_pretrained`."
             )
         settings["vocab"] = Vocabulary.from_file(vocabulary)
+    around = {name: settings[name] for name in ("cls_token", "sep_token") if name in settings}
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         _merge(settings, _json(name_or_path, file, hub) or {})
+    for name, token in around.items():
+        wanted = AddedToken.of(settings[name]).content
+        if wanted != token:
+            raise ValueError(
+                f"Expected the post_processor of tokenizer.json to put `{name}` around texts, "
+                f"{wanted!r} by tokenizer_config.json. Received {token!r}. Make the files agree."
+            )
     # An old form, of tokens and ids only.
     added = settings.get("added_tokens", [])
     known = {token.content for token in added} | settings["vocab"].ids.keys()
@@ -57,10 +71,11 @@ def _json(name_or_path, file: str, hub: HubOptions | None) -> dict | None:
 
 def _from_tokenizer_json(content: dict) -> dict[str, Any]:
     model = content.get("model") or {}
-    if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
+    kind = model.get("type", "BPE" if "merges" in model else "WordPiece")
+    if kind != "WordPiece" or not isinstance(model.get("vocab"), dict):
         raise ValueError(
-            "Expected a WordPiece tokenizer.json, as BERT and DistilBERT have. "
-            f"Received a model of type {model.get('type')!r}."
+            "Expected the tokenizer.json of a WordPiece tokenizer of BERT's kind, the one kind "
+            f"that tfkit reads. Received a model of type {kind!r}."
         )
     settings: dict[str, Any] = {
         "vocab": Vocabulary(model["vocab"]),
@@ -83,7 +98,43 @@ def _from_tokenizer_json(content: dict) -> dict[str, Any]:
     settings["do_lower_case"] = normalizer.get("lowercase", True)
     settings["strip_accents"] = normalizer.get("strip_accents")
     settings["tokenize_chinese_chars"] = normalizer.get("handle_chinese_chars", True)
-    return settings
+    ids = settings["vocab"].ids | {token.content: token.id for token in settings["added_tokens"]}
+    return settings | _around(content.get("post_processor"), ids)
+
+
+def _around(processor: dict | None, ids: Mapping[str, int]) -> dict[str, str]:
+    """The two tokens that a post-processor puts around texts, if it does what BERT's does."""
+    try:
+        if processor["type"] == "BertProcessing":
+            tokens = processor["cls"], processor["sep"]
+        else:
+            first, _, last = processor["single"]
+            names = [part["SpecialToken"]["id"] for part in (first, last)]
+            found = {form: processor[form] for form in ("single", "pair")}
+            if processor["type"] != "TemplateProcessing" or found != _template(*names):
+                raise ValueError
+            tokens = [(name, *processor["special_tokens"][name]["ids"]) for name in names]
+        (cls, cls_id), (sep, sep_id) = tokens
+        if (ids[cls], ids[sep]) != (cls_id, sep_id):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            "Expected the post_processor of tokenizer.json to make [CLS] A [SEP] B [SEP], of the "
+            "token types 0 and 1, as BERT's does, since it is the only one that tfkit computes. "
+            f"Received: {json.dumps(processor)[:500]}. If the tokenizer is BERT's all the same, "
+            "keep its vocab.txt and tokenizer_config.json alone."
+        ) from None
+    return {"cls_token": cls, "sep_token": sep}
+
+
+def _template(cls: str, sep: str) -> dict[str, list[dict]]:
+    """What BERT makes of one text and of two, as a TemplateProcessing writes it."""
+    single = [("SpecialToken", cls, 0), ("Sequence", "A", 0), ("SpecialToken", sep, 0)]
+    pair = [*single, ("Sequence", "B", 1), ("SpecialToken", sep, 1)]
+    return {
+        form: [{kind: {"id": name, "type_id": type_id}} for kind, name, type_id in parts]
+        for form, parts in {"single": single, "pair": pair}.items()
+    }
 
 
 def _merge(settings: dict[str, Any], content: dict) -> None:
@@ -153,9 +204,6 @@ def _tokenizer_json(tokenizer) -> dict[str, Any]:
     table = tokenizer.core.table
     cls, sep = tokenizer.cls_token, tokenizer.sep_token
     model = {name: getattr(tokenizer, name) for name in _OF_MODEL}
-    single = [("SpecialToken", cls, 0), ("Sequence", "A", 0), ("SpecialToken", sep, 0)]
-    pair = [*single, ("Sequence", "B", 1), ("SpecialToken", sep, 1)]
-    template = [{kind: {"id": name, "type_id": type_id}} for kind, name, type_id in pair]
     return {
         "version": "1.0",
         "truncation": None,
@@ -171,8 +219,7 @@ def _tokenizer_json(tokenizer) -> dict[str, Any]:
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
             "type": "TemplateProcessing",
-            "single": template[: len(single)],
-            "pair": template,
+            **_template(cls, sep),
             "special_tokens": {
                 token: {"id": token, "ids": [table.id(token)], "tokens": [token]}
                 for token in (cls, sep)
