@@ -1,73 +1,25 @@
-"""`pipeline("text-classification", …)`: raw texts in, labels and scores out."""
+"""`pipeline(task, …)`: raw texts in, answers out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from tfkit.inference.fill_mask import FillMaskPipeline
 from tfkit.inference.text_model import PRECISIONS, TextModel
-from tfkit.models.auto import TFAutoModelForSequenceClassification
+from tfkit.models.auto import TFAutoModelForMaskedLM, TFAutoModelForSequenceClassification
 from tfkit.tasks import sequence_classification
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 
-TASKS = ("text-classification", "sentiment-analysis")
 # What Hugging Face's pipeline of this name runs when none is given.
 DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 # What `function_to_apply` may be -> the task whose scores it gives.
 FUNCTIONS = {task.function: task for task in sequence_classification.TASKS.values()}
-_CALLS = ("batch_size", "top_k", "max_length", "function_to_apply", "return_all_scores")
-
-
-def pipeline(
-    task: str | None = None,
-    model=None,
-    tokenizer=None,
-    *,
-    precision: str | None = None,
-    runtime: str | None = None,
-    **options,
-) -> TextClassificationPipeline:
-    """Hugging Face's entry point to a ready classifier.
-
-    Args:
-        task: one of `TASKS`; may be left out when `model` is given.
-        model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
-        tokenizer: likewise; by default the one beside the model.
-        precision, runtime: what to answer in, see `TextClassificationPipeline`.
-        **options: `batch_size`, `top_k`, `max_length`, `function_to_apply`, `return_all_scores`,
-            and what `from_pretrained` takes. Keywords of Transformers that change nothing here,
-            such as `device`, are taken too.
-
-    Raises:
-        ValueError: the task is unknown, or a model was given without a tokenizer.
-    """
-    if task is None and model is None:
-        raise ValueError(f"Expected a task, one of {', '.join(TASKS)}, or a model. Received none.")
-    if task is not None and task not in TASKS:
-        raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
-    options = drop_ignored(options, PIPELINE)
-    calls = {key: options.pop(key) for key in _CALLS if key in options}
-    dtype = {"dtype": options.pop("dtype")} if "dtype" in options else {}
-    model = DEFAULT_MODEL if model is None else model
-    if isinstance(model, (str, os.PathLike)):
-        tokenizer = model if tokenizer is None else tokenizer
-        if precision in PRECISIONS:
-            dtype["dtype"] = PRECISIONS[precision]
-        model = TFAutoModelForSequenceClassification.from_pretrained(model, **options, **dtype)
-    if tokenizer is None:
-        raise ValueError(
-            "Expected the model's tokenizer too. Received a model alone. Pass `tokenizer=`, or "
-            "the folder of both as `model`."
-        )
-    if isinstance(tokenizer, (str, os.PathLike)):
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer, **options)
-    return TextClassificationPipeline(
-        model, tokenizer, precision=precision, runtime=runtime, **calls
-    )
 
 
 class TextClassificationPipeline(TextModel):
@@ -182,3 +134,82 @@ class TextClassificationPipeline(TextModel):
                 f"Received: {function!r}."
             )
         return self.model.task if function is None else FUNCTIONS[function]
+
+
+class _Kind(NamedTuple):
+    """What answers a task: the class of its pipeline and of its models, the options that go to the
+    pipeline, and the model of those who name none.
+    """
+
+    pipeline: type
+    auto: type
+    options: tuple[str, ...]
+    default: str | None = None
+
+
+_CLASSIFICATION = _Kind(
+    TextClassificationPipeline,
+    TFAutoModelForSequenceClassification,
+    (
+        *("batch_size", "top_k", "max_length", "function_to_apply", "return_all_scores"),
+        *("precision", "runtime"),
+    ),
+    DEFAULT_MODEL,
+)
+TASKS = {
+    "text-classification": _CLASSIFICATION,
+    "sentiment-analysis": _CLASSIFICATION,
+    "fill-mask": _Kind(FillMaskPipeline, TFAutoModelForMaskedLM, ("top_k", "targets")),
+}
+
+
+def pipeline(
+    task: str | None = None, model=None, tokenizer=None, *, precision: str | None = None, **options
+) -> TextClassificationPipeline | FillMaskPipeline:
+    """Hugging Face's entry point to a model that is ready to answer texts.
+
+    Args:
+        task: one of `TASKS`; may be left out when `model` is given.
+        model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
+        tokenizer: likewise; by default the one beside the model.
+        precision: what to answer in, see `TextClassificationPipeline`.
+        **options: those of the task's class, `TextClassificationPipeline` or `FillMaskPipeline`,
+            and what `from_pretrained` takes. Keywords of Transformers that change nothing here,
+            such as `device`, are taken too.
+
+    Raises:
+        TypeError: there is no such option.
+        ValueError: the task is unknown, or a model was given without a tokenizer.
+    """
+    if task is None and model is None:
+        raise ValueError(f"Expected a task, one of {', '.join(TASKS)}, or a model. Received none.")
+    if task is not None and task not in TASKS:
+        raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
+    kind = TASKS[task or _task_of(model)]
+    options = drop_ignored(options, PIPELINE)
+    if precision is not None:
+        options["precision"] = precision
+    calls = {key: options.pop(key) for key in kind.options if key in options}
+    dtype = {"dtype": options.pop("dtype")} if "dtype" in options else {}
+    model = kind.default if model is None else model
+    if model is None:
+        raise ValueError(f"Expected a model for {task!r}. Received none.")
+    if isinstance(model, (str, os.PathLike)):
+        tokenizer = model if tokenizer is None else tokenizer
+        if calls.get("precision") in PRECISIONS:
+            dtype["dtype"] = PRECISIONS[precision]
+        model = kind.auto.from_pretrained(model, **options, **dtype)
+    if tokenizer is None:
+        raise ValueError(
+            "Expected the model's tokenizer too. Received a model alone. Pass `tokenizer=`, or "
+            "the folder of both as `model`."
+        )
+    if isinstance(tokenizer, (str, os.PathLike)):
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer, **options)
+    return kind.pipeline(model, tokenizer, **calls)
+
+
+def _task_of(model) -> str:
+    """The first of `TASKS` that the model is of; a folder is taken for the first of all."""
+    first, own = next(iter(TASKS)), getattr(model, "task_name", None)
+    return next((name for name, kind in TASKS.items() if kind.auto.task_name == own), first)

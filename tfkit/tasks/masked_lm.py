@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfkit.tasks.head import HeadedModel, token_loss
+from tfkit.utils.lazy import ops, tf
 
 
 class MaskedLM(HeadedModel):
@@ -47,6 +48,19 @@ class MaskedLM(HeadedModel):
                 "them. Load the model anew, and export it in int8 instead."
             )
         return self.head(last_hidden_state, words.embeddings, training=training)
+
+    def logits_at(self, batch, places):
+        """The logits of some tokens only, float32 `[M,V]`.
+
+        Args:
+            batch: unpadded, `input_ids` `[N]`, `lengths` `[B]` and, in families that take them,
+                `token_type_ids` `[N]`.
+            places: text and token, int32 `[M,2]`.
+        """
+        inputs = {name: each for name, each in batch.items() if name != "input_ids"}
+        states, _ = self.backbone(batch["input_ids"], **inputs)
+        chosen = ops.expand_dims(tf.gather_nd(states[-1], places), 0)
+        return ops.reshape(self.logits(chosen, training=False), (-1, self.config.vocab_size))
 
     def resize_token_embeddings(self, new_num_tokens=None):
         if new_num_tokens in (None, self.config.vocab_size):
