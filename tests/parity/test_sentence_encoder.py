@@ -193,6 +193,19 @@ def test_similarities(reference, name):
     np.testing.assert_allclose(encoder.similarity(vectors[0], vectors[1]), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("modes", ["cls", ("mean", "max")], ids=str)
+def test_runtimes_and_precisions(reference, modes):
+    made, folder = reference(modes, dense(5, inputs=12 * (1 if modes == "cls" else 2)))
+    expected = made.encode(TEXTS)
+    for options, far in (
+        ({"runtime": "litert"}, 1e-5),
+        ({"precision": "int8"}, 0.2),
+        ({"precision": "bfloat16"}, 0.2),
+    ):
+        encoder = SentenceEncoder.from_pretrained(folder, **options)
+        np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=far)
+
+
 # === To its folders ===
 
 

@@ -50,6 +50,7 @@ class LiteRTModel:
                 "Expected a model with float weights, to convert them for LiteRT. Received one "
                 "that Keras has quantised. Load the model without quantising it."
             )
+        self._pools, self._output = model.pools_tokens, model.main_output
         tables = model.backbone.embeddings.tables
         self._tables = {name: _shared_array(each.embeddings) for name, each in tables.items()}
         # It has to outlive the interpreter, which reads it.
@@ -60,7 +61,7 @@ class LiteRTModel:
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
-        """Tokens -> `[B,C]`."""
+        """Tokens -> the model's main output `[B,…]`."""
         lengths = tokens.lengths
         firsts = (np.cumsum(lengths) - lengths).astype(np.int32)
         places = np.arange(lengths.sum(), dtype=np.int32) - np.repeat(firsts, lengths)
@@ -68,10 +69,12 @@ class LiteRTModel:
         x = sum(table[inputs[name]] for name, table in self._tables.items())
         unknown = ~np.isfinite(x).all(axis=1)
         x[unknown] = 0  # int8 has no NaN, and attention would spread it over the row
+        columns = np.arange(lengths.max() if self._pools else 1, dtype=np.int32)
+        read = np.where(columns < lengths[:, None], firsts[:, None] + columns, -1)
         with self._turn:
-            logits = self._run(x=x, bias=row_bias(lengths), firsts=firsts)["logits"]
-        logits[np.logical_or.reduceat(unknown, firsts)] = np.nan
-        return logits
+            found = self._run(x=x, bias=row_bias(lengths), read=read)[self._output]
+        found[np.logical_or.reduceat(unknown, firsts)] = np.nan
+        return found
 
 
 def _shared_array(table) -> np.ndarray:
@@ -117,25 +120,31 @@ def row_bias(lengths: np.ndarray) -> np.ndarray:
 
 
 def convert(model, precision: str) -> bytes:
-    """The file: `x` `[N,D]`, the sums of embeddings, `bias` `[1,1,N,N]` and `firsts` int32 `[B]` ->
-    `logits` `[B,C]`.
+    """The file: `x` `[N,D]`, the sums of embeddings, `bias` `[1,1,N,N]`, and `read` int32 `[B,T]`,
+    the tokens of each text that the task reads and -1 -> the model's main output `[B,…]`.
 
     In "int8", weights have a scale an output channel, and activations are quantised as they come,
-    a scale a token; "float32" changes nothing. The last block computes the first tokens alone.
+    a scale a token; "float32" changes nothing. Where the task reads the first tokens alone (T is
+    then 1), the last block computes no others.
     """
 
-    def classify(x, bias, firsts):
-        row = PackedRow(bias, firsts)
+    def compute(x, bias, read):
+        row = PackedRow(bias, read[:, 0])
         x = model.backbone.embeddings.norm(x)
-        states, _ = model.backbone.encoder(x, batch=row, cls_only=True, training=False)
-        return model.answer(states[-1][:, None], labels=None, training=False)
+        cls_only, mask = not model.pools_tokens, {}
+        states, _ = model.backbone.encoder(x, batch=row, cls_only=cls_only, training=False)
+        if cls_only:
+            states = states[-1][:, None]
+        else:
+            states, mask["attention_mask"] = tf.gather(states[-1], tf.maximum(read, 0)), read >= 0
+        return model.answer(states, labels=None, training=False, **mask)
 
     signature = [
         tf.TensorSpec([None, model.config.hidden_size], tf.float32, name="x"),
         tf.TensorSpec([1, 1, None, None], tf.float32, name="bias"),
-        tf.TensorSpec([None], tf.int32, name="firsts"),
+        tf.TensorSpec([None, None], tf.int32, name="read"),
     ]
-    function = tf.function(classify, input_signature=signature, autograph=False)
+    function = tf.function(compute, input_signature=signature, autograph=False)
     function = function.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], weights_only(model))
     if precision == "int8":

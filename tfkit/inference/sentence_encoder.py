@@ -43,7 +43,8 @@ class SentenceEncoder:
         similarity_fn_name: what `similarity` computes: "cosine", "dot", and less distances
             "euclidean" and "manhattan".
         truncate_dim: keep so many numbers of each embedding, of a model trained for it.
-        precision: "bfloat16" computes in that dtype, "float32" in that; None as the model does.
+        precision, runtime: what to compute in, as of `TextClassificationPipeline`: "float32",
+            "bfloat16", or "int8" in LiteRT; None as the model does.
 
     Raises:
         ValueError: an option is out of range, or there is no such prompt or similarity.
@@ -73,6 +74,7 @@ class SentenceEncoder:
         similarity_fn_name: str = "cosine",
         truncate_dim: int | None = None,
         precision: str | None = None,
+        runtime: str | None = None,
     ):
         self.prompts = dict(prompts or {})
         self.default_prompt_name = default_prompt_name
@@ -82,14 +84,20 @@ class SentenceEncoder:
                 f"{similarity_fn_name!r}."
             )
         self.similarity_fn_name, self.truncate_dim = similarity_fn_name, truncate_dim
-        self._texts = TextModel(model, tokenizer, max_seq_length, precision=precision)
+        options = {"precision": precision, "runtime": runtime}
+        self._texts = TextModel(model, tokenizer, max_seq_length, **options)
         self._prompt(None, default_prompt_name)
 
     # === Hugging Face folders ===
 
     @classmethod
     def from_pretrained(
-        cls, model_name_or_path: str | os.PathLike, *, precision: str | None = None, **options
+        cls,
+        model_name_or_path: str | os.PathLike,
+        *,
+        precision: str | None = None,
+        runtime: str | None = None,
+        **options,
     ) -> SentenceEncoder:
         """Reads a folder or Hub repository of sentence-transformers, or of an encoder alone.
 
@@ -97,7 +105,7 @@ class SentenceEncoder:
             model_name_or_path: a folder that `save_pretrained` (of tfkit or sentence-transformers)
                 wrote, or a repository's name. An encoder without `modules.json` gets the mean of
                 all tokens, as there.
-            precision: as of the constructor.
+            precision, runtime: as of the constructor.
             **options: those of `TFAutoModel.from_pretrained`, hub options among them.
 
         Raises:
@@ -124,7 +132,7 @@ class SentenceEncoder:
             # Folders may name more than there are positions.
             most = min(settings.max_seq_length, config.max_position_embeddings)
             options["max_seq_length"] = most
-        return cls(model, tokenizer, precision=precision, **options)
+        return cls(model, tokenizer, precision=precision, runtime=runtime, **options)
 
     def save_pretrained(
         self, save_directory: str | os.PathLike, *, max_shard_size: int | str = "5GB"
@@ -225,6 +233,10 @@ class SentenceEncoder:
         if normalize_embeddings:
             found = _unit_length(found)
         return found[0] if single else found
+
+    def __call__(self, texts: str | Iterable[str], **options) -> np.ndarray:
+        """As `encode`."""
+        return self.encode(texts, **options)
 
     def encode_query(self, texts: str | Iterable[str], **options) -> np.ndarray:
         """As `encode`, with the prompt "query" if there is one."""
