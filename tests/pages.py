@@ -30,6 +30,7 @@ _MODELS = (
     "distilbert-base-uncased",
     "distilbert-base-uncased-finetuned-sst-2-english",
     "my-model",
+    "sentence-transformers/all-MiniLM-L6-v2",
 )
 _BERT = "bert-base-uncased"
 

@@ -15,7 +15,8 @@ from tfkit import __version__
 from tfkit.commands.shared import in_options
 from tfkit.utils.console import quiet_tensorflow
 
-_COMMANDS = "demo data train distill evaluate explain predict export verify benchmark".split()  # noqa: SIM905
+_COMMANDS = ("demo", "data", "train", "distill", "evaluate", "explain", "predict", "embed")
+_COMMANDS += ("export", "verify", "benchmark")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """\
@@ -29,6 +30,7 @@ deploy.
   tfkit evaluate dev.csv --model my-model
   tfkit explain "What a film!" --model my-model
   tfkit predict "What a film!" --model my-model
+  tfkit embed "What a film!" --model my-encoder --output texts.npy
   tfkit export --model my-model --format serving --output serving/my-model
   tfkit verify serving/my-model --model my-model
   tfkit benchmark reviews.csv --model my-model

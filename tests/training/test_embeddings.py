@@ -125,3 +125,14 @@ def test_keras_takes_the_model_for_any_other(encoder, tmp_path):
 def test_what_says_nothing_of_pairs_is_refused(encoder):
     with pytest.raises(ValueError, match="has no label_smoothing"):
         fine_tune_embeddings(encoder, PAIRS, label_smoothing=0.1)
+
+
+def test_class_means_are_of_directions(encoder):
+    examples = data.read([("a b", "x"), ("c", "y"), ("d", "y")])
+    means = encoder.class_means(examples)
+    found = encoder.encode(["a b", "c", "d"], normalize_embeddings=True)
+    np.testing.assert_allclose(means, [found[0], (found[1] + found[2]) / 2], atol=1e-6)
+    with pytest.raises(ValueError, match="none of 'z'"):
+        encoder.class_means(data.read([("a", "x"), ("c", "y")], names=["x", "y", "z"]))
+    with pytest.raises(ValueError, match="one class each"):
+        encoder.class_means(data.Examples(["a"]))

@@ -22,11 +22,17 @@ _AT_ONCE = 1024  # texts that are in memory
 _BYTES_AT_ONCE = 1 << 16
 
 
-def add_arguments(parser) -> None:
+def add_texts(parser) -> None:
+    """What `texts_of` reads."""
     add = parser.add_argument
     texts = "none, or -, for the lines of stdin; after --, also such that begin with -"
     add("texts", nargs="*", metavar="TEXT", help=texts)
     add("--input", metavar="FILE", help="CSV, TSV or JSON lines with the texts")
+
+
+def add_arguments(parser) -> None:
+    add = parser.add_argument
+    add_texts(parser)
     url = "http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME"
     add("--server", metavar="URL", help=f"ask a running TF Serving: {url}")
     add_model(parser)
@@ -39,7 +45,7 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    total, chunks = _texts(options)
+    total, chunks = texts_of(options)
     answer = _server(options) if options.server else _from_cache(options) or _Keras(options)
     with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
         for rows in chunks:
@@ -55,7 +61,7 @@ def run(options) -> None:
         answer.save_graph()
 
 
-def _texts(options) -> tuple[int | None, Iterator[list[dict]]]:
+def texts_of(options) -> tuple[int | None, Iterator[list[dict]]]:
     """How many texts there are, where that is known, and chunks of them, as a pipeline takes them.
     A file is read once before, so that what is wrong in it is said before any answer.
     """

@@ -9,8 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tfkit.inference.fill_mask import FillMaskPipeline
+from tfkit.inference.sentence_encoder import SentenceEncoder
 from tfkit.inference.text_model import PRECISIONS, TextModel
-from tfkit.models.auto import TFAutoModelForMaskedLM, TFAutoModelForSequenceClassification
+from tfkit.models.auto import (
+    TFAutoModelForMaskedLM,
+    TFAutoModelForSentenceEmbedding,
+    TFAutoModelForSequenceClassification,
+)
 from tfkit.tasks import sequence_classification
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
@@ -160,12 +165,15 @@ TASKS = {
     "text-classification": _CLASSIFICATION,
     "sentiment-analysis": _CLASSIFICATION,
     "fill-mask": _Kind(FillMaskPipeline, TFAutoModelForMaskedLM, ("top_k", "targets")),
+    "sentence-embedding": _Kind(
+        SentenceEncoder, TFAutoModelForSentenceEmbedding, ("precision", "runtime")
+    ),
 }
 
 
 def pipeline(
     task: str | None = None, model=None, tokenizer=None, *, precision: str | None = None, **options
-) -> TextClassificationPipeline | FillMaskPipeline:
+) -> TextClassificationPipeline | FillMaskPipeline | SentenceEncoder:
     """Hugging Face's entry point to a model that is ready to answer texts.
 
     Args:
@@ -173,9 +181,9 @@ def pipeline(
         model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
         tokenizer: likewise; by default the one beside the model.
         precision: what to answer in, see `TextClassificationPipeline`.
-        **options: those of the task's class, `TextClassificationPipeline` or `FillMaskPipeline`,
-            and what `from_pretrained` takes. Keywords of Transformers that change nothing here,
-            such as `device`, are taken too.
+        **options: those of the task's class, `TextClassificationPipeline`, `FillMaskPipeline` or
+            `SentenceEncoder`, and what `from_pretrained` takes. Keywords of Transformers that
+            change nothing here, such as `device`, are taken too.
 
     Raises:
         TypeError: there is no such option.
@@ -194,7 +202,10 @@ def pipeline(
     model = kind.default if model is None else model
     if model is None:
         raise ValueError(f"Expected a model for {task!r}. Received none.")
-    if isinstance(model, (str, os.PathLike)):
+    named = isinstance(model, (str, os.PathLike))
+    if named and tokenizer is None and hasattr(kind.pipeline, "from_pretrained"):
+        return kind.pipeline.from_pretrained(model, **calls, **options, **dtype)
+    if named:
         tokenizer = model if tokenizer is None else tokenizer
         if calls.get("precision") in PRECISIONS:
             dtype["dtype"] = PRECISIONS[precision]

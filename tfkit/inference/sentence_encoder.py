@@ -228,7 +228,8 @@ class SentenceEncoder:
         progress = progress_bar(len(texts), 1) if show_progress_bar else None
         options = {"batch_size": batch_size, "progress": progress}
         found = self._texts.outputs([before + text for text in texts], **options)
-        if (kept := truncate_dim or self.truncate_dim) is not None:
+        kept = self.truncate_dim if truncate_dim is None else truncate_dim
+        if kept is not None:
             found = found[:, : positive_integer("truncate_dim", kept)]
         if normalize_embeddings:
             found = _unit_length(found)
@@ -255,6 +256,28 @@ class SentenceEncoder:
             return one @ other.T
         norm = 1 if self.similarity_fn_name == "manhattan" else 2
         return -np.stack([np.linalg.norm(row - other, norm, axis=-1) for row in one])
+
+    def class_means(self, examples) -> np.ndarray:
+        """The mean direction of the texts of each class, float32 `[C,E]`: a classifier of few
+        labels, which answers with the class whose mean is most similar to a text.
+
+        Args:
+            examples: of `tfkit.data.read`, with one class per text.
+
+        Raises:
+            ValueError: there are no labels, several per text, or a class without a text.
+
+        Source: Snell et al. 2017, Prototypical Networks, https://arxiv.org/abs/1703.05175.
+        """
+        labels = examples.labels
+        if labels is None or examples.problem_type != "single_label_classification":
+            raise ValueError(f"Expected texts with one class each. Received {examples!r}.")
+        numbers = np.asarray(labels)
+        if missing := {*range(len(examples.names))} - {*labels}:
+            name = examples.names[min(missing)]
+            raise ValueError(f"Expected texts of every class. Received none of {name!r}.")
+        found = self.encode(examples.texts, normalize_embeddings=True)
+        return np.stack([found[numbers == n].mean(axis=0) for n in range(len(examples.names))])
 
     def _encode_as(self, names: tuple[str, ...], texts, options: dict) -> np.ndarray:
         if not {"prompt", "prompt_name"} & options.keys():
