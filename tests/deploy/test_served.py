@@ -19,6 +19,7 @@ from tfkit import export
 from tfkit.export.answers import keras_scores
 from tfkit.export.serving.requests import inputs_for
 from tfkit.inference import c_library
+from tfkit.inference.batching import rows_of
 from tfkit.inference.pipelines import TextClassificationPipeline
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
 from tfkit.inference.text_model import TextModel
@@ -338,4 +339,4 @@ def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenize
                 np.testing.assert_allclose(-np.sort(-scores), expected, atol=1e-5)
     np.testing.assert_allclose(-np.sort(-keras.scores(texts)), expected, atol=1e-5)
     served.run("text_pair", inputs_for("text_pair", texts, keras))
-    assert np.isfinite(keras_scores(keras, texts, texts[::-1])).all()
+    assert np.isfinite(keras_scores(keras, rows_of([texts, texts[::-1]]))).all()

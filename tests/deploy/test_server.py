@@ -207,11 +207,11 @@ WRONG = {
     ),
     "ids and mask of two shapes": (
         {"signature_name": TOKENS, "inputs": {"input_ids": [[2, 3]], "attention_mask": [[1]]}},
-        "Expected two inputs of one shape",
+        "Expected inputs of one shape",
     ),
     "pairs of two sizes": (
         {"signature_name": "text_pair", "inputs": {"text": ["a"], "text_pair": ["b", "c"]}},
-        "Expected two inputs of one shape",
+        "Expected inputs of one shape",
     ),
 }
 WRONG_EXAMPLES = {

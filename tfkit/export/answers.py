@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfkit.export.report import Agreement, ExportError
-from tfkit.inference.batching import rows_of
 from tfkit.inference.text_model import TextModel
 
 # The largest difference of a score from the Keras model's, by the dtype of either: another order of
@@ -18,12 +17,9 @@ _TIE = 1e-4
 _SAME = 1e-6
 
 
-def keras_scores(
-    keras: TextModel, texts: Sequence[str], pairs: Sequence[str] | None = None
-) -> np.ndarray:
+def keras_scores(keras: TextModel, texts: Sequence[str | dict]) -> np.ndarray:
     """Scores `[B,C]`, finite or not."""
-    logits = keras.logits(rows_of([texts] if pairs is None else [texts, pairs]))
-    return keras.model.task.scores(logits).numpy()
+    return keras.model.task.scores(keras.logits(texts)).numpy()
 
 
 def batches(texts: Sequence[str]) -> list[list[str]]:

@@ -126,6 +126,11 @@ def takes_token_types(model) -> bool:
     return "token_type_ids" in getattr(model, "model_input_names", ())
 
 
+def tells_texts_apart(model) -> bool:
+    """Whether the model's token types say which text of a pair a token is of."""
+    return takes_token_types(model) and model.config.type_vocab_size > 1
+
+
 def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     """`max_length`, which must fit both model and tokenizer, or the most that both take."""
     config = getattr(model, "config", None)  # models of others may have none, and no limit

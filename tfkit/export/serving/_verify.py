@@ -27,13 +27,19 @@ _REPEATS = 10
 _SHORT = "One short sentence to time."
 # What a server passes on as it is: must be refused (what -> each input), or must be answered.
 _HOSTILE_STRINGS = {"a scalar": "text", "rank 2": [["one", "two"]]}
+_TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _HOSTILE_TOKENS = {
-    "a scalar": {"input_ids": 2, "attention_mask": 1},
-    "rank 1": {"input_ids": [2], "attention_mask": [1]},
-    "two shapes": {"input_ids": [[2, 2]], "attention_mask": [[1]]},
-    "no tokens": {"input_ids": [[]], "attention_mask": [[]]},
-    "an id below 0": {"input_ids": [[-1]], "attention_mask": [[1]]},
-    "padding alone": {"input_ids": [[2]], "attention_mask": [[0]]},
+    "a scalar": (2, 1, 0),
+    "rank 1": ([2], [1], [0]),
+    "two shapes": ([[2, 2]], [[1]], [[0, 0]]),
+    "no tokens": ([[]], [[]], [[]]),
+    "an id below 0": ([[-1]], [[1]], [[0]]),
+    "padding alone": ([[2]], [[0]], [[0]]),
+}
+_HOSTILE_TYPES = {
+    "token types of another shape": ([[2, 3]], [[1, 1]], [[0]]),
+    "a token type below 0": ([[2]], [[1]], [[-1]]),
+    "a token type too large": ([[2]], [[1]], [[2**31 - 1]]),
 }
 _HARMLESS = (
     [],
@@ -156,7 +162,13 @@ def _compare(
     expected, parts = [], []
     for batch in batches(texts):
         expected.append(expected_for(name, batch, keras))
-        parts.append(served.run(name, inputs_for(name, batch, keras)))
+        inputs, takes = inputs_for(name, batch, keras), served.signatures[name].inputs
+        if {*takes} != inputs.keys():
+            raise ExportError(
+                f"Expected `{name}` to take what the Keras model does, {', '.join(inputs)}. It "
+                f"takes {', '.join(sorted(takes))}."
+            )
+        parts.append(served.run(name, inputs))
         _check_rows(name, parts[-1], len(batch))
     wanted = np.concatenate(expected)
     answers = {output: np.concatenate([part[output] for part in parts]) for output in parts[0]}
@@ -216,7 +228,10 @@ def _refused(served: ServedModel, name: str) -> list[str]:
             _check_rows(name, served.run(name, inputs), len(texts))
         hostile = {what: dict.fromkeys(names, value) for what, value in _HOSTILE_STRINGS.items()}
     else:
-        hostile = _HOSTILE_TOKENS if {*names} == {"input_ids", "attention_mask"} else {}
+        known = _TOKEN_INPUTS[: len(names)]
+        rows = _HOSTILE_TOKENS | (_HOSTILE_TYPES if known == _TOKEN_INPUTS else {})
+        hostile = {what: dict(zip(known, row)) for what, row in rows.items()}
+        hostile = hostile if {*names} == {*known} else {}
     for what, inputs in hostile.items():
         try:
             served.run(name, inputs)

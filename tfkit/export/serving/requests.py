@@ -20,7 +20,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tfkit.export.answers import keras_scores
 from tfkit.export.options import SAMPLE_TEXTS
 from tfkit.export.report import ExportError
+from tfkit.inference.batching import rows_of
 from tfkit.inference.text_model import TextModel
+from tfkit.models.inputs import takes_token_types, tells_texts_apart
 from tfkit.utils.strings import utf8
 from tfkit.utils.values import is_whole, plain
 
@@ -52,19 +54,31 @@ def strings(texts: Sequence[str | bytes], make=_as_is) -> np.ndarray:
 
 def inputs_for(signature: str, texts: Sequence[str], keras: TextModel | None) -> Mapping:
     """The tensors that ask `signature` about `texts`; pairs take the same texts, turned round."""
+    columns = _columns(signature, texts, keras)
     if signature == "tokens":
-        layer = keras.tokenizer.as_layer(max_length=keras.max_length, padding="longest")
-        return {name: value.numpy() for name, value in layer(list(texts)).items()}
-    if signature == "text_pair":
-        return {"text": strings(texts), "text_pair": strings(texts[::-1])}
-    return {"inputs" if signature == "classify" else "text": strings(texts, STRINGS[signature])}
+        layer = keras.tokenizer.as_layer(
+            max_length=keras.max_length,
+            padding="longest",
+            pairs=len(columns) == 2,
+            return_token_type_ids=takes_token_types(keras.model),
+        )
+        batch = layer(columns[0] if len(columns) == 1 else columns)
+        return {name: value.numpy() for name, value in batch.items()}
+    names = ["inputs"] if signature == "classify" else ["text", "text_pair"]
+    return {name: strings(each, STRINGS[signature]) for name, each in zip(names, columns)}
 
 
 def expected_for(signature: str, texts: Sequence[str], keras: TextModel) -> np.ndarray:
     """What the Keras model answers to `inputs_for(signature, texts)`: scores, or embeddings."""
     if signature == "embed":
         return keras.embeddings(texts)
-    return keras_scores(keras, texts, texts[::-1] if signature == "text_pair" else None)
+    return keras_scores(keras, rows_of(_columns(signature, texts, keras)))
+
+
+def _columns(signature: str, texts: Sequence[str], keras: TextModel | None) -> list[list[str]]:
+    """The texts of requests; pairs too where token ids come with token types."""
+    pairs = signature == "text_pair" or (signature == "tokens" and tells_texts_apart(keras.model))
+    return [list(texts), list(texts)[::-1]][: 1 + pairs]
 
 
 def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:

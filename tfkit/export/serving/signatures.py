@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import tensorflow as tf
 
 from tfkit.export.serving.batching import Batching, batched, in_chunks
+from tfkit.models.inputs import takes_token_types
 
 
 def _specs(shape: list[None], dtype, *names: str) -> list[tf.TensorSpec]:
     return [tf.TensorSpec(shape, dtype, name=name) for name in names]
 
 
-# Signature -> its inputs, in the order of the arguments of the method of the same name.
+# Signature -> its inputs, in the order of the arguments of the method of the same name; `tokens`
+# takes the model's own.
 INPUTS = {
     "text": _specs([None], tf.string, "text"),
     "text_pair": _specs([None], tf.string, "text", "text_pair"),
-    "tokens": _specs([None, None], tf.int32, "input_ids", "attention_mask"),
+    "tokens": _specs([None, None], tf.int32),
     "classify": _specs([None], tf.string, "inputs"),
     "embed": _specs([None], tf.string, "text"),
 }
@@ -33,9 +37,15 @@ class Signatures:
         self._names = [*model.config.id2label.values()]
         self._longest = model.config.max_position_embeddings
         self._batching = batching
-        options = {"max_length": max_length, "padding": "longest"}
+        options = {
+            "max_length": max_length,
+            "padding": "longest",
+            "return_token_type_ids": takes_token_types(model),
+        }
         tokenize = tokenizer.as_layer(**options)
         tokenize_pairs = tokenizer.as_layer(**options, pairs=True)
+        tokens = _specs([None, None], tf.int32, *model.model_input_names)
+        self._inputs = {**INPUTS, "tokens": tokens}
         # What concurrent requests share: what costs time, and cannot fail on any input.
         text, pair = INPUTS["text"], INPUTS["text_pair"]
         self._of_text = batched(lambda x: self._logits(tokenize(x)), text, batching, "text")
@@ -43,10 +53,7 @@ class Signatures:
             lambda *x: self._logits(tokenize_pairs(x)), pair, batching, "text_pair"
         )
         self._of_tokens = batched(
-            lambda ids, mask: self._logits({"input_ids": ids, "attention_mask": mask}),
-            INPUTS["tokens"],
-            batching,
-            "tokens",
+            lambda *x: self._logits(self._named(x)), tokens, batching, "tokens"
         )
         self._embedded = batched(lambda x: self._embedding(tokenize(x)), text, batching, "embed")
 
@@ -57,19 +64,18 @@ class Signatures:
     def text_pair(self, text, text_pair):
         """Pairs of texts, strings `[B]` each -> as `text`."""
         texts = tf.ensure_shape(text, [None]), tf.ensure_shape(text_pair, [None])
-        return self._labelled(self._of_pair(*_checked(texts, [_same_shape(*texts)])))
+        return self._labelled(self._of_pair(*_checked(texts, [_same_shape(texts)])))
 
-    def tokens(self, input_ids, attention_mask):
-        """Token ids and mask, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`.
+    def tokens(self, *inputs):
+        """Token ids, mask and the like, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`.
 
         Rows without a token whose mask is not 0 are refused: their answer would depend on padding.
         """
-        shapes = [tf.ensure_shape(x, [None, None]) for x in (input_ids, attention_mask)]
-        input_ids, attention_mask = _checked(shapes, [_same_shape(*shapes)])
-        real = attention_mask != 0
-        input_ids, real = _checked((input_ids, real), self._token_checks(input_ids, real))
-        rows = map(self._padded, (input_ids, tf.cast(real, tf.int32)))
-        logits = _finite(self._of_tokens(*rows))
+        inputs = [tf.ensure_shape(x, [None, None]) for x in inputs]
+        batch = self._named(_checked(inputs, [_same_shape(inputs)]))
+        batch["attention_mask"] = tf.cast(batch["attention_mask"] != 0, tf.int32)
+        rows = _checked(batch.values(), self._token_checks(**batch))
+        logits = _finite(self._of_tokens(*map(self._padded, rows)))
         return {"logits": logits, "scores": self._model.task.scores(logits)}
 
     def classify(self, inputs):
@@ -85,6 +91,9 @@ class Signatures:
         what a sentence encoder makes of them.
         """
         return {"embedding": _finite(self._embedded(tf.ensure_shape(text, [None])))}
+
+    def _named(self, inputs) -> dict[str, tf.Tensor]:
+        return dict(zip(self._model.model_input_names, inputs))
 
     def _logits(self, batch) -> tf.Tensor:
         def part(rows):
@@ -102,11 +111,13 @@ class Signatures:
         x = tf.pad(x, [[0, 0], [0, self._longest - tf.shape(x)[1]]])
         return tf.ensure_shape(x, [None, self._longest])
 
-    def _token_checks(self, input_ids, real) -> list[tf.Operation]:
-        size, most = self._model.config.vocab_size, self._longest
-        inside = tf.reduce_all((input_ids >= 0) & (input_ids < size))
+    def _token_checks(self, input_ids, attention_mask, token_type_ids=None) -> list[tf.Operation]:
+        config, most, real = self._model.config, self._longest, attention_mask != 0
         length = tf.shape(input_ids)[1]
         some = tf.reduce_all(tf.reduce_any(real, 1))
+        ranges = [_within("input_ids", input_ids, config.vocab_size)]
+        if token_type_ids is not None:
+            ranges.append(_within("token_type_ids", token_type_ids, config.type_vocab_size))
         # With `pad_variable_length_inputs` a batching server pads rows with their first element,
         # ids with [CLS] and the mask with 1, and the model would answer something else.
         firsts, _ = tf.unique(tf.reshape(input_ids[:, :1], [-1]))
@@ -115,7 +126,7 @@ class Signatures:
         return [
             tf.debugging.Assert(condition, [f"Expected {what} Received:", received], summarize=8)
             for condition, what, received in (
-                (inside, f"`input_ids` from 0 to {size - 1}.", input_ids),
+                *ranges,
                 (
                     (length > 0) & (length <= most),
                     f"from 1 to {most} tokens per row.",
@@ -138,7 +149,7 @@ class Signatures:
         """Name -> the traced function."""
         traced = {}
         for name in names:
-            function = tf.function(getattr(self, name), input_signature=INPUTS[name])
+            function = tf.function(getattr(self, name), input_signature=self._inputs[name])
             traced[name] = function.get_concrete_function()
         return traced
 
@@ -148,13 +159,19 @@ def _finite(values: tf.Tensor) -> tf.Tensor:
     return tf.debugging.check_numerics(values, "Expected finite numbers from the model")
 
 
-def _same_shape(one: tf.Tensor, other: tf.Tensor) -> tf.Operation:
-    shapes = tf.shape(one), tf.shape(other)
-    equal = tf.reduce_all(tf.equal(*shapes))
-    return tf.debugging.Assert(equal, ["Expected two inputs of one shape. Received:", *shapes])
+def _same_shape(tensors: Sequence[tf.Tensor]) -> tf.Operation:
+    shapes = [tf.shape(x) for x in tensors]
+    equal = tf.reduce_all(tf.stack(shapes) == shapes[0])
+    return tf.debugging.Assert(equal, ["Expected inputs of one shape. Received:", *shapes])
 
 
-def _checked(tensors, checks: list[tf.Operation]) -> list[tf.Tensor]:
+def _within(name: str, received: tf.Tensor, size: int) -> tuple[tf.Tensor, str, tf.Tensor]:
+    """A condition, what is expected, and what was received."""
+    inside = tf.reduce_all((received >= 0) & (received < size))
+    return inside, f"`{name}` from 0 to {size - 1}.", received
+
+
+def _checked(tensors: Iterable[tf.Tensor], checks: list[tf.Operation]) -> list[tf.Tensor]:
     """The tensors after the checks: what fails alone must not fail in a shared batch."""
     with tf.control_dependencies(checks):
         return [tf.identity(x) for x in tensors]
