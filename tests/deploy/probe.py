@@ -24,7 +24,8 @@ def mediapipe_ids(vocabulary: list[str], length: int):
     content = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
     places = [str(place) for place in range(length)]
     content = with_files(
-        with_metadata(content, "Echo"), {"vocab.txt": vocabulary, "labels.txt": places}
+        with_metadata(content, "Echo", "BERT", False),
+        {"vocab.txt": vocabulary, "labels.txt": places},
     )
     options = text.TextClassifierOptions(BaseOptions(model_asset_buffer=content))
     classifier = text.TextClassifier.create_from_options(options)

@@ -68,7 +68,7 @@ def test_the_text_form_finds_special_tokens_written_in_texts(files, model, token
     np.testing.assert_allclose(scores, probabilities(model, tokenizer, texts), atol=1e-5)
 
 
-def mediapipe_scores(path, texts):
+def mediapipe_scores(path, texts, labels):
     """Scores `[B,C]` of MediaPipe's own classifier."""
     tasks = pytest.importorskip("mediapipe.tasks.python", reason="extra `mobile` is not installed")
     options = tasks.text.TextClassifierOptions(tasks.BaseOptions(model_asset_path=str(path)))
@@ -77,13 +77,15 @@ def mediapipe_scores(path, texts):
         for text in texts:
             (head,) = classify.classify(text).classifications
             scores = {category.category_name: category.score for category in head.categories}
-            rows.append([scores[label] for label in LABELS.values()])
+            rows.append([scores[label] for label in labels])
     return np.array(rows)
 
 
 def test_mediapipe_classifies_accents_and_capitals_with_its_own_tokenizer(files, expected):
     plain = [place for place, text in enumerate(TEXTS) if "\0" not in text]
-    received = mediapipe_scores(files["mediapipe"].path, [TEXTS[place] for place in plain])
+    received = mediapipe_scores(
+        files["mediapipe"].path, [TEXTS[place] for place in plain], LABELS.values()
+    )
     np.testing.assert_allclose(received, expected[plain], atol=1e-5)
 
 
@@ -93,10 +95,16 @@ def test_mediapipe_files_name_the_texts_that_it_reads_otherwise(files, model, to
     report = export.tflite(model, tokenizer, tmp_path / "m.tflite", max_length=24, texts=texts)
     assert report.form == "mediapipe" and report.otherwise == tuple(ODD)
     assert report.agreement.largest_difference < 1e-5 < report.deployed.largest_difference
-    received = mediapipe_scores(tmp_path / "m.tflite", texts)
+    received = mediapipe_scores(tmp_path / "m.tflite", texts, LABELS.values())
     for mismatch, scores in zip(report.mismatches, received[2:]):
         assert mismatch.received == LABELS[scores.argmax()]
     assert repr(ODD[1]) in str(report)
+
+
+def test_the_metadata_say_the_family_and_that_it_has_no_segments(files):
+    content = files["mediapipe"].path.read_bytes()
+    assert b"A DistilBERT text classifier." in content
+    assert b"Not used: DistilBERT has no segments." in content
 
 
 def test_vocabulary_and_labels_are_in_the_file(files):

@@ -41,10 +41,11 @@ class Repaired:
         self.mediapipe = mediapipe_ids(vocabulary.lines, length)
         spec = tf.TensorSpec([1, length], tf.int32)
         graph = TokenIdConverter(vocabulary, tokenizer, length)
-        self.graph = tf.function(graph, input_signature=[spec, spec])
+        self.graph = tf.function(graph, input_signature=[spec, spec, spec])
 
     def __call__(self, text):
-        ids, mask = self.graph(*self.mediapipe(text))
+        ids, mask = self.mediapipe(text)
+        ids, mask, _ = self.graph(ids, mask, np.zeros_like(ids))
         return self.tokenizer.convert_ids_to_tokens(ids.numpy()[mask.numpy() > 0].tolist())
 
     def wanted(self, text):
@@ -74,8 +75,22 @@ def test_the_models_own_tokens_come_out_as_they_went_in(repaired):
     mask = np.zeros_like(ids)
     own = repaired.tokenizer("What an unbelievable film! [MASK]")["input_ids"]
     ids[0, : len(own)], mask[0, : len(own)] = own, 1
-    out, out_mask = repaired.graph(ids, mask)
+    out, out_mask, _ = repaired.graph(ids, mask, np.zeros_like(ids))
     assert out.numpy()[0, : len(own)].tolist() == own and out_mask.numpy().tolist() == mask.tolist()
+
+
+def test_segments_follow_their_tokens(repaired):
+    """Of a pair, whose words have more pieces in MediaPipe than tokens in the model."""
+    texts = "a naïve CAFÉ is here", "Élan!"
+    one, two = (ids[mask > 0].tolist() for ids, mask in map(repaired.mediapipe, texts))
+    count, parts = len(one) + len(two) - 1, np.zeros([3, 1, repaired.length], np.int32)
+    parts[0, 0, :count], parts[1, 0, :count] = one + two[1:], 1
+    parts[2, 0, len(one) : count] = 1
+    options = {"padding": "max_length", "max_length": repaired.length}
+    wanted = repaired.tokenizer(*texts, **options, return_token_type_ids=True)
+    assert count > sum(wanted["attention_mask"])
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    assert [x.numpy()[0].tolist() for x in repaired.graph(*parts)] == [wanted[n] for n in names]
 
 
 def test_accents_are_kept_where_the_tokenizer_keeps_them():

@@ -85,7 +85,7 @@ def tokenized(texts: Sequence, tokenize: Callable[[Sequence], Tokens]) -> Tokens
 
 def _blocks(texts: Sequence, tokenize: Callable) -> Iterator[tuple[np.ndarray, Tokens]]:
     """Places of some texts, singles before pairs, and their tokens."""
-    rows = [_parts(text) for text in texts]
+    rows = [parts_of(text) for text in texts]
     for parts in (1, 2):
         places = np.array([place for place, row in enumerate(rows) if len(row) == parts], int)
         for start in range(0, len(places), _BLOCK):
@@ -100,7 +100,7 @@ def rows_of(columns: Sequence[Sequence[str]]) -> list[str | dict]:
     return [{"text": text, "text_pair": pair} for text, pair in zip(*columns)]
 
 
-def _parts(text) -> tuple[bytes, ...]:
+def parts_of(text) -> tuple[bytes, ...]:
     """A text in UTF-8, alone or with its pair."""
     parts = (text,)
     if isinstance(text, dict) and {"text"} <= text.keys() <= {"text", "text_pair"}:

@@ -27,10 +27,11 @@ from tfkit.export.mobile.conversion import QUANTIZATIONS, audit_tflite, convert
 from tfkit.export.mobile.forms import CUSTOM_OPS, Form
 from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
 from tfkit.export.report import ExportError, Mismatch, TFLiteReport
+from tfkit.inference.batching import rows_of
 from tfkit.inference.litert import interpreter_module
 from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import in_dtype
-from tfkit.models.inputs import token_limit
+from tfkit.models.inputs import tells_texts_apart, token_limit
 from tfkit.utils.files import enough_room, write_file
 from tfkit.utils.processes import TIMEOUT, ending
 
@@ -131,24 +132,27 @@ def tflite(
 
     longest = max(lengths)
     keras = TextModel(original, tokenizer, longest, compiled=False)
-    expected = keras_scores(keras, texts)
+    # Pairs too, where token types are an input.
+    pairs = form != "text" and tells_texts_apart(model)
+    rows = [*texts, *(rows_of([texts, texts[::-1]]) if pairs else ())]
+    expected = keras_scores(keras, rows)
     received, latency = {}, {}
     for threads in _THREADS:
         classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
-        rows, seconds = [], []
-        for text in texts:
-            inputs = classifier.inputs(text)
+        scores, seconds = [], []
+        for row in rows:
+            inputs = classifier.inputs(row)
             start = time.perf_counter()
-            rows.append(classifier.run(inputs)["scores"][0])
+            scores.append(classifier.run(inputs)["scores"][0])
             seconds.append(time.perf_counter() - start)
-        received[threads], latency[threads] = np.stack(rows), statistics.median(seconds)
+        received[threads], latency[threads] = np.stack(scores), statistics.median(seconds)
     compared, _ = (agreement(expected, scores) for scores in received.values())
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
         require_agreement(compared, tolerance, f"the TFLite file '{path}'")
     deployed, differing = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
     if deployed is not None:
-        differing = mismatches(texts, received[1], deployed, classifier.labels)
+        differing = mismatches(texts, received[1][: len(texts)], deployed, classifier.labels)
         if plain := [mismatch.text for mismatch in differing if _PLAIN.fullmatch(mismatch.text)]:
             raise ExportError(
                 f"Expected MediaPipe to answer the plain text {plain[0]!r} as the file does on the "
@@ -167,7 +171,7 @@ def tflite(
         agreement=compared,
         latency=latency,
         memory=memory,
-        deployed=None if deployed is None else agreement(expected, deployed),
+        deployed=None if deployed is None else agreement(expected[: len(texts)], deployed),
         mismatches=differing,
     )
 

@@ -11,16 +11,18 @@ import tensorflow as tf
 
 from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of, tokenizer_of
 from tfkit.export.mobile.mediapipe.metadata import INPUTS
-from tfkit.inference.batching import finite
+from tfkit.inference.batching import finite, parts_of
 from tfkit.inference.litert import interpreter_module
 from tfkit.tasks import TASKS
 from tfkit.tasks.base import Task
 from tfkit.utils.files import local_path
-from tfkit.utils.strings import utf8
 
-# The inputs of a file's signatures -> its form.
+# The inputs of a file's signatures -> its form. Those of token ids are in the order of what
+# `Classifier.inputs` makes of a text.
+_TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 _FORM_OF = {
-    frozenset(["input_ids", "attention_mask"]): "ids",
+    frozenset(_TOKENS): "ids",
+    frozenset(_TOKENS[:2]): "ids",
     frozenset(["text"]): "text",
     frozenset(INPUTS): "mediapipe",
 }
@@ -53,6 +55,7 @@ class Classifier:
 
         classify = Classifier("reviews.tflite")
         classify(["What a good day."])      # [{"label": "positive", "score": 0.98}]
+        classify([{"text": "Is it good?", "text_pair": "It is."}])
     """
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
@@ -93,20 +96,35 @@ class Classifier:
         if self.form != "text":
             tokenizer, limit = tokenizer_of(files, tokenizer)
             self.max_length = max(self._runners) or limit
-            self._tokenize = tokenizer.as_layer(max_length=self.max_length)
+            self._names = INPUTS if self.form == "mediapipe" else _TOKENS[: len(*inputs)]
+            self._layers = [
+                tokenizer.as_layer(
+                    max_length=self.max_length, pairs=pairs, return_token_type_ids=True
+                )
+                for pairs in (False, True)
+            ]
 
-    def inputs(self, text: str) -> dict[str, np.ndarray]:
-        """The input tensors of one text."""
+    def inputs(self, text: str | dict[str, str]) -> dict[str, np.ndarray]:
+        """The input tensors of one text, or of a pair `{"text": …, "text_pair": …}`.
+
+        Raises:
+            TypeError: it is neither.
+            ValueError: it is a pair, and the file of the form "text".
+        """
+        parts = parts_of(text)
         if self.form == "text":
-            return {"text": np.array([utf8(text)], dtype=object)}
-        batch = self._tokenize(tf.constant([utf8(text)]))
-        ids, mask = (batch[name].numpy() for name in ("input_ids", "attention_mask"))
-        count = ids.shape[1]
+            if len(parts) > 1:
+                raise ValueError(
+                    "A file of the form 'text' takes single texts. Received a pair. Export the "
+                    "model in the form 'ids' or 'mediapipe', or as a SavedModel with `text_pair`."
+                )
+            return {"text": np.array(parts, dtype=object)}
+        columns = [tf.constant([part]) for part in parts]
+        batch = self._layers[len(parts) - 1](columns if len(parts) > 1 else columns[0])
+        count = batch["input_ids"].shape[1]
         width = next((width for width in self._runners if width >= count), count)
-        ids, mask = (np.pad(x, [(0, 0), (0, width - count)]) for x in (ids, mask))
-        if self.form == "ids":
-            return {"input_ids": ids, "attention_mask": mask}
-        return dict(zip(INPUTS, [ids, mask, np.zeros_like(ids)]))
+        rows = [np.pad(batch[name], [(0, 0), (0, width - count)]) for name in _TOKENS]
+        return dict(zip(self._names, rows))
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One run of the interpreter."""
@@ -114,8 +132,8 @@ class Classifier:
         with self._turn:
             return (run or next(iter(self._runners.values())))(**inputs)
 
-    def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """Scores float32 `[B,C]`.
+    def scores(self, texts: Sequence[str | dict[str, str]]) -> np.ndarray:
+        """Scores float32 `[B,C]` of texts, or of pairs of them as `inputs` takes them.
 
         Raises:
             ValueError: a score is not finite.
@@ -123,9 +141,9 @@ class Classifier:
         rows = [self.run(self.inputs(text))["scores"][0] for text in texts]
         return finite(np.array(rows, np.float32).reshape(len(texts), len(self.labels)), texts)
 
-    def __call__(self, texts: str | Sequence[str]) -> list[dict]:
-        """The best label of each text, with its score."""
-        scores = self.scores([texts] if isinstance(texts, str) else texts)
+    def __call__(self, texts: str | dict[str, str] | Sequence[str | dict[str, str]]) -> list[dict]:
+        """The best label of each text, or pair, with its score."""
+        scores = self.scores([texts] if isinstance(texts, (str, dict)) else texts)
         return [best for (best,) in self._task.answers(scores, self.labels)]
 
 

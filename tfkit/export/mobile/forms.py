@@ -17,6 +17,7 @@ from tfkit.export.mobile.file_contents import (
 from tfkit.export.mobile.mediapipe.metadata import INPUTS, with_metadata
 from tfkit.export.mobile.mediapipe.token_ids import TokenIdConverter
 from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
+from tfkit.models.inputs import takes_token_types
 
 # tensorflow-text's kernels; a runtime has to register them.
 CUSTOM_OPS = {
@@ -64,17 +65,18 @@ class Form:
     def finished(self, content: bytes) -> bytes:
         """The converted model with the files of its form."""
         if self.name == "mediapipe":
-            content = with_metadata(content, "Text classifier")
+            family, segments = self._model.config.family_name, takes_token_types(self._model)
+            content = with_metadata(content, "Text classifier", family, segments)
         return with_files(content, self._files, compressed=self.name != "mediapipe")
 
-    def _classify(self, ids, mask) -> dict[str, tf.Tensor]:
-        batch = {"input_ids": ids, "attention_mask": mask}
+    def _classify(self, *inputs) -> dict[str, tf.Tensor]:
+        batch = dict(zip(self._model.model_input_names, inputs))
         outputs = self._model(batch, padding_free=False, training=False)
         return {"scores": self._model.task.scores(outputs.logits)}
 
     def _ids(self, length: int):
         shape = [None, None] if self._dynamic else [1, length]
-        specs = [tf.TensorSpec(shape, tf.int32, name=n) for n in ("input_ids", "attention_mask")]
+        specs = [tf.TensorSpec(shape, tf.int32, name=n) for n in self._model.model_input_names]
         return tf.function(self._classify, input_signature=specs).get_concrete_function()
 
     def _mediapipe(self, length: int):
@@ -83,21 +85,26 @@ class Form:
 
         @tf.function(input_signature=specs)
         def from_pieces(ids, mask, segment_ids):
-            return self._classify(*model_tokens(ids, mask))
+            return self._classify(*model_tokens(ids, mask, segment_ids))
 
         return from_pieces.get_concrete_function()
 
     def _text(self, length: int):
         rows, padding = (None, "longest") if self._dynamic else (1, "max_length")
-        tokenize = self._tokenizer.as_layer(max_length=length, padding=padding, portable=True)
+        tokenize = self._tokenizer.as_layer(
+            max_length=length,
+            padding=padding,
+            portable=True,
+            return_token_type_ids=takes_token_types(self._model),
+        )
 
         @tf.function(input_signature=[tf.TensorSpec([rows], tf.string, name="text")])
         def from_text(text):
             batch = tokenize(text)
-            ids, mask = batch["input_ids"], batch["attention_mask"]
+            inputs = [batch[name] for name in self._model.model_input_names]
             if not self._dynamic:
-                ids, mask = (tf.reshape(x, [1, length]) for x in (ids, mask))
-            answer = self._classify(ids, mask)
+                inputs = [tf.reshape(x, [1, length]) for x in inputs]
+            answer = self._classify(*inputs)
             best = tf.argmax(answer["scores"], axis=-1)
             return {"label": tf.gather(tf.constant(self._files[LABELS]), best), **answer}
 

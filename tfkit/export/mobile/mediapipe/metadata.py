@@ -18,26 +18,24 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tfkit.export.mobile.conversion import written
 from tfkit.export.mobile.file_contents import LABELS, VOCABULARY, files_in
 
-# Inputs, by the names that MediaPipe looks for.
-INPUTS = {
-    "ids": "Token ids.",
-    "mask": "1 for tokens, 0 for padding.",
-    "segment_ids": "Not used: DistilBERT has no segments.",
-}
+# Inputs, by the names that MediaPipe looks for, in the order of a model's own.
+INPUTS = ("ids", "mask", "segment_ids")
 # Numbers of the schema's enums and unions.
 _AXIS_LABELS_FILE, _VOCABULARY_FILE = 2, 5
 _FEATURE_PROPERTIES, _BERT_TOKENIZER_OPTIONS = 1, 4
 
 
-def with_metadata(content: bytes, name: str) -> bytes:
-    """A model with the metadata of a BERT text classifier."""
+def with_metadata(content: bytes, name: str, family: str, segments: bool) -> bytes:
+    """A model of a family with the metadata of a BERT text classifier; `segments`: whether it
+    reads them.
+    """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     (graph,) = model.subgraphs
     # That of "serving_default_ids:0" is "ids".
     names = (graph.tensors[index].name.decode() for index in graph.inputs)
     order = [name.removeprefix("serving_default_").rsplit(":", 1)[0] for name in names]
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(_metadata(name, order), np.uint8)
+    buffer.data = np.frombuffer(_metadata(name, order, family, segments), np.uint8)
     entry = schema.MetadataT()
     entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
     model.buffers.append(buffer)
@@ -62,7 +60,14 @@ def answers_of_mediapipe(content: bytes, texts: Sequence[str]) -> np.ndarray | N
     return np.array(rows, np.float32)
 
 
-def _metadata(name: str, inputs: list[str]) -> bytes:
+def _metadata(name: str, inputs: list[str], family: str, segments: bool) -> bytes:
+    described = {
+        "ids": "Token ids.",
+        "mask": "1 for tokens, 0 for padding.",
+        "segment_ids": "1 for tokens of the second text of a pair, 0 for others."
+        if segments
+        else f"Not used: {family} has no segments.",
+    }
     builder = flatbuffers.Builder(1024)
     vocabulary, labels = (
         _table(builder, {0: file, 1: description, 2: ("byte", kind)})
@@ -73,10 +78,10 @@ def _metadata(name: str, inputs: list[str]) -> bytes:
     )
     options = _table(builder, {0: [vocabulary]})
     tokenizer = _table(builder, {0: ("byte", _BERT_TOKENIZER_OPTIONS), 1: options})
-    tensors = [_tensor(builder, key, INPUTS[key]) for key in inputs]
+    tensors = [_tensor(builder, key, described[key]) for key in inputs]
     scores = _tensor(builder, "probability", "The probability of each label.", [labels])
     graph = _table(builder, {2: tensors, 3: [scores], 5: [tokenizer]})
-    root = _table(builder, {0: name, 1: "A DistilBERT text classifier.", 3: [graph], 7: "1.3.0"})
+    root = _table(builder, {0: name, 1: f"A {family} text classifier.", 3: [graph], 7: "1.3.0"})
     builder.Finish(root, b"M001")
     return bytes(builder.Output())
 

@@ -44,12 +44,14 @@ class TokenIdConverter:
             self._places = tf.constant(places)
             self._units = tf.constant(units)
 
-    def __call__(self, ids: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Ids and mask, int32 `[1,T]` each -> the same of the model's tokens."""
-        ids, mask = tf.reshape(ids, [-1]), tf.reshape(mask, [-1])
-        text, total = self._spell(ids, mask)  # [P]
+    def __call__(
+        self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Ids, mask and segments, int32 `[1,T]` each -> the same of the model's tokens."""
+        ids, mask, segment_ids = (tf.reshape(x, [-1]) for x in (ids, mask, segment_ids))
+        text, owner, total = self._spell(ids, mask)  # [P]
         token, size = self._longest_tokens(text)
-        tokens, count = self._tokens(text, token, size)
+        tokens, first, count = self._tokens(text, token, size)
         # No room for all of the text, and its beginning does not fill the model's length.
         short = tf.logical_and(total > self._room, count < self._length)
         as_given = tf.where(ids < self._size, ids, self._unknown_id)
@@ -58,11 +60,18 @@ class TokenIdConverter:
         tokens = tf.where(cut, self._sep_id, tokens)
         real = tf.cast(places < count, tf.int32)
         tokens = tf.where(real > 0, tokens, self._pad_id)
-        chosen = tf.where(short, as_given, tokens), tf.where(short, mask, real)
+        segments = tf.gather(segment_ids, tf.gather(owner, first)) * real
+        chosen = (
+            tf.where(short, as_given, tokens),
+            tf.where(short, mask, real),
+            tf.where(short, segment_ids, segments),
+        )
         return tuple(tf.expand_dims(x, 0) for x in chosen)
 
-    def _spell(self, ids, mask) -> tuple[tf.Tensor, tf.Tensor]:
-        """The bytes that the pieces stand for, int32 `[P]`, and how many they would be."""
+    def _spell(self, ids, mask) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The bytes that the pieces stand for and the places of these pieces, int32 `[P]` each,
+        and how many bytes there would be.
+        """
         place = tf.gather(self._places, ids)
         first, size = place // _LONGEST, place % _LONGEST * mask
         end = tf.cumsum(size)
@@ -74,7 +83,7 @@ class TokenIdConverter:
         total = end[self._length - 1]
         inside = at < total
         text = tf.cast(tf.gather(self._spelling, tf.where(inside, index, 0)), tf.int32)
-        return tf.where(inside, text, _NOTHING), total
+        return tf.where(inside, text, _NOTHING), owner, total
 
     def _longest_tokens(self, text) -> tuple[tf.Tensor, tf.Tensor]:
         """The longest token at each byte and its bytes, int32 `[P]` each; 0 bytes for none."""
@@ -99,8 +108,8 @@ class TokenIdConverter:
         best = tf.reduce_max(tf.where(number >= 0, rank, 0), 0)
         return best % self._size, best // self._size
 
-    def _tokens(self, text, token, size) -> tuple[tf.Tensor, tf.Tensor]:
-        """The tokens, int32 `[T]`, and how many there would be."""
+    def _tokens(self, text, token, size) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The tokens and where they begin, int32 `[T]` each, and how many there would be."""
         room = self._room
         at = tf.range(room)
         space, content = text == _SPACE, text != _NOTHING
@@ -122,8 +131,8 @@ class TokenIdConverter:
         token = tf.where(unknown, self._unknown_id, token)
         rank = tf.cumsum(kept)
         slot = tf.where(kept > 0, tf.minimum(rank - 1, self._length), self._length)
-        tokens = _counted(slot, token, self._length + 1)[: self._length]
-        return tokens, rank[room - 1]
+        first = _counted(slot, at, self._length + 1)[: self._length]
+        return tf.gather(token, first), first, rank[room - 1]
 
 
 def _int(condition) -> tf.Tensor:
