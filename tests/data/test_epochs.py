@@ -61,7 +61,7 @@ def test_every_pass_has_every_row_once_in_another_order():
     assert taken(epochs(seed=4).dataset(), steps) != taken(epochs().dataset(), steps)
 
 
-@pytest.mark.parametrize("replicas", [2, 3])
+@pytest.mark.parametrize("replicas", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_shares_add_up_to_the_batch(replicas):
     whole = epochs().dataset().take(6)
     shares = iter(epochs().dataset(replicas=replicas))

@@ -130,7 +130,9 @@ def test_a_bad_request_does_not_spoil_those_beside_it(served, expected):
         np.testing.assert_allclose(scores, expected[:2], atol=1e-5)
 
 
-@pytest.mark.parametrize("batching", [None, Batching(timeout_micros=100_000)])
+@pytest.mark.parametrize(
+    "batching", [pytest.param(None, marks=pytest.mark.slow), Batching(timeout_micros=100_000)]
+)
 def test_an_answer_that_is_no_number_is_an_error_of_its_own_request(tokenizer, batching):
     model = classifier()
     word = tokenizer.convert_tokens_to_ids("bad")

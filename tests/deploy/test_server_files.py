@@ -232,10 +232,10 @@ def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(plain,
 @pytest.mark.parametrize(
     "line, warned",
     [
-        ("pad_variable_length_inputs: true", True),
+        pytest.param("pad_variable_length_inputs: true", True, marks=pytest.mark.slow),
         ("max_batch_size { value: 8 } pad_variable_length_inputs:True", True),
         ("# pad_variable_length_inputs: true", False),
-        ("pad_variable_length_inputs: false", False),
+        pytest.param("pad_variable_length_inputs: false", False, marks=pytest.mark.slow),
     ],
 )
 def test_a_file_of_old_that_lets_a_request_end_the_server_is_warned_of(

@@ -89,7 +89,9 @@ def test_sst2_loses_no_accuracy_to_speak_of(classify, shared):
         assert lost < 0.005
 
 
-@pytest.mark.parametrize("precision", ["float32", *REDUCED])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow), "int8"]
+)
 def test_the_argument_of_the_constructor_is_that_of_a_call(classify, precision):
     made = pipeline(model=small_model(), precision=precision)
     np.testing.assert_array_equal(made.scores(TEXTS), classify.scores(TEXTS, precision=precision))
@@ -111,7 +113,10 @@ def test_the_runtime_of_the_constructor_is_that_of_a_call(classify):
     assert isinstance(made._runtime(None, "litert"), litert.LiteRTModel)
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu_new", "silu"])
+@pytest.mark.parametrize(
+    "activation",
+    ["gelu_new", *(pytest.param(name, marks=pytest.mark.slow) for name in ("relu", "silu"))],
+)
 def test_any_model_converts(tiny_config, activation):
     config = tiny_config.replace(activation=activation)
     model = tfkit.TFDistilBertForSequenceClassification(config)

@@ -50,8 +50,17 @@ def answer(model, ids, mask, **options):
     return logits, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
-@pytest.mark.parametrize("way", masks())
-@pytest.mark.parametrize("dtype", [np.int32, np.float32, bool], ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize(
+    "way, dtype",
+    [
+        pytest.param(
+            way, dtype, marks=() if dtype is np.int32 or way == "holes" else pytest.mark.slow
+        )
+        for way in masks()
+        for dtype in (np.int32, np.float32, bool)
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_logits_and_gradients_are_those_of_the_plain_path(model, way, dtype):
     mask = masks()[way].astype(dtype)
     ids = np.random.default_rng(6).integers(0, TINY["vocab_size"], mask.shape)

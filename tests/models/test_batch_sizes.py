@@ -60,7 +60,13 @@ def test_hidden_states_of_real_tokens_count_once():
 
 
 @pytest.mark.parametrize("padding_free", [True, False])
-@pytest.mark.parametrize("shape", [(3, 2), (1, 6), (2, 6), (3, 1), (2, 9), (6, 3), (18, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *((3, 2), (1, 6), (2, 9)),
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ((2, 6), (3, 1), (6, 3), (18, 1))),
+    ],
+)
 def test_a_mask_of_another_shape_is_an_error_where_shapes_are_unknown(shape, padding_free):
     model = compiled(2)
     model.padding_free = padding_free

@@ -91,7 +91,7 @@ def test_from_config(tiny_config, auto, plain):
         assert type(model) is plain and model.config == tiny_config
 
 
-@pytest.mark.parametrize("size", [70, 40])
+@pytest.mark.parametrize("size", [70, pytest.param(40, marks=pytest.mark.slow)])
 def test_resized_embeddings_keep_their_rows_and_travel(tiny_model, tmp_path, size):
     old, before = tiny_model.get_input_embeddings().embeddings.numpy(), tiny_model(IDS).logits
     tiny_model.resize_token_embeddings(size)
@@ -172,7 +172,7 @@ def test_arguments_have_the_names_of_transformers(folder):
 
 @pytest.mark.parametrize("name", ["attention_mask", "position_ids", "token_type_ids", "labels"])
 @pytest.mark.parametrize("shape", [(3, 2), (1, 6), (2, 6), (3,), (3, 6, 1)])
-@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("traced", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_input_of_another_shape_than_the_ids_is_refused(tiny_model, name, shape, traced):
     call = tf.function(tiny_model.__call__) if traced else tiny_model
     batch = {"input_ids": np.ones((3, 6), int), name: np.zeros(shape, int)}

@@ -313,13 +313,15 @@ def test_class_weights_weigh_the_loss(tiny_model):
     "loss, options",
     [
         (None, {}),
-        (None, {"steps_per_execution": 2}),
+        pytest.param(None, {"steps_per_execution": 2}, marks=pytest.mark.slow),
         pytest.param(None, {"jit_compile": True}, marks=pytest.mark.slow),
         ("sparse_categorical_crossentropy", {}),
         pytest.param(
             "sparse_categorical_crossentropy", {"steps_per_execution": 2}, marks=pytest.mark.slow
         ),
-        ("sparse_categorical_crossentropy", {"jit_compile": True}),
+        pytest.param(
+            "sparse_categorical_crossentropy", {"jit_compile": True}, marks=pytest.mark.slow
+        ),
     ],
     ids=str,
 )

@@ -36,6 +36,11 @@ BATCH = {"input_ids": IDS, "attention_mask": MASK}
 load = TFAutoModelForSequenceClassification.from_pretrained
 
 
+ONE = pytest.mark.parametrize(
+    "half", ["float16", pytest.param("bfloat16", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @pytest.fixture(params=TOLERANCE)
 def half(reference, request):
     """A torch model in half precision, the name of its dtype, and its tolerance."""
@@ -48,7 +53,7 @@ def numbers(tensor):
     return tensor.detach().float().numpy()
 
 
-@pytest.mark.parametrize("auto", [False, True])
+@pytest.mark.parametrize("auto", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_answers_equal_torch(half, auto):
     theirs, dtype, tolerance = half
     model = load(theirs.folder, dtype="auto" if auto else dtype)
@@ -93,6 +98,7 @@ def test_gradients_equal_torch(half, padding_free):
         )
 
 
+@ONE
 def test_fit_learns(half):
     theirs, dtype, _ = half
     model = load(theirs.folder, dtype=dtype)
@@ -138,6 +144,7 @@ def floatx(half):
     keras.config.set_dtype_policy(before[1])
 
 
+@ONE
 def test_floatx(half, floatx):
     theirs, dtype, tolerance = half
     model = load(theirs.folder)

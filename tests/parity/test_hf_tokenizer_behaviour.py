@@ -76,7 +76,8 @@ def answers(tokenizer_pair, behaviour) -> list:
     return got
 
 
-@pytest.fixture(scope="module", params=["Bert", "DistilBert"])
+# BERT's inputs are DistilBERT's and one more.
+@pytest.fixture(scope="module", params=["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)])
 def model(request) -> str:
     return request.param
 
@@ -123,6 +124,8 @@ TEXTS = [
     "😀 hello👩‍👩‍👧 world🇰🇷",
     "\u0e01\u0e33 \u0639\u0631\u0628\u064a \u0939\u093f\u0928 İi\u0307ı",
 ]
+# In `make test` each value of each option; test_tokenizer_ids.py has all of them for code points.
+FEW = [(True, None, True), (True, False, True), (False, None, True), (False, True, False)]
 CASES = {
     f"lower={lower}, accents={accents}, chinese={chinese}": dict(
         do_lower_case=lower, strip_accents=accents, tokenize_chinese_chars=chinese
@@ -133,7 +136,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(name, marks=() if tuple(case.values()) in FEW else pytest.mark.slow)
+        for name, case in CASES.items()
+    ],
+)
 def test_texts_are_split_cleaned_and_normalised_alike(case):
     ours, theirs = pair_of("DistilBert", **CASES[case])
     for text in TEXTS:

@@ -40,7 +40,8 @@ EVERYTHING = dict(
 )
 
 
-@pytest.fixture(scope="module", params=["uncased", "cased"])
+# Calls do not look at letters; test_tokenizer_ids.py has both.
+@pytest.fixture(scope="module", params=["uncased", pytest.param("cased", marks=pytest.mark.slow)])
 def both(request):
     options = dict(do_lower_case=request.param == "uncased", model_max_length=40)
     ids = {token: index for index, token in enumerate(VOCABULARY)}
@@ -354,8 +355,15 @@ SPACED = ["a ", " b", "中国", " 中", "x 中", "国 ", "\u061d ", " \u166d", "
 
 
 @pytest.mark.parametrize("options, parts", BESIDE, ids=["strip", "word"])
-@pytest.mark.parametrize("lower", [True, False])
-@pytest.mark.parametrize("normalized", list(itertools.product((True, False), repeat=2)), ids=str)
+@pytest.mark.parametrize("lower", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "normalized",
+    [
+        pytest.param(pair, marks=() if pair[0] != pair[1] else pytest.mark.slow)
+        for pair in itertools.product((True, False), repeat=2)
+    ],
+    ids=str,
+)
 def test_what_stands_beside_added_tokens(options, parts, lower, normalized):
     """White space that belongs to them, and letters that keep them from being words."""
     both = fresh(lower, tokenize_chinese_chars=lower)
@@ -375,9 +383,13 @@ def test_what_stands_beside_added_tokens(options, parts, lower, normalized):
         assert ours.tokens(row) == theirs.tokens(row), text
 
 
-@pytest.mark.parametrize("lower", [True, False])
-@pytest.mark.parametrize("chinese", [True, False])
-@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize(
+    "lower, chinese, normalized",
+    [
+        pytest.param(*case, marks=() if case[0] == case[1] != case[2] else pytest.mark.slow)
+        for case in itertools.product((True, False), repeat=3)
+    ],
+)
 def test_added_tokens_with_spaces(lower, chinese, normalized):
     """Beside characters that only one of the two sides has spaces around."""
     both = fresh(lower, tokenize_chinese_chars=chinese)

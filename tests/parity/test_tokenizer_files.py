@@ -22,6 +22,8 @@ OPTIONS = [
     dict(strip_accents=False),
     dict(do_lower_case=False, strip_accents=True, tokenize_chinese_chars=False),
 ]
+# In `make test` all options; how files are written and chosen does not depend on them.
+LAST = [*(pytest.param(one, marks=pytest.mark.slow) for one in OPTIONS[:-1]), OPTIONS[-1]]
 
 
 def ids(tokenizer) -> list:
@@ -46,7 +48,7 @@ def test_what_transformers_saves_loads_here(options, tmp_path):
     assert ours.all_special_tokens == theirs.all_special_tokens
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", LAST, ids=str)
 @pytest.mark.parametrize("loader", ["AutoTokenizer", "DistilBertTokenizer", "BertTokenizer"])
 def test_what_is_saved_here_loads_in_transformers(options, loader, tmp_path):
     ours = DistilBertTokenizer(VOCABULARY, model_max_length=64, truncation_side="left", **options)
@@ -67,7 +69,7 @@ def test_what_is_saved_here_loads_in_transformers(options, loader, tmp_path):
     assert ids(again) == ids(ours)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", LAST, ids=str)
 @pytest.mark.parametrize(
     "keep", ["tokenizer.json", "vocab.txt", "vocab.txt+special_tokens_map.json"]
 )

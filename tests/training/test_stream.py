@@ -73,7 +73,7 @@ def test_a_file_that_changes_on_the_way_is_one_clear_error(table, tmp_path):
         train(rows)
 
 
-@pytest.mark.parametrize("replicas", [2, 3])
+@pytest.mark.parametrize("replicas", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_shares_of_replicas_add_up_to_the_batch(table, replicas):
     epochs = Epochs(data.stream(table), TOKENIZER, batch_size=5, shuffle=True, seed=1)
     shares = iter(epochs.dataset(replicas=replicas))

@@ -50,7 +50,13 @@ def assert_says(kind, model, folder=None):
         assert again.config.id2label == model.config.id2label
 
 
-@KINDS_OF
+FEW_KINDS = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if "single" in kind else ()) for kind in KINDS],
+)
+
+
+@FEW_KINDS
 def test_fine_tune_says_what_it_trained_for(kind, tmp_path):
     train = KINDS[kind]
     model = new_model(len(train.names))
@@ -59,7 +65,7 @@ def test_fine_tune_says_what_it_trained_for(kind, tmp_path):
     assert_says(kind, model, tmp_path)
 
 
-@KINDS_OF
+@FEW_KINDS
 def test_a_loop_and_a_fit_with_the_heads_own_loss_say_it_as_transformers_does(kind):
     batches = data.dataset(KINDS[kind], TOKENIZER, batch_size=4)
     model = new_model(len(KINDS[kind].names))
