@@ -30,6 +30,13 @@ class Tokens(NamedTuple):
         inputs = dict(batch)
         return cls(inputs, inputs.pop("lengths"))
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[Mapping[str, Sequence[int]]]) -> Tokens:
+        """Of texts, each as a tokenizer's call gives it without padding."""
+        inputs = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
+        return cls({name: each.astype(np.int32) for name, each in inputs.items()}, lengths)
+
     @property
     def batch(self) -> dict[str, np.ndarray]:
         """As a model takes them."""

@@ -8,14 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from tfkit.inference.batching import Tokens, batches
+from tfkit.inference.batching import MAX_TOKENS, Tokens, batches
 from tfkit.inference.graph import unpadded_specs
 from tfkit.models.inputs import token_limit
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.processes import check_threads
 from tfkit.utils.values import positive_integer
-
-_MAX_TOKENS = 1024  # of a batch
 
 
 class FillMaskPipeline:
@@ -78,7 +76,7 @@ class FillMaskPipeline:
         rows = [self._encoded(text) for text in ([texts] if single else texts)]
         lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
         answers: list = [None] * len(rows)
-        for places in batches(lengths, _MAX_TOKENS):
+        for places in batches(lengths, MAX_TOKENS):
             for place, logits in zip(places, self._asked([rows[place] for place in places])):
                 answers[place] = self._answer(rows[place]["input_ids"], logits, top_k, chosen)
         return answers[0] if single else answers
@@ -106,13 +104,10 @@ class FillMaskPipeline:
         """Logits `[M, V]` of the M masks of each row."""
         check_threads()
         mask_id = self.tokenizer.mask_token_id
-        inputs = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        inputs = {name: ids.astype(np.int32) for name, ids in inputs.items()}
-        lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
         masks = [np.flatnonzero(np.equal(row["input_ids"], mask_id)) for row in rows]
         counts = [len(each) for each in masks]
         places = np.stack([np.repeat(np.arange(len(rows)), counts), np.concatenate(masks)], 1)
-        logits = self._logits(Tokens(inputs, lengths).batch, places.astype(np.int32)).numpy()
+        logits = self._logits(Tokens.of_rows(rows).batch, places.astype(np.int32)).numpy()
         return np.split(logits, np.cumsum(counts)[:-1])
 
     def _answer(self, ids: list[int], logits: np.ndarray, top_k: int, chosen) -> list:

@@ -11,10 +11,12 @@ import numpy as np
 from tfkit.inference.fill_mask import FillMaskPipeline
 from tfkit.inference.sentence_encoder import SentenceEncoder
 from tfkit.inference.text_model import PRECISIONS, TextModel
+from tfkit.inference.token_classification import TokenClassificationPipeline
 from tfkit.models.auto import (
     TFAutoModelForMaskedLM,
     TFAutoModelForSentenceEmbedding,
     TFAutoModelForSequenceClassification,
+    TFAutoModelForTokenClassification,
 )
 from tfkit.tasks import sequence_classification
 from tfkit.tasks.compatibility import check_answers_texts
@@ -161,6 +163,11 @@ _CLASSIFICATION = _Kind(
     ),
     DEFAULT_MODEL,
 )
+_TOKENS = _Kind(
+    TokenClassificationPipeline,
+    TFAutoModelForTokenClassification,
+    ("aggregation_strategy", "ignore_labels", "stride"),
+)
 TASKS = {
     "text-classification": _CLASSIFICATION,
     "sentiment-analysis": _CLASSIFICATION,
@@ -168,12 +175,14 @@ TASKS = {
     "sentence-embedding": _Kind(
         SentenceEncoder, TFAutoModelForSentenceEmbedding, ("precision", "runtime")
     ),
+    "token-classification": _TOKENS,
+    "ner": _TOKENS,
 }
 
 
 def pipeline(
     task: str | None = None, model=None, tokenizer=None, *, precision: str | None = None, **options
-) -> TextClassificationPipeline | FillMaskPipeline | SentenceEncoder:
+) -> TextClassificationPipeline | FillMaskPipeline | TokenClassificationPipeline | SentenceEncoder:
     """Hugging Face's entry point to a model that is ready to answer texts.
 
     Args:
@@ -181,9 +190,9 @@ def pipeline(
         model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
         tokenizer: likewise; by default the one beside the model.
         precision: what to answer in, see `TextClassificationPipeline`.
-        **options: those of the task's class, `TextClassificationPipeline`, `FillMaskPipeline` or
-            `SentenceEncoder`, and what `from_pretrained` takes. Keywords of Transformers that
-            change nothing here, such as `device`, are taken too.
+        **options: those of the task's class (`TextClassificationPipeline`, `FillMaskPipeline`,
+            `TokenClassificationPipeline`, `SentenceEncoder`), and what `from_pretrained` takes.
+            Keywords of Transformers that change nothing here, such as `device`, are taken too.
 
     Raises:
         TypeError: there is no such option.
