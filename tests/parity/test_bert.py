@@ -151,6 +151,30 @@ def test_what_is_saved_transformers_loads_with_equal_weights(reference, tmp_path
     assert all(torch.equal(value, state[key]) for key, value in theirs.model.state_dict().items())
 
 
+def test_the_pooler_may_be_left_out(reference, tmp_path):
+    folder = reference("BertModel").folder
+    theirs = transformers.BertModel.from_pretrained(
+        folder, add_pooling_layer=False, attn_implementation="eager"
+    ).eval()
+    expected = theirs(torch.tensor(IDS), torch.tensor(MASK), torch.tensor(TYPES))
+    model, info = TFBertModel.from_pretrained(
+        folder, add_pooling_layer=False, output_loading_info=True
+    )
+    assert info["unexpected_keys"] == ["pooler.dense.bias", "pooler.dense.weight"]
+    assert len(model(BATCH)) == 1 and model(BATCH).pooler_output is None
+    assert_close(model(BATCH)[0], expected.last_hidden_state)
+    model.save_pretrained(tmp_path / "saved")
+    model.save(tmp_path / "model.keras")
+    for again in (
+        TFBertModel.from_pretrained(tmp_path / "saved"),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        np.testing.assert_array_equal(again(BATCH)[0], model(BATCH)[0])
+        assert again.bert.pooler is None
+    with pytest.warns(UserWarning, match="New weights.*pooler.dense.weight"):
+        assert TFBertForSequenceClassification.from_pretrained(tmp_path / "saved").bert.pooler
+
+
 def test_keras_files_hold_it(reference, tmp_path):
     model = TFAutoModelForSequenceClassification.from_pretrained(reference(CLASSIFIER).folder)
     model.save(tmp_path / "model.keras")

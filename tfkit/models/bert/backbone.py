@@ -61,7 +61,8 @@ class BertModel(EncoderModel):
     output_type = TFBaseModelOutputWithPooling
 
     def new_backbone(self, config, **options):
-        return super().new_backbone(config, add_pooling_layer=self.reads_pooled, **options)
+        pooler = self.reads_pooled and (self.task_name is not None or config.add_pooling_layer)
+        return super().new_backbone(config, add_pooling_layer=pooler, **options)
 
     def pooled(self, last_hidden_state):
         """What a head reads: the pooled output `[B,D]`, where the model has a pooler."""

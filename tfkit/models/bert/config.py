@@ -81,6 +81,13 @@ class BertConfig(EncoderConfig):
     def dropout_of(self, task_name):
         return 0.0 if task_name == "question_answering" else super().dropout_of(task_name)
 
+    @property
+    def add_pooling_layer(self) -> bool:
+        """Whether a bare encoder has a pooler: True unless the key is given, which is tfkit's own
+        and an argument of the model in Transformers. A head that reads the pooler has it anyway.
+        """
+        return bool(self.extra.get("add_pooling_layer", True))
+
     @classmethod
     def _validate(cls, values):
         super()._validate(values)
