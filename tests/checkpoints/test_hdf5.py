@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 
 import h5py
@@ -17,8 +18,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from tests.conftest import TINY
-from tfkit import TFAutoModel, TFAutoModelForSequenceClassification
+from tests.conftest import TINY, TINY_BERT
+from tfkit import (
+    BertConfig,
+    TFAutoModel,
+    TFAutoModelForSequenceClassification,
+    TFBertModel,
+)
 from tfkit.checkpoints.variables import resolve
 from tfkit.checkpoints.weight_map import WeightMap
 
@@ -26,17 +32,15 @@ IDS = np.array([[2, 5, 9, 3]])
 SCOPE = "tf_distil_bert_for_sequence_classification"
 
 
-def tensorflow_name(row) -> str:
+def tensorflow_name(row, prefix: str = "distilbert") -> str:
     """What Transformers' TensorFlow class calls the variable of a row of the table."""
-    is_embedding = row.ours.endswith("embeddings")
-    name = row.theirs.replace("transformer.layer.", "transformer/layer_._").replace(".", "/")
-    name = name.replace("layer_/_", "layer_._")
-    if is_embedding:
-        last = "embeddings" if "position" in name else "weight"
-        name = name.removesuffix("weight") + last
-    else:
-        name = name.rsplit("/", 1)[0] + "/" + row.ours.rsplit(".", 1)[1]
-    return name if "classifier" in name else f"distilbert/{name}"
+    name = re.sub(r"(?<=\blayer)\.(?=\d)", "_._", row.theirs)
+    *parts, last = re.sub(r"(?<!_)\.", "/", name).split("/")
+    if not row.ours.endswith("embeddings"):
+        last = row.ours.rpartition(".")[2]
+    elif "word_embeddings" not in parts:
+        last = "embeddings"
+    return "/".join([prefix, *parts, last] if row.ours.startswith(prefix) else [*parts, last])
 
 
 @pytest.fixture
@@ -132,6 +136,47 @@ def test_a_file_without_weights_is_one_clear_error(folder):
         file.attrs["layer_names"] = ["distilbert"]
     with pytest.raises(ValueError, match="Expected weights in .*Found none"):
         TFAutoModelForSequenceClassification.from_pretrained(folder)
+
+
+# Read off files of 4.57.6: the scope of the model, and what its heads add to the encoder's names.
+HEADS = {
+    "tf_bert_model": [],
+    "tf_bert_for_pre_training": ["nsp___cls/seq_relationship/kernel", "mlm___cls/predictions/bias"],
+    "tf_bert_for_masked_lm": ["mlm___cls/predictions/transform/LayerNorm/gamma"],
+    "tf_bert_for_next_sentence_prediction": ["nsp___cls/seq_relationship/bias"],
+}
+BERT_NAMES = """embeddings/word_embeddings/weight embeddings/token_type_embeddings/embeddings
+embeddings/position_embeddings/embeddings embeddings/LayerNorm/gamma pooler/dense/kernel
+encoder/layer_._0/attention/self/query/kernel encoder/layer_._1/attention/output/dense/bias
+encoder/layer_._1/attention/output/LayerNorm/beta encoder/layer_._0/intermediate/dense/kernel
+encoder/layer_._1/output/LayerNorm/gamma""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("scope", HEADS)
+def test_bert_is_read_from_under_every_head(tmp_path, scope):
+    model = TFBertModel(BertConfig(**TINY_BERT))
+    model.config.save_pretrained(tmp_path)
+    rows = model.weight_rows[0]
+    if "masked" in scope:
+        rows = [row for row in rows if "pooler" not in row.theirs]
+    values = {
+        tensorflow_name(row, "bert"): row.piece(resolve(model, row.ours).numpy()) for row in rows
+    }
+    assert "masked" in scope or {f"bert/{name}" for name in BERT_NAMES} <= {*values}
+    values |= dict.fromkeys(HEADS[scope], np.zeros(2, "float32"))
+    with h5py.File(tmp_path / "tf_model.h5", "w") as file:
+        for layer in {name.split("/")[0] for name in values}:
+            inside = [f"{scope}/{name}:0" for name in values if name.split("/")[0] == layer]
+            file.create_group(layer).attrs["weight_names"] = inside
+            for name in inside:
+                file[layer][name] = values[name.removeprefix(f"{scope}/").removesuffix(":0")]
+    found, info = TFBertModel.from_pretrained(tmp_path, output_loading_info=True)
+    states = model(IDS).last_hidden_state
+    np.testing.assert_array_equal(found(IDS).last_hidden_state, states)
+    pooler = [row.theirs for row in model.weight_rows[0] if "pooler" in row.theirs]
+    assert info["missing_keys"] == pooler * ("masked" in scope)
+    assert len(info["unexpected_keys"]) == len(HEADS[scope])
+    assert all(key.startswith("cls.") for key in info["unexpected_keys"])
 
 
 MAKE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import h5py
@@ -24,8 +25,16 @@ GENERAL_NAMES = (
 
 def test_an_unknown_family_is_one_error_that_lists_those_there_are(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
-    with pytest.raises(ValueError, match="reads: distilbert.*Received `model_type` 'roberta'"):
+    with pytest.raises(ValueError, match="reads: distilbert, bert, with a WordPiece.*'roberta'"):
         AutoConfig.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_files_from_before_the_key_are_of_the_family_whose_keys_they_have(tmp_path, family):
+    values = FAMILIES[family].config_class(vocab_size=9).to_dict()
+    del values["model_type"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    assert AutoConfig.from_pretrained(tmp_path).model_type == family
 
 
 @pytest.mark.parametrize("family", FAMILIES)

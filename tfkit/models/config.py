@@ -159,7 +159,7 @@ class EncoderConfig:
         if model_type != cls.model_type:
             raise ValueError(
                 f"A {cls.__name__} is of `model_type` '{cls.model_type}'. Received `model_type` "
-                f"'{model_type}'. `AutoConfig` and `TFAutoModel…` take the family that it names."
+                f"'{model_type}'. `AutoConfig` and `TFAutoModel…` take all that tfkit reads."
             )
         if overrides:
             return cls.from_dict(values).replace(**overrides)

@@ -30,8 +30,8 @@ def family_of(model_type: str | None) -> Family:
     """The family of that name, or a ValueError that lists them."""
     if model_type not in FAMILIES:
         raise ValueError(
-            f"Expected a `model_type` that tfkit reads: {', '.join(FAMILIES)}. Received "
-            f"`model_type` {model_type!r}."
+            f"Expected a `model_type` that tfkit reads: {', '.join(FAMILIES)}, with a WordPiece "
+            f"tokenizer each. Received `model_type` {model_type!r}."
         )
     return FAMILIES[model_type]
 
@@ -44,10 +44,12 @@ class AutoConfig:
         pretrained_model_name_or_path: str | os.PathLike, **overrides
     ) -> EncoderConfig:
         """The config of the family that config.json names; see `EncoderConfig.from_pretrained`."""
-        # Files from before the key was written are of the first family.
-        first = next(iter(FAMILIES))
-        return read_config(
-            lambda values: family_of(values.get("model_type", first)).config_class,
-            pretrained_model_name_or_path,
-            overrides,
-        )
+
+        def of_file(values: dict) -> type[EncoderConfig]:
+            if "model_type" in values:
+                return family_of(values["model_type"]).config_class
+            # In files from before that key was written the other keys say it.
+            classes = [family.config_class for family in FAMILIES.values()]
+            return max(classes, key=lambda kind: len(vars(kind).keys() & values.keys()))
+
+        return read_config(of_file, pretrained_model_name_or_path, overrides)

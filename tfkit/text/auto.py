@@ -49,7 +49,9 @@ class AutoTokenizer:
         own, config = (
             _values(name, f"{file}.json", hub) for file in ("tokenizer_config", "config")
         )
-        ways = own.get("tokenizer_class"), config.get("tokenizer_class"), config.get("model_type")
+        # Files from before `model_type` was written are of BERT if they have its token types.
+        family = config.get("model_type", "bert" if "type_vocab_size" in config else None)
+        ways = own.get("tokenizer_class"), config.get("tokenizer_class"), family
         named = [way for way in ways if way]
         special = [way for way in named if way not in _GENERAL]
         kind = _CLASSES.get(special[0]) if special else None
