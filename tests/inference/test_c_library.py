@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit import (
+    BertTokenizer,
+    DistilBertConfig,
+    DistilBertTokenizer,
+    TFDistilBertForSequenceClassification,
+)
 from tfkit.cli import main
 from tfkit.inference.c_classifier import load, save
 from tfkit.inference.cache import graph_folder
@@ -71,6 +76,34 @@ def test_the_answers_are_the_pipelines(tmp_path, kind):
     for texts in (TEXTS, PAIRS, [*TEXTS, *PAIRS] * 3, []):
         assert_alike(answer.answers(texts, top_k=None), classify(texts, top_k=None))
     assert_alike(answer.answers(TEXTS, top_k=2, batch_size=2), classify(TEXTS, top_k=2))
+
+
+def test_a_bert_answers_pairs_as_torch_does(tmp_path, capsys):
+    transformers = pytest.importorskip("transformers", reason="extra `parity` is not installed")
+    pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
+    from tests.parity.conftest import Reference
+
+    sizes = {"vocab_size": len(WORDS), "max_position_embeddings": 40}
+    theirs = Reference("BertForSequenceClassification", tmp_path, **sizes)
+    BertTokenizer(WORDS, model_max_length=40).save_pretrained(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    rows = [*({"text": text} for text in TEXTS if "\0" not in text), *PAIRS]
+    expected = []
+    for row in rows:
+        # In lists: an empty second text by itself is none to `transformers`.
+        batch = tokenizer(*([text] for text in row.values()), truncation=True, return_tensors="pt")
+        scores = theirs.model(**batch).logits.softmax(-1)[0].detach().numpy()
+        labels = sorted(enumerate(scores), key=lambda each: -each[1])
+        expected.append([{"label": f"LABEL_{n}", "score": score} for n, score in labels])
+    assert_alike(kept(tmp_path).answers(rows, top_k=None), expected)
+    # The command finds the graph, and gives it the pairs of a file.
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PAIRS))
+    command = (
+        f"predict --input {tmp_path}/pairs.jsonl --text-pair-column text_pair --json --top-k 9"
+    )
+    assert main([*command.split(), "--model", str(tmp_path)]) == 0
+    said = [json.loads(line)["labels"] for line in capsys.readouterr().out.splitlines()]
+    assert_alike(said, expected[-len(PAIRS) :])
 
 
 def test_max_length(checkpoint):
