@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.deploy.test_tflite_forms import VOCABULARY, mediapipe_scores
 from tests.parity.conftest import Reference
 from tfkit import BertTokenizer, DistilBertTokenizer, TFAutoModelForSequenceClassification, export
+from tfkit.cli import main
 from tfkit.export.report import ExportError
 from tfkit.export.serving._verify import _compare
 from tfkit.export.serving.requests import strings
@@ -174,6 +176,17 @@ def test_files_answer_as_torch_does(files, expected, form):
     else:
         close(classify.scores(pairs), expected["pairs"])
         assert classify(pairs[0]) == classify(pairs[:1])
+
+
+def test_the_command_evaluates_a_file_on_pairs(files, expected, tmp_path, capsys):
+    labels = [f"LABEL_{number}" for number in expected["pairs"].argmax(-1)]
+    rows = [{"a": a, "b": b, "label": label} for (a, b), label in zip(PAIRS, labels)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = f"evaluate {tmp_path}/pairs.jsonl --text-column a --text-pair-column b --tflite"
+    assert main([*command.split(), str(files["ids"])]) == 0
+    assert "accuracy 1.0000" in capsys.readouterr().out
+    assert main([*command.split(), str(files["text"])]) == 1
+    assert "takes single texts. Received a pair" in capsys.readouterr().err
 
 
 def test_a_file_of_ids_takes_token_types(files, batch, expected):

@@ -86,12 +86,13 @@ def _model(options) -> _Classifier:
 
 def _tflite(options) -> _Classifier:
     from tfkit import AutoTokenizer, export
+    from tfkit.inference.batching import rows_of
 
-    for name in ("precision", "runtime", "max_length", "text_pair_column"):
+    for name in ("precision", "runtime", "max_length"):
         if getattr(options, name):
             raise ValueError(
                 f"--{name.replace('_', '-')} does not go with --tflite: the file was exported for "
-                "single texts, one length and one precision."
+                "one length and one precision."
             )
     tokenizer = AutoTokenizer.from_pretrained(options.model) if options.model else None
     classify = export.Classifier(options.tflite, tokenizer=tokenizer)
@@ -107,7 +108,7 @@ def _tflite(options) -> _Classifier:
             "Pass --problem-type, or export it anew."
         )
     known = {"names": classify.labels, "problem_type": kind}
-    return known, lambda columns: classify.scores(columns[0])
+    return known, lambda columns: classify.scores(rows_of(columns))
 
 
 def _name(path: str | Path) -> str:
