@@ -24,10 +24,13 @@ final class TokenClassifier {
     precondition(ids.count <= length, "Expected at most \(length) ids.")
     let padding = [Int32](repeating: 0, count: length - ids.count)
     let mask = [Int32](repeating: 1, count: ids.count) + padding
+    // An input of a BERT's file: 1 for the second text of a pair.
+    let types = [Int32](repeating: 0, count: length)
     // Inputs have an order in the file, and names: go by the names.
     for index in 0..<interpreter.inputTensorCount {
-      let isMask = try interpreter.input(at: index).name.contains("attention_mask")
-      let values = isMask ? mask : ids + padding
+      let name = try interpreter.input(at: index).name
+      let values = name.contains("attention_mask") ? mask
+        : name.contains("token_type_ids") ? types : ids + padding
       try interpreter.copy(values.withUnsafeBytes { Data($0) }, toInputAt: index)
     }
     try interpreter.invoke()

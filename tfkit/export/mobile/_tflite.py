@@ -62,20 +62,21 @@ def tflite(
     is installed. `tfkit.lite.Classifier` runs every form.
 
     Args:
-        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
+        model, tokenizer: a text classifier of tfkit and its tokenizer.
         path: the file to write.
         form: what goes in and out.
             "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
             has a tokenizer of its own; vocabulary and labels are in the file. `ids`, `mask` and
-            `segment_ids`, int32 `[1,T]`, to `scores`, float32 `[1,C]`. The graph converts that
-            tokenizer's ids to the model's (`tfkit.export.mobile.mediapipe.token_ids`); the report
-            names the texts that are answered otherwise.
+            `segment_ids` (read where the model has token types), int32 `[1,T]`, to `scores`,
+            float32 `[1,C]`. The graph converts that tokenizer's ids to the model's
+            (`tfkit.export.mobile.mediapipe.token_ids`); the report names the texts that are
+            answered otherwise.
             "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
             is in the graph. The app has to register tensorflow-text's two kernels. Added tokens
             must begin and end with punctuation, as special tokens do (`tfkit.text.graph.portable`).
-            "ids": `input_ids` and `attention_mask`, int32 `[1,T]`, to `scores`, float32 `[1,C]`;
-            for apps with a tokenizer of their own. The file holds the labels and the tokenizer's
-            settings.
+            "ids": the model's inputs (`input_ids`, `attention_mask`, and of BERT
+            `token_type_ids`), int32 `[1,T]`, to `scores`, float32 `[1,C]`; for apps with a
+            tokenizer of their own. The file holds the labels and the tokenizer's settings.
         quantization: of the weights. None keeps float32; "float16" halves the file; with
             "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
             TensorFlow 2.17 on); "dynamic_int8_per_tensor" has one scale per weight instead of one
@@ -86,7 +87,8 @@ def tflite(
         dynamic: take any B and any T up to `max_length` ("ids" and "text").
         vocabulary: store the vocabulary in a file of "ids", compressed, so that it runs without
             the tokenizer beside it. The other forms always hold it.
-        texts: compared with the Keras model; by default a small sample of many scripts.
+        texts: compared with the Keras model, in pairs too where token types tell the two texts
+            apart; by default a small sample of many scripts.
 
     Returns:
         Size, operators, latency, memory, and the difference from the Keras model's answers.

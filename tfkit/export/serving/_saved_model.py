@@ -54,7 +54,7 @@ def saved_model(
     sees the version only when it is complete and has answered as the Keras model does.
 
     Args:
-        model, tokenizer: a `TFDistilBertForSequenceClassification` and its tokenizer.
+        model, tokenizer: a text classifier of tfkit and its tokenizer.
         directory: the folder of all versions, the server's `model_base_path`. It is named as the
             model, and not by a number.
         version: positive integer; by default one more than the highest in `directory`, or 1.
@@ -62,7 +62,8 @@ def saved_model(
         signatures: which to offer; the first is the server's `serving_default` too.
             "text": strings `[B]` to `label`, `score` `[B]` and `scores` `[B,C]`.
             "text_pair": the same for pairs of texts.
-            "tokens": `input_ids` and `attention_mask` `[B,T]` to `logits` and `scores` `[B,C]`.
+            "tokens": the model's inputs `[B,T]` (`input_ids`, `attention_mask`, and of BERT
+            `token_type_ids`) to `logits` and `scores` `[B,C]`.
             "classify": tf.Examples with a feature `text`, for the server's Classify API.
             "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states.
         dtype: dtype policy of the served graph, by default the model's. "mixed_bfloat16" is faster
