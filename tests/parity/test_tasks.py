@@ -127,8 +127,25 @@ def test_the_head_of_another_task_is_not_taken_though_its_weights_have_the_same_
     reference, family
 ):
     theirs = reference(f"{family}ForTokenClassification")
-    with pytest.warns(UserWarning, match="New weights, to be trained before use: .*classifier"):
-        tfkit.TFAutoModelForSequenceClassification.from_pretrained(theirs.folder)
+    kind = tfkit.TFAutoModelForSequenceClassification
+    with pytest.warns(UserWarning, match="before use: .*classifier.weight.*Not used: class"):
+        kind.from_pretrained(theirs.folder)
+    # A class of somebody's own is not known to be of another task.
+    config = theirs.folder / "config.json"
+    text = config.read_text("utf-8").replace("ForTokenClassification", "ForEmotions")
+    config.write_text(text, "utf-8")
+    _, info = kind.from_pretrained(theirs.folder, output_loading_info=True)
+    assert not info["unexpected_keys"] and "classifier.weight" not in info["missing_keys"]
+
+
+def test_a_masked_language_model_is_taken_from_pre_training(reference):
+    theirs = reference("BertForPreTraining")
+    model, info = tfkit.TFAutoModelForMaskedLM.from_pretrained(
+        theirs.folder, output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    expected = theirs(IDS, MASK, types=TYPES).prediction_logits
+    assert_close(model(IDS, MASK, token_type_ids=TYPES).logits, expected)
 
 
 @pytest.mark.parametrize("task", ["", *TASKS])
@@ -138,7 +155,7 @@ def test_what_answers_no_texts_is_refused_where_texts_are_answered(task, tmp_pat
     tokenizer = tfkit.BertTokenizer([*["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]])
     examples = tfkit.data.read([("a", "x"), ("b", "y")])
     for ask in (
-        lambda: tfkit.pipeline(model=model, tokenizer=tokenizer)("a"),
+        lambda: tfkit.pipeline("text-classification", model, tokenizer)("a"),
         lambda: tfkit.evaluation.evaluate(model, tokenizer, examples),
         lambda: tfkit.training.fine_tune(model, tokenizer, examples, epochs=1),
         lambda: tfkit.explain(model, tokenizer, "a"),

@@ -22,6 +22,9 @@ from tfkit.utils.files import local_path, staged
 # Every file that holds weights written by `save_weights`, whole or a shard, and their index.
 _OWN_FILES = r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?"
 
+# The tasks whose heads have weights of the same names, as the names of classes have them.
+_SAME_NAMES = {"SequenceClassification", "TokenClassification", "MultipleChoice"}
+
 
 def load_weights(
     model,
@@ -34,9 +37,8 @@ def load_weights(
     Gives what the two do not have alike, as Transformers names it; messages name `source`.
     """
     backbone, head = model.weight_rows
-    # Heads of several tasks have weights of one name: those of another task are not this one's.
-    taken = () if _is_of_another_task(model) else head
-    match = Match(weights, model.weight_map, (*backbone, *taken))
+    rows = backbone if _is_of_another_task(model) else (*backbone, *head)
+    match = Match(weights, model.weight_map, rows)
     misshapen: dict[str, str] = {}
 
     def first_value(path: str, otherwise, shape, dtype):
@@ -48,7 +50,7 @@ def load_weights(
         model, {path: functools.partial(first_value, path) for path in match.parts}
     )
     optional = model.weight_map.is_optional
-    missing = [row.theirs for row in (*backbone, *head) if row not in match]
+    missing = [row.theirs for row in (*backbone, *head) if row not in match or row not in rows]
     faults = {
         "Missing": [key for key in missing if not optional(key)],
         "Unexpected": [key for key in match.unused if not optional(key)],
@@ -70,15 +72,17 @@ def load_weights(
 
 
 def _is_of_another_task(model) -> bool:
-    """Whether config.json says that the checkpoint's head is of another task than the model's."""
-    theirs = [_task_in(name) for name in model.config.extra.get("architectures") or ()]
-    ours = {_task_in(kind.__name__) for kind in type(model).__mro__}
-    return any(theirs) and not ours & {*theirs}
-
-
-def _task_in(name: str) -> str:
-    """What stands behind "For", such as TokenClassification, or nothing."""
-    return name.partition("For")[2]
+    """Whether config.json says that the checkpoint's head, whose weights have the names of this
+    one's, is of another task. Classes that nobody knows are taken for the model's own.
+    """
+    theirs, ours = (
+        {name.partition("For")[2] for name in names} & _SAME_NAMES
+        for names in (
+            model.config.extra.get("architectures") or (),
+            (kind.__name__ for kind in type(model).__mro__),
+        )
+    )
+    return bool(theirs) and not ours & theirs
 
 
 def file_dtype(weights: Mapping[str, Tensor]) -> str:
