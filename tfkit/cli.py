@@ -20,8 +20,7 @@ _COMMANDS += ("export", "verify", "benchmark")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """\
-Text classification with BERT and DistilBERT on Keras: fine-tune on your texts, evaluate, and
-deploy.
+BERT and DistilBERT on Keras: fine-tune a text classifier on your texts, evaluate, and deploy.
 
   tfkit demo                                        see everything work, in a minute or two
   tfkit data reviews.csv                            balance of classes, duplicates, conflicts
