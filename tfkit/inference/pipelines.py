@@ -181,7 +181,13 @@ TASKS = {
 
 
 def pipeline(
-    task: str | None = None, model=None, tokenizer=None, *, precision: str | None = None, **options
+    task: str | None = None,
+    model=None,
+    tokenizer=None,
+    *,
+    precision: str | None = None,
+    runtime: str | None = None,
+    **options,
 ) -> TextClassificationPipeline | FillMaskPipeline | TokenClassificationPipeline | SentenceEncoder:
     """Hugging Face's entry point to a model that is ready to answer texts.
 
@@ -189,7 +195,7 @@ def pipeline(
         task: one of `TASKS`; may be left out when `model` is given.
         model: a model, a folder or a Hub repository; the default is `DEFAULT_MODEL`.
         tokenizer: likewise; by default the one beside the model.
-        precision: what to answer in, see `TextClassificationPipeline`.
+        precision, runtime: what to answer in, see `TextClassificationPipeline`; not of all tasks.
         **options: those of the task's class (`TextClassificationPipeline`, `FillMaskPipeline`,
             `TokenClassificationPipeline`, `SentenceEncoder`), and what `from_pretrained` takes.
             Keywords of Transformers that change nothing here, such as `device`, are taken too.
@@ -204,8 +210,9 @@ def pipeline(
         raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
     kind = TASKS[task or _task_of(model)]
     options = drop_ignored(options, PIPELINE)
-    if precision is not None:
-        options["precision"] = precision
+    for name, value in {"precision": precision, "runtime": runtime}.items():
+        if value is not None:
+            options[name] = value
     calls = {key: options.pop(key) for key in kind.options if key in options}
     dtype = {"dtype": options.pop("dtype")} if "dtype" in options else {}
     model = kind.default if model is None else model
