@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.conftest import TINY
-from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification, TFDistilBertModel
+from tests.conftest import TINY, TINY_BERT
+from tfkit import (
+    BertConfig,
+    DistilBertConfig,
+    TFBertForSequenceClassification,
+    TFBertModel,
+    TFDistilBertForSequenceClassification,
+    TFDistilBertModel,
+)
 
 keras_nlp = pytest.importorskip("keras_nlp")
 
@@ -15,6 +22,10 @@ IDS = RNG.integers(0, TINY["vocab_size"], (4, 7)).astype("int32")
 MASK = np.array([[1] * 7, [1] * 4 + [0] * 3, [1] + [0] * 6, [1, 0, 1, 1, 0, 1, 0]], "int32")
 OURS = {"input_ids": IDS, "attention_mask": MASK}
 THEIRS = {"token_ids": IDS, "padding_mask": MASK}
+TYPES = RNG.integers(0, TINY_BERT["type_vocab_size"], IDS.shape).astype("int32")
+OUR_BERTS, THEIR_BERTS = OURS | {"token_type_ids": TYPES}, THEIRS | {"segment_ids": TYPES}
+# The tanh form is the one of keras-nlp's BERT.
+BERT = BertConfig(**TINY_BERT, hidden_act="gelu_new")
 
 
 def shaken(model):
@@ -58,6 +69,33 @@ def test_a_backbone_from_keras_nlp_and_back():
     assert_close(again(THEIRS), theirs(THEIRS))
 
 
+def test_a_bert_classifier_to_keras_nlp_and_back():
+    model = shaken(TFBertForSequenceClassification(BERT.replace(classifier_dropout=0.4)))
+    theirs = model.to_keras_nlp()
+    assert isinstance(theirs, keras_nlp.models.BertTextClassifier)
+    assert (theirs.backbone.dropout, theirs.dropout) == (0.1, 0.4)
+    assert_close(model(OUR_BERTS).logits, theirs(THEIR_BERTS))
+    again = TFBertForSequenceClassification.from_keras_nlp(theirs, id2label=dict(enumerate("abcd")))
+    assert_close(again(OUR_BERTS).logits, theirs(THEIR_BERTS))
+    assert (again.config.classifier_dropout, again.config.hidden_act) == (0.4, "gelu_new")
+
+
+def test_a_bert_backbone_from_keras_nlp_and_back():
+    theirs = shaken(
+        keras_nlp.models.BertBackbone(
+            vocabulary_size=61, num_layers=2, num_heads=3, hidden_dim=12, intermediate_dim=20,
+            max_sequence_length=24, num_segments=3,
+        )
+    )  # fmt: skip
+    expected, model = theirs(THEIR_BERTS), TFBertModel.from_keras_nlp(theirs)
+    assert model.config.type_vocab_size == 3
+    assert_close(model(OUR_BERTS).last_hidden_state, expected["sequence_output"])
+    assert_close(model(OUR_BERTS).pooler_output, expected["pooled_output"])
+    again = model.to_keras_nlp()(THEIR_BERTS)
+    assert_close(again["sequence_output"], expected["sequence_output"])
+    assert_close(again["pooled_output"], expected["pooled_output"])
+
+
 def test_a_backbone_alone_gets_a_new_head():
     backbone = shaken(TFDistilBertModel(DistilBertConfig(**TINY))).to_keras_nlp()
     model = TFDistilBertForSequenceClassification.from_keras_nlp(backbone, num_labels=5)
@@ -70,6 +108,12 @@ def test_what_keras_nlp_cannot_say_is_one_clear_error():
     config = DistilBertConfig(**TINY)
     with pytest.raises(ValueError, match="`hidden_act` is 'gelu'.*Received: 'relu'"):
         TFDistilBertModel(config.replace(activation="relu")).to_keras_nlp()
+    with pytest.raises(ValueError, match="`hidden_act` is 'gelu_new'.*Received: 'gelu'"):
+        TFBertModel(BERT.replace(hidden_act="gelu")).to_keras_nlp()
+    with pytest.raises(ValueError, match="`layer_norm_eps` is 1e-12.*Received: 1e-05"):
+        TFBertModel(BERT.replace(layer_norm_eps=1e-5)).to_keras_nlp()
+    with pytest.raises(ValueError, match="Received a TFBertModel without pooled_dense/bias"):
+        TFBertModel(BERT.replace(add_pooling_layer=False)).to_keras_nlp()
     with pytest.raises(TypeError, match="Received a TFDistilBertModel"):
         TFDistilBertModel.from_keras_nlp(TFDistilBertModel(config))
     theirs = keras_nlp.models.DistilBertTextClassifier(

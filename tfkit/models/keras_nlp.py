@@ -102,10 +102,17 @@ def build(model):
         theirs = getattr(keras_nlp.models, f"{name}TextClassifier")(
             backbone, num_classes=config.num_labels, dropout=config.head_dropout
         )
+    new = {variable.path for variable in theirs.trainable_variables}
     for row, home in _rows(model, theirs):
         variable = variables.resolve(home, row.keras_nlp)
         value = row.piece(variables.value(model, row.ours))
         variable.assign(value.reshape(variable.shape))
+        new.discard(variable.path)
+    if new:
+        raise ValueError(
+            f"Expected a model with all weights of keras-nlp's {name}. Received a "
+            f"{type(model).__name__} without {', '.join(sorted(new))}."
+        )
     return theirs
 
 
