@@ -85,6 +85,13 @@ def test_heads_of_other_tasks_are_left_out_with_a_warning(folder):
         TFAutoModelForSequenceClassification.from_pretrained(folder)
 
 
+def test_what_a_training_script_kept_beside_the_model_is_left_out_with_a_warning(folder):
+    more = {"fit_denses.0.weight": np.zeros(3), "distilbert.embeddings.token_type_ids": np.zeros(3)}
+    change(folder, lambda tensors: tensors.update(more))
+    with pytest.warns(UserWarning, match="Not used: embeddings.token_type_ids, fit_denses.0"):
+        TFAutoModelForSequenceClassification.from_pretrained(folder)
+
+
 def test_another_number_of_labels_needs_a_word(folder):
     with pytest.raises(ValueError, match=r"classifier.weight \(expected \(7, 12\), found \(4, 12"):
         TFAutoModelForSequenceClassification.from_pretrained(folder, num_labels=7)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# What old versions wrote, and no layer reads.
+_BUFFERS = {"embeddings.position_ids", "embeddings.token_type_ids"}
+
 
 class Tensor(NamedTuple):
     """A weight in a file, which is read when it is asked for."""
@@ -113,10 +116,12 @@ class WeightMap:
         return [dataclasses.replace(row, ours=f"{self.prefix}.{row.ours}") for row in rows]
 
     def is_optional(self, key: str) -> bool:
-        """Whether a key may be in a checkpoint or a model alone: a head's, the pooler's, or an old
-        version's buffer.
+        """Whether a key may be in a checkpoint or a model alone: all but those of embeddings and
+        encoder, such as a head's, the pooler's, or what a training script kept beside them; and
+        buffers of old versions.
         """
-        return key.split(".")[0] in self._optional or key == "embeddings.position_ids"
+        names = (self.blocks[0], *(row.theirs for row in self.backbone))
+        return key.split(".")[0] not in {name.split(".")[0] for name in names} or key in _BUFFERS
 
     def canonical(self, key: str) -> str:
         """A checkpoint's key without the family's prefix and with today's LayerNorm names."""
@@ -127,14 +132,14 @@ class WeightMap:
         """The key that a variable of Hugging Face's TensorFlow classes has under PyTorch."""
         # TensorFlow put the model's own name before it, and a scope for each part around it.
         name = re.sub(r"(^|/)[^/]+___", r"\1", name)  # "mlm___cls": the head of one of its tasks
-        heads = "|".join(map(re.escape, self._optional))
+        heads = "|".join(map(re.escape, self._head_names))
         scope = rf".*(?:^|/)(?:{self.prefix}/|(?=(?:{heads})/))"
         key = re.sub(scope, "", name, count=1).split(":")[0].replace("/", ".")
         key = re.sub(r"\blayer_\._(\d+)", r"layer.\1", key)
         return self.canonical(re.sub(r"\.(kernel|embeddings)$", ".weight", key))
 
     @functools.cached_property
-    def _optional(self) -> list[str]:
+    def _head_names(self) -> list[str]:
         rows = itertools.chain(self.pooler, *self.heads.values())
         return sorted({*self.others, *(row.theirs.split(".")[0] for row in rows)})
 
