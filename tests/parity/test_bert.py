@@ -151,6 +151,29 @@ def test_what_is_saved_transformers_loads_with_equal_weights(reference, tmp_path
     assert all(torch.equal(value, state[key]) for key, value in theirs.model.state_dict().items())
 
 
+OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta", "bert.": ""}
+
+
+@pytest.mark.parametrize("form", ["shards", "torch", "torch, old names without prefix"])
+def test_every_form_of_a_checkpoint_gives_the_weights(reference, tmp_path, form):
+    theirs = reference(CLASSIFIER).model
+    folder = tmp_path / "form"
+    theirs.save_pretrained(folder, max_shard_size="4KB" if form == "shards" else "5GB")
+    if form != "shards":
+        (folder / "model.safetensors").unlink()
+        state = theirs.state_dict()
+        for new, old in OLD_NAMES.items() if "old" in form else ():
+            state = {key.replace(new, old): value for key, value in state.items()}
+        torch.save(state, folder / "pytorch_model.bin")
+    model, info = TFBertForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    assert not any(info.values())
+    expected = {model.weight_map.canonical(key): v for key, v in theirs.state_dict().items()}
+    for row in itertools.chain(*model.weight_rows):
+        found = row.from_ours(resolve(model, row.ours).numpy())
+        np.testing.assert_array_equal(found, expected.pop(row.theirs))
+    assert not expected
+
+
 def test_the_pooler_may_be_left_out(reference, tmp_path):
     folder = reference("BertModel").folder
     theirs = transformers.BertModel.from_pretrained(
