@@ -1,5 +1,5 @@
-"""`tfkit.lite.Classifier`: runs the `.tflite` files that `tfkit.export.tflite` writes."""
+"""`Classifier` and `Embedder` run the `.tflite` files that `tfkit.export.tflite` writes."""
 
-from tfkit.export.mobile.classifier import Classifier
+from tfkit.export.mobile.classifier import Classifier, Embedder
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "Embedder"]

@@ -137,7 +137,7 @@ def test_embeddings_and_examples(served, theirs, report, expected):
     assert {"a token type below 0 (tokens)", "a token type too large (tokens)"} <= {
         *report.serving.refused
     }
-    assert {*report.serving.agreement} == {"tokens", "text", "text_pair", "classify"}
+    assert {*report.serving.agreement} == {"tokens", "text", "text_pair", "classify", "embed"}
 
 
 def test_the_example_request_has_token_types(report):

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tests.deploy.small import LABELS, TEXTS
 from tfkit import export
-from tfkit.export.answers import keras_scores
+from tfkit.export.answers import keras_answers
 from tfkit.export.serving.requests import inputs_for
 from tfkit.inference import c_library
 from tfkit.inference.batching import rows_of
@@ -339,4 +339,4 @@ def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenize
                 np.testing.assert_allclose(-np.sort(-scores), expected, atol=1e-5)
     np.testing.assert_allclose(-np.sort(-keras.scores(texts)), expected, atol=1e-5)
     served.run("text_pair", inputs_for("text_pair", texts, keras))
-    assert np.isfinite(keras_scores(keras, rows_of([texts, texts[::-1]]))).all()
+    assert np.isfinite(keras_answers(keras, rows_of([texts, texts[::-1]]))).all()

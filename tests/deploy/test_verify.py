@@ -33,7 +33,7 @@ def light(model, tokenizer, tmp_path_factory):
 def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer):
     report = export.verify(everything.path.parent, model=model, tokenizer=tokenizer, texts=TEXTS)
     assert report.path == everything.path
-    assert set(report.agreement) == {"text", "text_pair", "tokens", "classify"}
+    assert set(report.agreement) == {"text", "text_pair", "tokens", "classify", "embed"}
     assert all(part.largest_difference < 1e-5 for part in report.agreement.values())
     assert report.warmup_records == 3 * 5
     assert report.load_seconds > 0 and report.first_seconds > 0 and report.request_seconds > 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfkit import SentenceEncoder
+from tfkit import SentenceEncoder, export, lite
 from tfkit.export.options import SAMPLE_TEXTS
 from tfkit.training import MultipleNegativesRanking
 
@@ -224,6 +224,45 @@ def test_what_it_saves_the_library_loads(reference, modes, modules, tmp_path):
     assert again.prompts["query"] == "good: " and again.max_seq_length == 16
     np.testing.assert_allclose(again.encode(TEXTS), made.encode(TEXTS), atol=1e-5)
     assert_equal(made, tmp_path / "saved")
+
+
+# === Exports ===
+
+
+@pytest.mark.parametrize("modes", ["mean", "cls"])
+def test_a_server_answers_as_the_library(reference, modes, tmp_path):
+    made, folder = reference(modes, dense(5), normalize)
+    encoder = SentenceEncoder.from_pretrained(folder)
+    report = export.saved_model(encoder.model, encoder.tokenizer, tmp_path / "served", texts=TEXTS)
+    assert [*report.signatures] == ["embed", "serving_default", "tokens"]
+    served, expected = tf.saved_model.load(str(report.path)).signatures, made.encode(TEXTS)
+    found = served["serving_default"](text=tf.constant(TEXTS))["embedding"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    batch = encoder.tokenizer(TEXTS, padding=True, truncation=True, return_tensors="tf")
+    found = served["tokens"](**{name: tf.cast(x, tf.int32) for name, x in batch.items()})
+    np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)
+    with pytest.raises(ValueError, match="'embed', 'tokens'; received 'text'"):
+        export.saved_model(encoder.model, encoder.tokenizer, tmp_path / "no", signatures=["text"])
+
+
+@pytest.mark.parametrize("form, modes", [("text", ("mean", "max")), ("ids", "cls")])
+def test_a_phone_answers_as_the_library(reference, form, modes, tmp_path):
+    made, folder = reference(modes, normalize)
+    encoder, path = SentenceEncoder.from_pretrained(folder), tmp_path / "encoder.tflite"
+    options = {"form": form, "max_length": 16, "texts": TEXTS}
+    report = export.tflite(encoder.model, encoder.tokenizer, path, **options)
+    assert report.agreement.largest_difference < 1e-5
+    embed = lite.Embedder(path, tokenizer=None if form == "text" else encoder.tokenizer)
+    np.testing.assert_allclose(embed(TEXTS), made.encode(TEXTS), atol=1e-5)
+    assert embed("good").shape == made.encode("good").shape
+    with pytest.raises(ValueError, match="`Embedder` sentence encoders"):
+        lite.Classifier(path, tokenizer=encoder.tokenizer)
+
+
+def test_forms_of_files_that_embeddings_have_not(reference, tmp_path):
+    encoder = SentenceEncoder.from_pretrained(reference("mean")[1])
+    with pytest.raises(ValueError, match="'text', 'ids'; received 'mediapipe'"):
+        export.tflite(encoder.model, encoder.tokenizer, tmp_path / "encoder.tflite")
 
 
 # === Its loss ===

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from tfkit.export.mobile._tflite import tflite
-from tfkit.export.mobile.classifier import Classifier
+from tfkit.export.mobile.classifier import Classifier, Embedder
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
 from tfkit.export.serving._saved_model import saved_model
 from tfkit.export.serving._verify import verify
@@ -24,6 +24,7 @@ from tfkit.models.copies import drop_layers, prune_vocabulary
 __all__ = [
     "Batching",
     "Classifier",
+    "Embedder",
     "ExportError",
     "SavedModelReport",
     "ServerError",

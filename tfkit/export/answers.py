@@ -12,14 +12,15 @@ from tfkit.inference.text_model import TextModel
 # The largest difference of a score from the Keras model's, by the dtype of either: another order of
 # the same sums is another rounding.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 5e-2}
+OF_EMBEDDINGS = 10  # times as much, for they are larger than scores
 _BATCH = 8
 _TIE = 1e-4
 _SAME = 1e-6
 
 
-def keras_scores(keras: TextModel, texts: Sequence[str | dict]) -> np.ndarray:
-    """Scores `[B,C]`, finite or not."""
-    return keras.model.task.scores(keras.logits(texts)).numpy()
+def keras_answers(keras: TextModel, texts: Sequence[str | dict]) -> np.ndarray:
+    """Scores `[B,C]`, or embeddings `[B,E]` of a sentence encoder, finite or not."""
+    return np.asarray(keras.model.answered(keras.outputs(texts)))
 
 
 def batches(texts: Sequence[str]) -> list[list[str]]:
@@ -29,19 +30,26 @@ def batches(texts: Sequence[str]) -> list[list[str]]:
 
 
 def agreement(
-    expected: np.ndarray, received: np.ndarray, labels: Sequence[int] | None = None
+    expected: np.ndarray,
+    received: np.ndarray,
+    labels: Sequence[int] | None = None,
+    *,
+    labelled: bool = True,
 ) -> Agreement:
     """Compares scores `[B,C]`, and the class numbers `[B]` of the answered labels; classes that tie
-    in the Keras model's scores, to within what the scores differ (at most `_TIE`), may swap.
+    in the Keras model's scores, to within what the scores differ (at most `_TIE`), may swap. With
+    `labelled=False` embeddings `[B,E]`, which have no labels.
     """
     if expected.shape != received.shape:
         raise ExportError(
-            f"Expected scores of shape {expected.shape}, as the Keras model gives. "
+            f"Expected answers of shape {expected.shape}, as the Keras model gives. "
             f"The exported model gave {received.shape}."
         )
     require_finite(expected, "the Keras model itself")
     require_finite(received, "the exported model")
     difference = np.abs(expected - received)
+    if not labelled:
+        return Agreement(texts=len(expected), largest_difference=float(difference.max(initial=0.0)))
     labels = received.argmax(-1) if labels is None else np.asarray(labels)
     below_expected, below_received = (
         scores.max(-1) - np.take_along_axis(scores, labels[:, None], -1)[:, 0]

@@ -14,19 +14,21 @@ class ExportError(RuntimeError):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How the exported model's answers compare with the Keras model's. `contradictory_labels`
-    counts those that are not of the answer's own highest score.
+    counts those that are not of the answer's own highest score; `equal_labels` is None of
+    embeddings, which have none.
     """
 
     texts: int
     largest_difference: float
-    equal_labels: int
+    equal_labels: int | None = None
     contradictory_labels: int = 0
 
     def __str__(self) -> str:
-        return (
-            f"{self.texts} texts: largest score difference {self.largest_difference:.1e}, "
-            f"{self.equal_labels} of {self.texts} labels equal"
-        )
+        largest = f"difference {self.largest_difference:.1e}"
+        if self.equal_labels is None:
+            return f"{self.texts} texts: largest {largest}"
+        labels = f"{self.equal_labels} of {self.texts} labels equal"
+        return f"{self.texts} texts: largest score {largest}, {labels}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

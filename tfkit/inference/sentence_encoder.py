@@ -84,8 +84,9 @@ class SentenceEncoder:
                 f"{similarity_fn_name!r}."
             )
         self.similarity_fn_name, self.truncate_dim = similarity_fn_name, truncate_dim
-        options = {"precision": precision, "runtime": runtime}
-        self._texts = TextModel(model, tokenizer, max_seq_length, **options)
+        self._texts = TextModel(model, tokenizer, precision=precision, runtime=runtime)
+        if max_seq_length is not None:
+            self.max_seq_length = max_seq_length
         self._prompt(None, default_prompt_name)
 
     # === Hugging Face folders ===
@@ -167,12 +168,15 @@ class SentenceEncoder:
 
     @property
     def max_seq_length(self) -> int:
-        """Tokens after which a text is cut, [CLS] and [SEP] included; may be set."""
+        """Tokens after which a text is cut, [CLS] and [SEP] included; may be set. It is the
+        tokenizer's `model_max_length`, by which exports go, too.
+        """
         return self._texts.max_length
 
     @max_seq_length.setter
     def max_seq_length(self, value: int | None) -> None:
         self._texts.max_length = token_limit(self.model, self.tokenizer, value)
+        self.tokenizer.model_max_length = self._texts.max_length
 
     def get_embedding_dimension(self) -> int:
         """The width E of an embedding."""

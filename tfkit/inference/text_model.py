@@ -119,7 +119,6 @@ class TextModel:
             TypeError: something is not a string.
             ValueError: an option is none that it may be.
         """
-        check_answers_texts(self.model)
         run = self._runtime(precision or self.precision, runtime or self.runtime)
         options = {"batch_size": batch_size, "progress": progress}
         width = getattr(self.model, "output_size", 0)
@@ -127,6 +126,7 @@ class TextModel:
 
     def logits(self, texts: Sequence[str | dict], **options) -> np.ndarray:
         """`outputs` of a classifier: logits of every class, float32 `[B,C]`."""
+        check_answers_texts(self.model)
         return self.outputs(texts, **options)
 
     def scores(

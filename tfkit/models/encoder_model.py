@@ -96,7 +96,9 @@ class EncoderModel(TFPreTrainedModel):
         task_name: as weight maps and `head_classes` name the task; None for a bare encoder.
         output_type: of the task's answers.
         reads_cls_only: whether the task reads the last state of [CLS] alone.
-        answers_texts: whether pipelines, evaluation and exports know the task.
+        answers_texts: whether pipelines of labels, training on examples and evaluation know the
+            task.
+        signatures: of an export, the usual ones first; none where exports do not know the task.
         batch_axes: of the inputs, before that of tokens.
         reads_pooled: whether the task reads what the family pools, where it does.
         pools_tokens: whether the task reads the last states of all tokens, and of no padding.
@@ -117,6 +119,7 @@ class EncoderModel(TFPreTrainedModel):
     reads_pooled = True
     pools_tokens = False
     answers_texts = False
+    signatures: tuple[str, ...] = ()
     batch_axes = 1
     _together = tuple  # what hidden states are as an output
 

@@ -20,7 +20,10 @@ class SentenceEmbedding:
 
     task_name = "sentence_embedding"
     reads_pooled = False
-    answers_texts = True
+    signatures = ("embed", "tokens")
+    usual_signatures = 2
+    answer_name = "embedding"
+    labels = None
 
     def __init__(self, config, **options):
         from tfkit.layers.sentence import SentenceHead  # it takes Keras
@@ -53,6 +56,14 @@ class SentenceEmbedding:
         return self.head.width
 
     embedding_size = output_size
+
+    def answered(self, embedding):
+        """What exports answer, by `answer_name`: float32 `[B,E]`."""
+        return embedding
+
+    def served(self, embedding) -> dict[str, Any]:
+        """What a signature of token ids answers."""
+        return {"embedding": self.answered(embedding)}
 
     def embed(self, batch):
         return self(batch, training=False).sentence_embedding

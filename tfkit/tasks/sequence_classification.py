@@ -33,6 +33,9 @@ class SequenceClassification:
     task_name = "sequence_classification"
     reads_cls_only = True
     answers_texts = True
+    signatures = ("text", "tokens", "classify", "text_pair", "embed")
+    usual_signatures = 3
+    answer_name = "scores"
 
     def __init__(self, config, **options):
         super().__init__(config, **options)
@@ -58,6 +61,19 @@ class SequenceClassification:
     @property
     def output_size(self) -> int:
         return self.config.num_labels
+
+    @property
+    def labels(self) -> list[str]:
+        """What an answer may be, in the order of the scores."""
+        return [*self.config.id2label.values()]
+
+    def answered(self, logits):
+        """What exports answer, by `answer_name`: scores float32 `[B,C]`."""
+        return self.task.scores(logits)
+
+    def served(self, logits) -> dict:
+        """What a signature of token ids answers."""
+        return {"logits": logits, "scores": self.answered(logits)}
 
     def answer(self, last_hidden_state, labels, training):
         logits = self.head(self.pooled(last_hidden_state), training=training)

@@ -16,13 +16,14 @@ import numpy as np
 
 from tfkit.export import options
 from tfkit.export.answers import (
+    OF_EMBEDDINGS,
     TOLERANCE,
     agreement,
-    keras_scores,
+    keras_answers,
     require_agreement,
     require_finite,
 )
-from tfkit.export.mobile.classifier import Classifier
+from tfkit.export.mobile.classifier import Classifier, Embedder
 from tfkit.export.mobile.conversion import QUANTIZATIONS, audit_tflite, convert
 from tfkit.export.mobile.forms import CUSTOM_OPS, Form
 from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
@@ -59,10 +60,12 @@ def tflite(
 
     It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
     TensorFlow's interpreter; the form "mediapipe" in MediaPipe's `TextClassifier` too, where that
-    is installed. `tfkit.lite.Classifier` runs every form.
+    is installed. `tfkit.lite.Classifier` runs every form, `tfkit.lite.Embedder` those of sentence
+    encoders.
 
     Args:
-        model, tokenizer: a text classifier of tfkit and its tokenizer.
+        model, tokenizer: a text classifier of tfkit, or the model of a `SentenceEncoder`, whose
+            forms are "text" and "ids" with `embedding`, float32 `[1,E]`; and its tokenizer.
         path: the file to write.
         form: what goes in and out.
             "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
@@ -103,10 +106,11 @@ def tflite(
         ExportError: the file does not answer as the model does, or needs other operators than it
             should. Nothing is left behind.
     """
-    options.check_choice("form", form, CUSTOM_OPS)
+    options.check_tokenizer(model, tokenizer)
+    labelled = model.labels is not None
+    options.check_choice("form", form, CUSTOM_OPS if labelled else ("text", "ids"))
     options.check_choice("quantization", quantization, QUANTIZATIONS)
     options.check_choice("vocabulary", vocabulary, [True, False])
-    options.check_tokenizer(model, tokenizer)
     options.check_exportable(model)
     several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
     if not several:
@@ -137,24 +141,27 @@ def tflite(
     # Pairs too, where token types are an input.
     pairs = form != "text" and tells_texts_apart(model)
     rows = [*texts, *(rows_of([texts, texts[::-1]]) if pairs else ())]
-    expected = keras_scores(keras, rows)
+    expected = keras_answers(keras, rows)
     received, latency = {}, {}
     for threads in _THREADS:
-        classifier = Classifier(content, tokenizer=tokenizer, threads=threads)
-        scores, seconds = [], []
+        runner = (Classifier if labelled else Embedder)(
+            content, tokenizer=tokenizer, threads=threads
+        )
+        answers, seconds = [], []
         for row in rows:
-            inputs = classifier.inputs(row)
+            inputs = runner.inputs(row)
             start = time.perf_counter()
-            scores.append(classifier.run(inputs)["scores"][0])
+            answers.append(runner.run(inputs)[model.answer_name][0])
             seconds.append(time.perf_counter() - start)
-        received[threads], latency[threads] = np.stack(scores), statistics.median(seconds)
-    compared, _ = (agreement(expected, scores) for scores in received.values())
+        received[threads], latency[threads] = np.stack(answers), statistics.median(seconds)
+    compared, _ = (agreement(expected, each, labelled=labelled) for each in received.values())
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
+        tolerance *= 1 if labelled else OF_EMBEDDINGS
         require_agreement(compared, tolerance, f"the TFLite file '{path}'")
     deployed, differing = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
     if deployed is not None:
-        differing = mismatches(texts, received[1][: len(texts)], deployed, classifier.labels)
+        differing = mismatches(texts, received[1][: len(texts)], deployed, runner.labels)
         if plain := [mismatch.text for mismatch in differing if _PLAIN.fullmatch(mismatch.text)]:
             raise ExportError(
                 f"Expected MediaPipe to answer the plain text {plain[0]!r} as the file does on the "

@@ -1,4 +1,4 @@
-"""Runs the `.tflite` classifiers of every form on the desktop."""
+"""Runs the `.tflite` files of every form on the desktop: classifiers and sentence encoders."""
 
 from __future__ import annotations
 
@@ -28,35 +28,10 @@ _FORM_OF = {
 }
 
 
-class Classifier:
-    """Answers texts with a `.tflite` file of `tfkit.export.tflite`.
+class TextRunner:
+    """Runs a `.tflite` file of `tfkit.export.tflite` on texts; see `Classifier` and `Embedder`."""
 
-    Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
-    TensorFlow's interpreter. Threads may share one: they take turns.
-
-    Args:
-        path: the file, or its bytes.
-        tokenizer: the model's, in place of that in the file; for a file of the form "ids" without
-            vocabulary.
-        threads: of the interpreter.
-
-    Attributes:
-        form: "mediapipe", "text" or "ids".
-        labels: the classes, in the order of the scores.
-        problem_type: of the model; None for a file of an earlier version.
-        max_length: number of tokens to which texts are truncated; None where the graph does it.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no classifier of these forms, lacks labels or a tokenizer, or was
-            made with another tokenizer than this.
-
-    Example:
-
-        classify = Classifier("reviews.tflite")
-        classify(["What a good day."])      # [{"label": "positive", "score": 0.98}]
-        classify([{"text": "Is it good?", "text_pair": "It is."}])
-    """
+    answer_name: str  # the output that is asked for
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
         from tensorflow_text import tflite_registrar
@@ -77,18 +52,18 @@ class Classifier:
         self.form = _FORM_OF.get(*inputs) if len(inputs) == 1 else None
         if self.form is None:
             raise ValueError(
-                f"Expected a classifier that tfkit exported, with inputs "
+                f"Expected a file that tfkit exported, with inputs "
                 f"{', '.join(' + '.join(sorted(names)) for names in _FORM_OF)}. Received a file "
                 f"with {[sorted(names) for names in inputs]}."
             )
-        files = files_in(self._content)
-        if LABELS not in files:
+        outputs = runners[0].get_output_details()
+        if self.answer_name not in outputs:
             raise ValueError(
-                f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
-                f"that holds {sorted(files) or 'none'}."
+                f"Expected a file with the output {self.answer_name!r}, for a "
+                f"{type(self).__name__}. Received one with {', '.join(sorted(outputs))}: "
+                "`Classifier` runs text classifiers, `Embedder` sentence encoders."
             )
-        self.labels, self.problem_type = files[LABELS], problem_type_of(files)
-        self._task = TASKS[self.problem_type] if self.problem_type else Task()
+        self._files = files = files_in(self._content)
         self.max_length = None
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
         # T -> what runs T tokens, the shortest first; 0 stands for any T.
@@ -132,19 +107,92 @@ class Classifier:
         with self._turn:
             return (run or next(iter(self._runners.values())))(**inputs)
 
+    def ask(self, texts: Sequence[str | dict[str, str]], width: int) -> np.ndarray:
+        """Answers of this width, float32 `[B,width]`; a ValueError for one that is not finite."""
+        rows = [self.run(self.inputs(text))[self.answer_name][0] for text in texts]
+        return finite(np.array(rows, np.float32).reshape(len(texts), width), texts)
+
+
+class Classifier(TextRunner):
+    """Answers texts with a `.tflite` file of `tfkit.export.tflite`.
+
+    Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
+    TensorFlow's interpreter. Threads may share one: they take turns.
+
+    Args:
+        path: the file, or its bytes.
+        tokenizer: the model's, in place of that in the file; for a file of the form "ids" without
+            vocabulary.
+        threads: of the interpreter.
+
+    Attributes:
+        form: "mediapipe", "text" or "ids".
+        labels: the classes, in the order of the scores.
+        problem_type: of the model; None for a file of an earlier version.
+        max_length: number of tokens to which texts are truncated; None where the graph does it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no classifier of these forms, lacks labels or a tokenizer, or was
+            made with another tokenizer than this.
+
+    Example:
+
+        classify = Classifier("reviews.tflite")
+        classify(["What a good day."])      # [{"label": "positive", "score": 0.98}]
+        classify([{"text": "Is it good?", "text_pair": "It is."}])
+    """
+
+    answer_name = "scores"
+
+    def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
+        super().__init__(path, tokenizer=tokenizer, threads=threads)
+        files = self._files
+        if LABELS not in files:
+            raise ValueError(
+                f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
+                f"that holds {sorted(files) or 'none'}."
+            )
+        self.labels, self.problem_type = files[LABELS], problem_type_of(files)
+        self._task = TASKS[self.problem_type] if self.problem_type else Task()
+
     def scores(self, texts: Sequence[str | dict[str, str]]) -> np.ndarray:
         """Scores float32 `[B,C]` of texts, or of pairs of them as `inputs` takes them.
 
         Raises:
             ValueError: a score is not finite.
         """
-        rows = [self.run(self.inputs(text))["scores"][0] for text in texts]
-        return finite(np.array(rows, np.float32).reshape(len(texts), len(self.labels)), texts)
+        return self.ask(texts, len(self.labels))
 
     def __call__(self, texts: str | dict[str, str] | Sequence[str | dict[str, str]]) -> list[dict]:
         """The best label of each text, or pair, with its score."""
         scores = self.scores([texts] if isinstance(texts, (str, dict)) else texts)
         return [best for (best,) in self._task.answers(scores, self.labels)]
+
+
+class Embedder(TextRunner):
+    """Embeds texts with a `.tflite` file that `tfkit.export.tflite` wrote of a sentence encoder.
+
+    Args:
+        path, tokenizer, threads: as of `Classifier`.
+
+    Attributes:
+        form: "text" or "ids".
+        max_length: as of `Classifier`.
+
+    Example:
+
+        embed = Embedder("encoder.tflite")
+        embed(["What a good day."])      # float32 [1, E]
+    """
+
+    answer_name = "embedding"
+
+    def __call__(self, texts: str | Sequence[str]) -> np.ndarray:
+        """Embeddings float32 `[B,E]`, of one text `[E]`."""
+        (detail,) = next(iter(self._runners.values())).get_output_details().values()
+        found = self.ask([texts] if isinstance(texts, str) else texts, int(detail["shape"][-1]))
+        return found[0] if isinstance(texts, str) else found
 
 
 def _width(run) -> int:

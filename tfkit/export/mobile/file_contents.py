@@ -9,7 +9,6 @@ import io
 import json
 import zipfile
 
-from tfkit.tasks.sequence_classification import task_of
 from tfkit.text.vocabulary import Vocabulary
 
 VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "tokenizer_config.json"
@@ -36,10 +35,11 @@ def files_in(content: bytes) -> dict[str, list[str]]:
         return {name: archive.read(name).decode().split("\n")[:-1] for name in archive.namelist()}
 
 
-def task_files(config) -> dict[str, list[str]]:
-    """The labels, and the problem type."""
-    names = [*config.id2label.values()]
-    return {LABELS: names, _TASK: [json.dumps({"problem_type": task_of(config).name})]}
+def task_files(model) -> dict[str, list[str]]:
+    """The labels, and the problem type, where there are labels."""
+    if model.labels is None:
+        return {}
+    return {LABELS: model.labels, _TASK: [json.dumps({"problem_type": model.task.name})]}
 
 
 def problem_type_of(files: dict[str, list[str]]) -> str | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfkit.export.mobile.file_contents import (
-    LABELS,
     VOCABULARY,
     settings_file,
     task_files,
@@ -47,7 +46,7 @@ class Form:
         self._model, self._tokenizer = model, tokenizer
         self._lengths, self._dynamic = lengths, dynamic
         self._pieces = MediaPipeVocabulary(tokenizer) if name == "mediapipe" else None
-        self._files = task_files(model.config)
+        self._files = task_files(model)
         if name != "text":
             self._files |= settings_file(tokenizer, max(lengths))
         if name == "mediapipe":
@@ -69,15 +68,15 @@ class Form:
             content = with_metadata(content, "Text classifier", family, segments)
         return with_files(content, self._files, compressed=self.name != "mediapipe")
 
-    def _classify(self, *inputs) -> dict[str, tf.Tensor]:
+    def _answer(self, *inputs) -> dict[str, tf.Tensor]:
         batch = dict(zip(self._model.model_input_names, inputs))
         outputs = self._model(batch, padding_free=False, training=False)
-        return {"scores": self._model.task.scores(outputs.logits)}
+        return {self._model.answer_name: self._model.answered(outputs[self._model.main_output])}
 
     def _ids(self, length: int):
         shape = [None, None] if self._dynamic else [1, length]
         specs = [tf.TensorSpec(shape, tf.int32, name=n) for n in self._model.model_input_names]
-        return tf.function(self._classify, input_signature=specs).get_concrete_function()
+        return tf.function(self._answer, input_signature=specs).get_concrete_function()
 
     def _mediapipe(self, length: int):
         specs = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS]
@@ -85,7 +84,7 @@ class Form:
 
         @tf.function(input_signature=specs)
         def from_pieces(ids, mask, segment_ids):
-            return self._classify(*model_tokens(ids, mask, segment_ids))
+            return self._answer(*model_tokens(ids, mask, segment_ids))
 
         return from_pieces.get_concrete_function()
 
@@ -104,8 +103,10 @@ class Form:
             inputs = [batch[name] for name in self._model.model_input_names]
             if not self._dynamic:
                 inputs = [tf.reshape(x, [1, length]) for x in inputs]
-            answer = self._classify(*inputs)
+            answer = self._answer(*inputs)
+            if self._model.labels is None:
+                return answer
             best = tf.argmax(answer["scores"], axis=-1)
-            return {"label": tf.gather(tf.constant(self._files[LABELS]), best), **answer}
+            return {"label": tf.gather(tf.constant(self._model.labels), best), **answer}
 
         return from_text.get_concrete_function()

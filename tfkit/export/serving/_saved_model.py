@@ -19,14 +19,13 @@ from tfkit.export.serving.batching import Batching
 from tfkit.export.serving.fingerprint import write_fingerprint
 from tfkit.export.serving.requests import check_warmup, inputs_for, warmup_requests, write_warmup
 from tfkit.export.serving.server import write_server_files
-from tfkit.export.serving.signatures import INPUTS, Signatures
+from tfkit.export.serving.signatures import Signatures
 from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import DTYPES, in_dtype, weights_only
 from tfkit.models.inputs import token_limit
 from tfkit.utils.files import ASIDE, committing, rename_all, staged
 from tfkit.utils.values import is_whole, plain
 
-DEFAULT_SIGNATURES = ("text", "tokens", "classify")
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
 DEFAULT_BATCHING = Batching()
 _LARGEST = 2**63 - 1
@@ -40,7 +39,7 @@ def saved_model(
     *,
     version: int | None = None,
     max_length: int | None = None,
-    signatures: Sequence[str] = DEFAULT_SIGNATURES,
+    signatures: Sequence[str] | None = None,
     dtype: str | None = None,
     batching: Batching | None = DEFAULT_BATCHING,
     warmup: Sequence[tuple[int, int]] = DEFAULT_WARMUP,
@@ -54,18 +53,22 @@ def saved_model(
     sees the version only when it is complete and has answered as the Keras model does.
 
     Args:
-        model, tokenizer: a text classifier of tfkit and its tokenizer.
+        model, tokenizer: a text classifier of tfkit, or the model of a `SentenceEncoder`, and its
+            tokenizer.
         directory: the folder of all versions, the server's `model_base_path`. It is named as the
             model, and not by a number.
         version: positive integer; by default one more than the highest in `directory`, or 1.
         max_length: texts are truncated to so many tokens; by default to the model's limit.
-        signatures: which to offer; the first is the server's `serving_default` too.
+        signatures: which to offer; the first is the server's `serving_default` too. None is "text",
+            "tokens" and "classify"; of a sentence encoder, which has no others, "embed" and
+            "tokens".
             "text": strings `[B]` to `label`, `score` `[B]` and `scores` `[B,C]`.
             "text_pair": the same for pairs of texts.
             "tokens": the model's inputs `[B,T]` (`input_ids`, `attention_mask`, and of BERT
-            `token_type_ids`) to `logits` and `scores` `[B,C]`.
+                `token_type_ids`) to `logits` and `scores` `[B,C]`, or to `embedding`.
             "classify": tf.Examples with a feature `text`, for the server's Classify API.
-            "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states.
+            "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states, or
+                what the sentence encoder makes of them.
         dtype: dtype policy of the served graph, by default the model's. "mixed_bfloat16" is faster
             on processors with bfloat16 units; "bfloat16" stores the weights in it too, at half the
             size. Answers are compared with those of the model as it is.
@@ -96,14 +99,17 @@ def saved_model(
         )
     directory = options.writable_folder(directory)
     _number(directory, version, overwrite)
+    options.check_tokenizer(model, tokenizer)
+    if signatures is None:
+        signatures = model.signatures[: model.usual_signatures]
     for name in signatures:
-        options.check_choice("signatures", name, INPUTS)
+        options.check_choice("signatures", name, model.signatures)
     if not signatures:
-        raise ValueError(f"`signatures` must name at least one of {list(INPUTS)}; received none.")
+        names = ", ".join(model.signatures)
+        raise ValueError(f"`signatures` must name at least one of {names}; received none.")
     if not isinstance(batching, Batching | None):
         raise TypeError(f"`batching` must be an `export.Batching` or None; received {batching!r}.")
     check_warmup(warmup, len(signatures))
-    options.check_tokenizer(model, tokenizer)
     options.check_exportable(model)
     max_length = token_limit(model, tokenizer, max_length)
     texts = options.texts_or_sample(texts)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.export.answers import TOLERANCE, agreement, batches, require_agreement, require_finite
+from tfkit.export.answers import (
+    OF_EMBEDDINGS,
+    TOLERANCE,
+    agreement,
+    batches,
+    require_agreement,
+    require_finite,
+)
 from tfkit.export.options import check_tokenizer, texts_or_sample
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.serving.batching import Batching, chunk_size
@@ -143,7 +150,7 @@ def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> Ser
         memory=served.memory,
         warmup_records=len(warmup),
         refused=tuple(refused),
-        agreement={name: found for name, found in compared.items() if found is not None},
+        agreement=compared,
     )
 
 
@@ -157,8 +164,8 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
 
 def _compare(
     served: ServedModel, name: str, texts: list[str], keras: TextModel, tolerance: float
-) -> Agreement | None:
-    """Compares scores and labels; of `embed`, which has neither, embeddings."""
+) -> Agreement:
+    """Compares scores and labels; embeddings, where there are neither."""
     expected, parts = [], []
     for batch in batches(texts):
         expected.append(expected_for(name, batch, keras))
@@ -172,19 +179,13 @@ def _compare(
         _check_rows(name, parts[-1], len(batch))
     wanted = np.concatenate(expected)
     answers = {output: np.concatenate([part[output] for part in parts]) for output in parts[0]}
-    if name != "embed":
+    if labelled := "scores" in answers:
         found = agreement(wanted, answers["scores"], _labels(answers, keras))
-        require_agreement(found, tolerance, f"the signature `{name}`")
-        return found
-    tolerance *= 10  # states are larger than scores
-    require_finite(wanted, "the Keras model itself")
-    difference = np.abs(answers["embedding"] - wanted).max()
-    if not difference <= tolerance:
-        raise ExportError(
-            f"Expected `embed` to give the mean of the Keras model's last hidden states, to "
-            f"within {tolerance:g}. Received a difference of {difference:.1e}."
-        )
-    return None
+    else:
+        found = agreement(wanted, answers["embedding"], labelled=False)
+    tolerance *= 1 if labelled else OF_EMBEDDINGS
+    require_agreement(found, tolerance, f"the signature `{name}`")
+    return found
 
 
 def _labels(answers: dict[str, np.ndarray], keras: TextModel) -> list[int] | None:

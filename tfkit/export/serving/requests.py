@@ -17,7 +17,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from tfkit.export.answers import keras_scores
+from tfkit.export.answers import keras_answers
 from tfkit.export.options import SAMPLE_TEXTS
 from tfkit.export.report import ExportError
 from tfkit.inference.batching import rows_of
@@ -72,7 +72,7 @@ def expected_for(signature: str, texts: Sequence[str], keras: TextModel) -> np.n
     """What the Keras model answers to `inputs_for(signature, texts)`: scores, or embeddings."""
     if signature == "embed":
         return keras.embeddings(texts)
-    return keras_scores(keras, rows_of(_columns(signature, texts, keras)))
+    return keras_answers(keras, rows_of(_columns(signature, texts, keras)))
 
 
 def _columns(signature: str, texts: Sequence[str], keras: TextModel | None) -> list[list[str]]:

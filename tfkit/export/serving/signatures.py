@@ -48,12 +48,12 @@ class Signatures:
         self._inputs = {**INPUTS, "tokens": tokens}
         # What concurrent requests share: what costs time, and cannot fail on any input.
         text, pair = INPUTS["text"], INPUTS["text_pair"]
-        self._of_text = batched(lambda x: self._logits(tokenize(x)), text, batching, "text")
+        self._of_text = batched(lambda x: self._outputs(tokenize(x)), text, batching, "text")
         self._of_pair = batched(
-            lambda *x: self._logits(tokenize_pairs(x)), pair, batching, "text_pair"
+            lambda *x: self._outputs(tokenize_pairs(x)), pair, batching, "text_pair"
         )
         self._of_tokens = batched(
-            lambda *x: self._logits(self._named(x)), tokens, batching, "tokens"
+            lambda *x: self._outputs(self._named(x)), tokens, batching, "tokens"
         )
         self._embedded = batched(lambda x: self._embedding(tokenize(x)), text, batching, "embed")
 
@@ -67,7 +67,8 @@ class Signatures:
         return self._labelled(self._of_pair(*_checked(texts, [_same_shape(texts)])))
 
     def tokens(self, *inputs):
-        """Token ids, mask and the like, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`.
+        """Token ids, mask and the like, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`; of a
+        sentence encoder embedding `[B,D]`.
 
         Rows without a token whose mask is not 0 are refused: their answer would depend on padding.
         """
@@ -75,8 +76,7 @@ class Signatures:
         batch = self._named(_checked(inputs, [_same_shape(inputs)]))
         batch["attention_mask"] = tf.cast(batch["attention_mask"] != 0, tf.int32)
         rows = _checked(batch.values(), self._token_checks(**batch))
-        logits = _finite(self._of_tokens(*map(self._padded, rows)))
-        return {"logits": logits, "scores": self._model.task.scores(logits)}
+        return self._model.served(_finite(self._of_tokens(*map(self._padded, rows))))
 
     def classify(self, inputs):
         """Serialized tf.Examples `[B]` with `text` -> classes string `[B,C]`, scores `[B,C]`."""
@@ -95,11 +95,12 @@ class Signatures:
     def _named(self, inputs) -> dict[str, tf.Tensor]:
         return dict(zip(self._model.model_input_names, inputs))
 
-    def _logits(self, batch) -> tf.Tensor:
+    def _outputs(self, batch) -> tf.Tensor:
         def part(rows):
-            return tf.cast(self._model(rows, training=False).logits, tf.float32)
+            outputs = self._model(rows, training=False)
+            return tf.cast(outputs[self._model.main_output], tf.float32)
 
-        return in_chunks(part, batch, self._model.config.num_labels)
+        return in_chunks(part, batch, self._model.output_size)
 
     def _embedding(self, batch) -> tf.Tensor:
         return in_chunks(self._model.embed, batch, self._model.embedding_size)
