@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -178,6 +178,26 @@ TASKS = {
     "token-classification": _TOKENS,
     "ner": _TOKENS,
 }
+
+
+@overload
+def pipeline(
+    task: Literal["text-classification", "sentiment-analysis"] | None = None, *args, **options
+) -> TextClassificationPipeline: ...
+
+
+@overload
+def pipeline(task: Literal["fill-mask"], *args, **options) -> FillMaskPipeline: ...
+
+
+@overload
+def pipeline(task: Literal["sentence-embedding"], *args, **options) -> SentenceEncoder: ...
+
+
+@overload
+def pipeline(
+    task: Literal["token-classification", "ner"], *args, **options
+) -> TokenClassificationPipeline: ...
 
 
 def pipeline(
