@@ -63,7 +63,8 @@ class TextRunner:
                 f"{type(self).__name__}. Received one with {', '.join(sorted(outputs))}: "
                 "`Classifier` runs text classifiers, `Embedder` sentence encoders."
             )
-        self._files = files = files_in(self._content)
+        files = files_in(self._content)
+        self.read(files)
         self.max_length = None
         self._turn = threading.Lock()  # an interpreter serves one caller at a time
         # T -> what runs T tokens, the shortest first; 0 stands for any T.
@@ -107,6 +108,9 @@ class TextRunner:
         with self._turn:
             return (run or next(iter(self._runners.values())))(**inputs)
 
+    def read(self, files: dict[str, list[str]]) -> None:
+        """Takes what an answer needs from the text files behind the model."""
+
     def ask(self, texts: Sequence[str | dict[str, str]], width: int) -> np.ndarray:
         """Answers of this width, float32 `[B,width]`; a ValueError for one that is not finite."""
         rows = [self.run(self.inputs(text))[self.answer_name][0] for text in texts]
@@ -145,9 +149,7 @@ class Classifier(TextRunner):
 
     answer_name = "scores"
 
-    def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
-        super().__init__(path, tokenizer=tokenizer, threads=threads)
-        files = self._files
+    def read(self, files: dict[str, list[str]]) -> None:
         if LABELS not in files:
             raise ValueError(
                 f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
