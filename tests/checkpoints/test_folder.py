@@ -88,7 +88,7 @@ def test_heads_of_other_tasks_are_left_out_with_a_warning(folder):
 def test_what_a_training_script_kept_beside_the_model_is_left_out_with_a_warning(folder):
     more = {"fit_denses.0.weight": np.zeros(3), "distilbert.embeddings.token_type_ids": np.zeros(3)}
     change(folder, lambda tensors: tensors.update(more))
-    with pytest.warns(UserWarning, match="Not used: embeddings.token_type_ids, fit_denses.0"):
+    with pytest.warns(UserWarning, match="Not used: fit_denses.0.weight.$"):
         TFAutoModelForSequenceClassification.from_pretrained(folder)
 
 

@@ -117,11 +117,10 @@ class WeightMap:
 
     def is_optional(self, key: str) -> bool:
         """Whether a key may be in a checkpoint or a model alone: all but those of embeddings and
-        encoder, such as a head's, the pooler's, or what a training script kept beside them; and
-        buffers of old versions.
+        encoder, such as a head's, the pooler's, or what a training script kept beside them.
         """
         names = (self.blocks[0], *(row.theirs for row in self.backbone))
-        return key.split(".")[0] not in {name.split(".")[0] for name in names} or key in _BUFFERS
+        return key.split(".")[0] not in {name.split(".")[0] for name in names}
 
     def canonical(self, key: str) -> str:
         """A checkpoint's key without the family's prefix and with today's LayerNorm names."""
@@ -152,7 +151,8 @@ class Match:
     def __init__(
         self, tensors: Mapping[str, Tensor], weight_map: WeightMap, rows: Iterable[Weight]
     ):
-        self._tensors = {weight_map.canonical(key): tensor for key, tensor in tensors.items()}
+        tensors = {weight_map.canonical(key): tensor for key, tensor in tensors.items()}
+        self._tensors = {key: each for key, each in tensors.items() if key not in _BUFFERS}
         found = [row for row in rows if row in self]
         ordered = sorted(found, key=lambda row: (row.ours, row.part or (0, 1)))
         groups = itertools.groupby(ordered, key=lambda row: row.ours)
