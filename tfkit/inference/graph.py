@@ -53,7 +53,7 @@ class ModelGraph:
         self._function = functools.partial(output, model)
         if compiled:
             signature = [unpadded_specs(model)]
-            self._function = tf.function(self._function, input_signature=signature)
+            self._function = tf.function(self._function, input_signature=signature, autograph=False)
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
         """Tokens -> `[B,…]`."""

@@ -56,11 +56,8 @@ class TokenizerCore:
         )
         return graphs.setdefault(make, made)  # of several threads, one was the first
 
-    def run(
-        self, batch: Sequence[str | bytes] | tf.Tensor, *, offsets: bool = False
-    ) -> RaggedTokens:
-        """`model` on a batch of texts, compiled once."""
-        check_threads()
+    def graph(self, *, offsets: bool = False) -> Callable[[tf.Tensor], RaggedTokens]:
+        """`model` of texts `[B]` as one function, traced once for all graphs that tokenise."""
         if offsets not in self._graphs:
             function = tf.function(
                 functools.partial(self.model(), offsets=offsets),
@@ -68,9 +65,16 @@ class TokenizerCore:
                 autograph=False,
             )
             self._graphs.setdefault(offsets, function)
+        return self._graphs[offsets]
+
+    def run(
+        self, batch: Sequence[str | bytes] | tf.Tensor, *, offsets: bool = False
+    ) -> RaggedTokens:
+        """`graph` on a batch of texts."""
+        check_threads()
         if not isinstance(batch, tf.Tensor):
             batch = tf.constant(batch, tf.string, shape=[len(batch)])
-        return self._graphs[offsets](batch)
+        return self.graph(offsets=offsets)(batch)
 
     # === Special tokens ===
 

@@ -628,6 +628,9 @@ class BertTokenizer:
         twin.__dict__.update(self.__dict__, model_input_names=list(self.model_input_names))
         return twin
 
+    def __deepcopy__(self, memo):
+        return copy.copy(self)
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(name_or_path='{self.name_or_path}', "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -55,13 +56,15 @@ class Loop:
         if accumulate > 1:
             self._sums = [tf.Variable(tf.zeros(w.shape)) for w in self._weights]
             self._rows = tf.Variable(0.0)
+        # As Keras' `fit`, without AutoGraph: converting the calls takes as long as tracing them.
+        graph = functools.partial(tf.function, autograph=False)
         compiled = {"reduce_retracing": True, "jit_compile": model.jit_compile or None}
-        self._train_on = tf.function(self._train, **compiled)
-        self._test_on = tf.function(self._test, **compiled)
+        self._train_on = graph(self._train, **compiled)
+        self._test_on = graph(self._test, **compiled)
         # The batch is taken in the graph: from Python, its parts would be converted one by one.
-        self._train_next = tf.function(lambda batches: self._train_on(next(batches)))
-        self._test_next = tf.function(lambda batches: self._test_on(next(batches)))
-        self._update = tf.function(self._apply_sums)
+        self._train_next = graph(lambda batches: self._train_on(next(batches)))
+        self._test_next = graph(lambda batches: self._test_on(next(batches)))
+        self._update = graph(self._apply_sums)
 
     def run(
         self,

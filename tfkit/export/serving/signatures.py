@@ -150,7 +150,8 @@ class Signatures:
         """Name -> the traced function."""
         traced = {}
         for name in names:
-            function = tf.function(getattr(self, name), input_signature=self._inputs[name])
+            method, inputs = getattr(self, name), self._inputs[name]
+            function = tf.function(method, input_signature=inputs, autograph=False)
             traced[name] = function.get_concrete_function()
         return traced
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 
 import tensorflow as tf
 
@@ -87,14 +86,15 @@ class TokenizerLayer(keras.layers.Layer):
         self.return_offsets_mapping = return_offsets_mapping
         self.portable = portable
         self._post_processor = self._make_post_processor()
-        self._model = tokenizer.core.model(portable=portable)
-        if return_offsets_mapping:
-            if portable:
-                raise ValueError(
-                    "Expected `return_offsets_mapping` or `portable`. Received both: TFLite has no "
-                    "ops to count characters with."
-                )
-            self._model = functools.partial(self._model, offsets=True)
+        if not portable:
+            self._model = tokenizer.core.graph(offsets=return_offsets_mapping)
+        elif return_offsets_mapping:
+            raise ValueError(
+                "Expected `return_offsets_mapping` or `portable`. Received both: TFLite has no "
+                "ops to count characters with."
+            )
+        else:
+            self._model = tokenizer.core.model(portable=True)
 
     def _make_post_processor(self) -> PostProcessor:
         least = 3 if self.pairs else 2
@@ -198,7 +198,8 @@ class TokenizerLayer(keras.layers.Layer):
             raise ValueError(
                 f"Expected a batch of strings, of shape (B,). Received shape {text.shape}."
             )
-        return text
+        # A scalar that reaches the kernel ends the process (TF Serving lets one through).
+        return text if self.portable else tf.ensure_shape(text, [None])
 
     def compute_output_spec(self, inputs) -> dict[str, keras.KerasTensor]:
         batch = keras.tree.flatten(inputs)[0].shape[0]
