@@ -30,7 +30,7 @@ test: lint  ## Run the linter and the tests
 	$(PYTEST)
 
 test-all: lint  ## Run the slow tests too
-	$(PYTEST) -m "slow or not slow"
+	XLA_FLAGS= $(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/.test-installed  ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)

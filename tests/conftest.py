@@ -14,6 +14,10 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Compiling takes a fifth of a small training; `make test-all` compiles as users do.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 # What commands keep for the next ones is none of the user's.
 _CACHE = tempfile.TemporaryDirectory(prefix="tfkit-tests-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name

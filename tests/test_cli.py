@@ -131,24 +131,26 @@ def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("pos")
 
 
-def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch):
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(e, marks=pytest.mark.slow) for e in ("latin-1", "utf-8"))]
+)
+def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch, encoding):
     texts, model = (
         ["caf\xe9 \U0001f600", "raw \udcff", "half \ud83d"],
         ["--model", f"{trained}/model"],
     )
     said = ["caf\xe9 \U0001f600", "raw \ufffd", "half \ufffd"]
-    for encoding in ("ascii", "latin-1", "utf-8"):
-        written = io.BytesIO()
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
-        assert main(["predict", *texts, "--json", *model]) == 0
-        rows = written.getvalue().decode(encoding).splitlines()
-        assert [json.loads(row)["text"] for row in rows] == said
-        if encoding == "ascii":  # the narrowest
-            written.truncate(0)
-            assert main(["explain", texts[1], "--json", *model]) == 0
-            why = written.getvalue().decode(encoding).strip("\x00")
-            assert json.loads(why)["texts"] == said[1:2]
-        assert main(["predict", *texts, *model]) == 0
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    assert main(["predict", *texts, "--json", *model]) == 0
+    rows = written.getvalue().decode(encoding).splitlines()
+    assert [json.loads(row)["text"] for row in rows] == said
+    if encoding == "ascii":  # the narrowest
+        written.truncate(0)
+        assert main(["explain", texts[1], "--json", *model]) == 0
+        why = written.getvalue().decode(encoding).strip("\x00")
+        assert json.loads(why)["texts"] == said[1:2]
+    assert main(["predict", *texts, *model]) == 0
 
 
 def test_a_model_that_answers_nan_is_an_error(trained, tmp_path, capsys):
@@ -166,7 +168,10 @@ def test_a_model_that_answers_nan_is_an_error(trained, tmp_path, capsys):
         assert capsys.readouterr().out == ""
 
 
-def test_predict_takes_pairs_lengths_and_precisions(trained, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("precision", ["int8", pytest.param("bfloat16", marks=pytest.mark.slow)])
+def test_predict_takes_pairs_lengths_and_precisions(
+    trained, tmp_path, capsys, monkeypatch, precision
+):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "pairs.csv").write_text("one,two\ngood film,bad\nbad,a good film\n")
     command = f"predict --input {tmp_path}/pairs.csv --text-column one --json --top-k 2"
@@ -182,8 +187,7 @@ def test_predict_takes_pairs_lengths_and_precisions(trained, tmp_path, capsys, m
     single, pair = scores(), scores("--text-pair-column", "two")
     assert single != pair
     assert scores("--max-length", "3") != single
-    assert scores("--precision", "int8") == pytest.approx(single, abs=0.02)
-    assert scores("--precision", "bfloat16") == pytest.approx(single, abs=0.02)
+    assert scores("--precision", precision) == pytest.approx(single, abs=0.02)
 
 
 def test_predict_reads_some_texts_at_a_time(trained, capsys, monkeypatch):

@@ -26,17 +26,27 @@ def stand_ins(tmp_path_factory):
 # What the other pages say is tested where it belongs to; that they are right as printed shows in
 # their arguments here, and in the types of their Python in test_typing.py.
 RUN = [
-    pytest.param(page, id=page.name, marks=[] if page.name == "README.md" else [pytest.mark.slow])
-    for page in PAGES
+    pytest.param(ROOT / "README.md", 1, id="README.md, one `tfkit train`"),
+    *(pytest.param(page, None, id=page.name, marks=pytest.mark.slow) for page in PAGES),
 ]
 
 
-@pytest.mark.parametrize("page", RUN)
-def test_the_code_of_a_page_runs(page, stand_ins, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page, trainings", RUN)
+def test_the_code_of_a_page_runs(page, trainings, stand_ins, tmp_path, monkeypatch):
     folder = shutil.copytree(stand_ins, tmp_path / page.stem)
     monkeypatch.chdir(folder)
     # Small files get many passes; that a command runs shows in a few.
     monkeypatch.setattr(recipe, "default_epochs", lambda examples, dim: 2)
+    if trainings is not None:  # further commands only have to be right
+        trained, run, parser = [], pages.main, _parser()
+
+        def main(words):
+            trained.extend(words[:1] if words[0] == "train" else [])
+            if words[0] == "train" and len(trained) > trainings:
+                return 0 if parser.parse_args(words) else 1
+            return run(words)
+
+        monkeypatch.setattr(pages, "main", main)
     pages.run(page)
 
 

@@ -7,6 +7,7 @@ import fcntl
 import importlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,40 +44,43 @@ def test_no_texts_give_no_answers(loaded):
     assert answers["scores"].shape == (0, 3) and answers["label"].shape == (0,)
 
 
-def test_a_version_is_the_next_number_unless_given(model, tokenizer, tmp_path):
+def test_a_version_is_the_next_number_unless_given(model, tokenizer, plain, tmp_path):
     """An existing one is refused, and replaced on request."""
     (tmp_path / "7").mkdir()
     (tmp_path / "notes").mkdir()
-    first = export.saved_model(model, tokenizer, tmp_path, **QUICK)
-    assert first.version == 8
+    assert module._number(tmp_path, None, overwrite=False) == 8
+    shutil.copytree(plain.path, tmp_path / "8")
     with pytest.raises(FileExistsError, match="Version 8 is already in .* write 9"):
         export.saved_model(model, tokenizer, tmp_path, version=8)
     other = classifier(seed=1)
-    export.saved_model(other, tokenizer, tmp_path, version=8, overwrite=True, **QUICK)
+    report = export.saved_model(other, tokenizer, tmp_path, version=8, overwrite=True, **QUICK)
+    assert report.version == 8
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "notes"]
-    served = tf.saved_model.load(str(first.path)).signatures["text"]
+    served = tf.saved_model.load(str(report.path)).signatures["text"]
     now = served(text=tf.constant(["good"]))["scores"].numpy()
     ids = tokenizer(["good"], return_tensors="tf")["input_ids"]
     np.testing.assert_allclose(now, tf.nn.softmax(other(ids).logits), atol=1e-5)
 
 
 def test_a_version_that_another_export_has_published_meanwhile_stays(
-    model, tokenizer, tmp_path, monkeypatch
+    model, tokenizer, plain, tmp_path, monkeypatch
 ):
-    write, others = module._write, [classifier(seed=1)]
-    options = {**QUICK, "texts": ["good"]}
+    write = module._write
     (tmp_path / "7").mkdir()
 
     def meanwhile(*args):
         write(*args)
-        while others:
-            export.saved_model(others.pop(), tokenizer, tmp_path, version=3, **options)
+        with staged(tmp_path) as stage:
+            module._published(
+                shutil.copytree(plain.path, stage / "new"), tmp_path, 3, overwrite=False
+            )
 
     monkeypatch.setattr(module, "_write", meanwhile)
     with pytest.raises(FileExistsError, match="Version 3 is already in .* write 8"):
-        export.saved_model(model, tokenizer, tmp_path, version=3, **options)
+        export.saved_model(model, tokenizer, tmp_path, version=3, **{**QUICK, "texts": ["good"]})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "7"]
-    export.verify(tmp_path / "3", model=classifier(seed=1), tokenizer=tokenizer, texts=["good"])
+    for path in filter(Path.is_file, plain.path.rglob("*")):
+        assert (tmp_path / "3" / path.relative_to(plain.path)).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("locks", [True, False])

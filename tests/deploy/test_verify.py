@@ -30,8 +30,8 @@ def light(model, tokenizer, tmp_path_factory):
     return export.saved_model(model, tokenizer, folder, **options).path
 
 
-def test_a_good_export_passes_with_times_and_memory(everything, model, tokenizer):
-    report = export.verify(everything.path.parent, model=model, tokenizer=tokenizer, texts=TEXTS)
+def test_a_good_export_passes_with_times_and_memory(everything):
+    report = everything.serving  # what `verify` found before it was published
     assert report.path == everything.path
     assert set(report.agreement) == {"text", "text_pair", "tokens", "classify", "embed"}
     assert all(part.largest_difference < 1e-5 for part in report.agreement.values())
@@ -53,8 +53,9 @@ def test_another_model_is_told_apart(light, tokenizer):
 def test_the_export_knows_its_length(light, model, tokenizer, other_version):
     assert len(tokenizer(max(TEXTS, key=len))["input_ids"]) > 12
     given = {"model": model, "tokenizer": tokenizer, "texts": TEXTS}
-    for length in (None, 12):
-        assert export.verify(light, max_length=length, **given).agreement["text"].texts == 6
+    report = export.verify(light.parent, **given)
+    assert report.path == light and report.agreement["text"].texts == 6
+    assert exported_length(light, model, tokenizer, 12) == 12
     with pytest.raises(ValueError, match="truncates texts to 12 tokens. Received max_length=24"):
         export.verify(light, max_length=24, **given)
     (other_version / FILE).unlink()  # an export of before
@@ -203,13 +204,13 @@ def test_warmup_reads_back_what_it_wrote(tmp_path):
     assert list(serialised["inputs"]) == list(examples)
 
 
-def test_the_command_lists_ops_with_their_servers(everything, capsys):
-    assert main(["verify", str(everything.path), "--ops"]) == 0
+def test_the_command_lists_ops_with_their_servers(plain, capsys):
+    assert main(["verify", str(plain.path), "--ops"]) == 0
     out = capsys.readouterr().out
-    assert "checked" not in out and "a scalar (embed)" in out, "without a model it still asks"
+    assert "checked" not in out and "a scalar (classify)" in out, "without a model it still asks"
     lines = [line.split() for line in out.splitlines()]
     assert [first for first, *_, op in lines if op == "FastBertNormalize"][-1] == "2.12"
-    assert {line[-1] for line in lines} >= everything.ops.keys()
+    assert {line[-1] for line in lines} >= plain.ops.keys()
 
 
 def test_a_folder_without_a_model_says_what_is_there(tmp_path, other_version):

@@ -59,13 +59,13 @@ class Teacher:
         return [knows(" ".join(row)) for row in zip(*columns)]
 
 
-def test_the_teacher_is_believed_where_the_labels_are_wrong():
+@pytest.mark.parametrize("soft_weight", [1.0, pytest.param(0.0, marks=pytest.mark.slow)])
+def test_the_teacher_is_believed_where_the_labels_are_wrong(soft_weight):
     wrong = data.read([(text, {"pos": "neg", "neg": "pos"}[label]) for text, label in ROWS])
-    for soft_weight, accuracy in ((1.0, 1.0), (0.0, 0.0)):
-        student = new_model()
-        weights = {"soft_weight": soft_weight, "hard_weight": 1.0 - soft_weight}
-        distill(Teacher(), student, TOKENIZER, wrong, **weights, **QUICK)
-        assert evaluate(student, TOKENIZER, TRAIN).accuracy == accuracy
+    student = new_model()
+    weights = {"soft_weight": soft_weight, "hard_weight": 1.0 - soft_weight}
+    distill(Teacher(), student, TOKENIZER, wrong, **weights, **QUICK)
+    assert evaluate(student, TOKENIZER, TRAIN).accuracy == soft_weight
 
 
 @pytest.mark.slow
@@ -102,17 +102,19 @@ def test_pairs_stay_pairs():
         distill(teacher, student, TOKENIZER, pairs, unlabelled=TRAIN, **QUICK)
 
 
-def test_classes_are_weighed_by_the_labels_alone():
+@pytest.mark.parametrize(
+    "class_weights, odds", [pytest.param(None, -np.log(3), marks=pytest.mark.slow), ("balanced", 0)]
+)
+def test_classes_are_weighed_by_the_labels_alone(class_weights, odds):
     """Three to one, balanced: as likely as not, whatever the teacher says of other texts."""
     train = data.read([("a", "neg")] * 3 + [("a", "pos")], names=TRAIN.names)
     others = data.read(["good", "good good", "good film", "a good"], label=None)
-    for class_weights, odds in ((None, -np.log(3)), ("balanced", 0.0)):
-        student = new_model()
-        options = {**QUICK, "batch_size": 8, "class_weights": class_weights}
-        hard = {"hard_weight": 1.0, "soft_weight": 0.0}
-        distill(Teacher(), student, TOKENIZER, train, unlabelled=others, **hard, **options)
-        negative, positive = teacher_logits(student, train[:1], TOKENIZER)[0]
-        assert positive - negative == pytest.approx(odds, abs=0.2)
+    student = new_model()
+    options = {**QUICK, "batch_size": 8, "class_weights": class_weights}
+    hard = {"hard_weight": 1.0, "soft_weight": 0.0}
+    distill(Teacher(), student, TOKENIZER, train, unlabelled=others, **hard, **options)
+    negative, positive = teacher_logits(student, train[:1], TOKENIZER)[0]
+    assert positive - negative == pytest.approx(odds, abs=0.2)
 
 
 def test_the_loss_is_the_sum_of_its_parts_and_plain_on_plain_labels():

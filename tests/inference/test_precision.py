@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import sys
 
 import numpy as np
@@ -38,10 +39,16 @@ def classify():
     return pipeline(model=small_model())
 
 
-def keras_scores(texts, **tokenised):
+@functools.cache
+def plain():
+    folder = small_model()
+    model = TFAutoModelForSequenceClassification.from_pretrained(folder)
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def keras_scores(texts):
     """Of the plain path, one text at a time."""
-    model = TFAutoModelForSequenceClassification.from_pretrained(small_model())
-    tokenizer = AutoTokenizer.from_pretrained(small_model())
+    model, tokenizer = plain()
     rows = []
     for text in texts:
         pair = (text["text"], text["text_pair"]) if isinstance(text, dict) else (text,)

@@ -12,10 +12,10 @@ import pytest
 @pytest.mark.parametrize(
     "way",
     [
-        "lite",
+        "lite with a tokenizer",
         *(
             pytest.param(way, marks=pytest.mark.slow)
-            for way in ("pipelines", "c_library", "explain")
+            for way in ("lite", "pipelines", "c_library", "explain")
         ),
     ],
 )

@@ -26,7 +26,6 @@ TEXTS = [" ".join((WORDS * 9)[n % 7 :][:n]) for n in (3, 0, 60, 1, 12, 2, 25, 7,
 PAIRS = [{"text": one, "text_pair": two} for one, two in zip(TEXTS, TEXTS[::-1])]
 QUESTIONS = [*([text] for text in TEXTS), *([pair] for pair in PAIRS), [*TEXTS, *PAIRS]]
 KINDS = [(None, None), ("bfloat16", None), ("int8", None), ("float32", "litert")]
-FORMS = {"ids": {"vocabulary": True}, "text": {}, "mediapipe": {}}
 THREADS, TIMES = 8, 6
 
 
@@ -83,9 +82,10 @@ def of_c_library(model, tokenizer) -> dict:
     return {"c_library": wrong(answer, [answer(texts) for texts in QUESTIONS])}
 
 
-def of_lite(model, tokenizer) -> dict:
+def of_lite(model, tokenizer, *, forms=("text", "mediapipe")) -> dict:
     found, questions = {}, [TEXTS, *([text] for text in TEXTS)]
-    for form, options in FORMS.items():
+    for form in forms:
+        options = {"vocabulary": True} if form == "ids" else {}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "a.tflite")
             export.tflite(model, tokenizer, path, form=form, max_length=16, **options)
@@ -109,6 +109,7 @@ WAYS = {
     "pipelines": of_pipelines,
     "c_library": of_c_library,
     "lite": of_lite,
+    "lite with a tokenizer": functools.partial(of_lite, forms=["ids"]),
     "explain": of_explain,
 }
 

@@ -204,7 +204,8 @@ def test_forced_in_a_bare_encoder_padding_has_zeros(tiny_config):
     assert np.abs(plain[1, 2:]).min() > 0
 
 
-def test_a_step_that_xla_compiles_takes_the_plain_path(model):
+def test_a_step_that_xla_compiles_takes_the_plain_path(tiny_config):
+    model = TFDistilBertForSequenceClassification(tiny_config.replace(n_layers=1))
     batch = {"input_ids": np.ones((4, 6), int), "attention_mask": np.eye(4, 6, dtype=int)}
     model.compile(keras.optimizers.SGD(0.1), jit_compile=True)
     history = model.fit(batch, np.array([0, 1, 2, 3]), batch_size=4, verbose=0)

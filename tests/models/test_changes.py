@@ -26,9 +26,17 @@ REFUSED = "ignore:The model has other weights"
 
 
 @pytest.fixture
+def small_model(tiny_config):
+    """Of one layer: what is traced again, is for all."""
+    return TFDistilBertForSequenceClassification(tiny_config.replace(n_layers=1))
+
+
+@pytest.fixture
 def model(tiny_config):
     """Trained and asked; large weights, so that every change shows."""
-    model = TFDistilBertForSequenceClassification(tiny_config.replace(initializer_range=0.4))
+    model = TFDistilBertForSequenceClassification(
+        tiny_config.replace(initializer_range=0.4, n_layers=1)
+    )
     model.compile(keras.optimizers.Adam(1e-2))
     model.fit(IDS, LABELS, verbose=0)
     model.predict(IDS, verbose=0)
@@ -64,14 +72,14 @@ def test_resized_embeddings_are_those_that_train_and_answer(model, size):
     demand_that_predict_is_the_call(model, new)
 
 
-def test_before_training_there_is_nothing_to_compile_again(tiny_model):
-    tiny_model.compile("adam")
-    tiny_model.predict(IDS, verbose=0)
+def test_before_training_there_is_nothing_to_compile_again(small_model):
+    small_model.compile("adam")
+    small_model.predict(IDS, verbose=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tiny_model.resize_token_embeddings(70)
-        tiny_model.enable_lora(2)
-        tiny_model.fit(np.full((6, 5), 69), LABELS, verbose=0)
+        small_model.resize_token_embeddings(70)
+        small_model.enable_lora(2)
+        small_model.fit(np.full((6, 5), 69), LABELS, verbose=0)
 
 
 def test_a_frozen_matrix_stays_so_when_it_is_resized(tiny_model):
@@ -114,17 +122,17 @@ def test_beside_lora_the_head_and_its_pooler_are_trained():
     assert {*names} == {"bias", "lora_kernel_a", "lora_kernel_b"}
 
 
-def test_weights_that_are_loaded_leave_lora_able_to_train(tiny_model, tmp_path):
+def test_weights_that_are_loaded_leave_lora_able_to_train(small_model, tmp_path):
     """Keras by itself sets both matrices to zero, from where no gradient leads."""
-    tiny_model.enable_lora(2)
+    small_model.enable_lora(2)
     path = tmp_path / "model.weights.h5"
-    tiny_model.save_weights(path)
-    expected = tiny_model(IDS).logits
-    tiny_model.load_weights(path)
-    np.testing.assert_allclose(tiny_model(IDS).logits, expected, atol=1e-6)
-    tiny_model.compile(keras.optimizers.Adam(1e-2))
-    tiny_model.fit(IDS, LABELS, verbose=0)
-    qkv = tiny_model.distilbert.transformer.layer[0].attention.qkv
+    small_model.save_weights(path)
+    expected = small_model(IDS).logits
+    small_model.load_weights(path)
+    np.testing.assert_allclose(small_model(IDS).logits, expected, atol=1e-6)
+    small_model.compile(keras.optimizers.Adam(1e-2))
+    small_model.fit(IDS, LABELS, verbose=0)
+    qkv = small_model.distilbert.transformer.layer[0].attention.qkv
     assert np.abs(qkv.lora_kernel_b).max() > 0
 
 
@@ -137,17 +145,17 @@ def test_trainable_counts_from_the_next_compile_on(model):
     assert sum(changed) == 4 == len(model.head.weights)
 
 
-def test_a_pipeline_follows(tiny_model):
+def test_a_pipeline_follows(small_model):
     words = [*["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], *(f"w{n}" for n in range(60))]
     tokenizer = DistilBertTokenizer(words)
-    classify = pipeline(model=tiny_model, tokenizer=tokenizer, top_k=None)
-    copied = pipeline(model=tiny_model, tokenizer=tokenizer, precision="bfloat16")
+    classify = pipeline(model=small_model, tokenizer=tokenizer, top_k=None)
+    copied = pipeline(model=small_model, tokenizer=tokenizer, precision="bfloat16")
     for ask in (classify, copied):
         ask("w1")
-    tiny_model.resize_token_embeddings(len(tokenizer))
-    tiny_model.get_input_embeddings().embeddings.assign(np.full((65, 12), 3.0))
+    small_model.resize_token_embeddings(len(tokenizer))
+    small_model.get_input_embeddings().embeddings.assign(np.full((65, 12), 3.0))
     text = "w59 w58"
-    logits = tiny_model(tokenizer(text, return_tensors="tf")).logits
+    logits = small_model(tokenizer(text, return_tensors="tf")).logits
     np.testing.assert_allclose(classify.scores([text]), tf.nn.softmax(logits), atol=1e-6)
     np.testing.assert_allclose(copied.scores([text]), tf.nn.softmax(logits), atol=1e-2)
 
@@ -206,14 +214,14 @@ def test_padding_free_is_followed(tiny_config):
     assert keras.models.clone_model(model).padding_free is True
 
 
-def test_options_may_change_while_fit_runs(tiny_model):
+def test_options_may_change_while_fit_runs(small_model):
     def act(batch, logs):
-        tiny_model.padding_free = False
-        tiny_model.config = tiny_model.config.replace(id2label=dict(enumerate("abcd")))
+        small_model.padding_free = False
+        small_model.config = small_model.config.replace(id2label=dict(enumerate("abcd")))
 
-    tiny_model.compile("adam")
+    small_model.compile("adam")
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=act)
-    history = tiny_model.fit(IDS, LABELS, batch_size=2, callbacks=[callback], verbose=0)
+    history = small_model.fit(IDS, LABELS, batch_size=3, callbacks=[callback], verbose=0)
     assert np.isfinite(history.history["loss"]).all()
 
 
@@ -247,15 +255,15 @@ def test_what_is_frozen_stays_so_in_files_and_copies(tiny_model, tmp_path):
     assert not keras.models.load_model(tmp_path / "model.keras").trainable_weights
 
 
-def test_a_partly_frozen_model_goes_on_training_from_its_file(tiny_model, tmp_path):
-    tiny_model.distilbert.trainable = False
-    tiny_model.compile(keras.optimizers.Adam(1e-2))
-    tiny_model.fit(IDS, LABELS, verbose=0)
-    tiny_model.save(tmp_path / "model.keras")
+def test_a_partly_frozen_model_goes_on_training_from_its_file(small_model, tmp_path):
+    small_model.distilbert.trainable = False
+    small_model.compile(keras.optimizers.Adam(1e-2))
+    small_model.fit(IDS, LABELS, verbose=0)
+    small_model.save(tmp_path / "model.keras")
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Skipping variable loading")
         again = keras.models.load_model(tmp_path / "model.keras")
-    for one, other in zip(again.optimizer.variables, tiny_model.optimizer.variables, strict=True):
+    for one, other in zip(again.optimizer.variables, small_model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one, other)
     before = again.distilbert.get_weights()
     again.fit(IDS, LABELS, verbose=0)

@@ -19,6 +19,17 @@ LABELS = np.array([0, 1, 2, 3, 1, 0], "int32")
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+@pytest.fixture
+def small_config():
+    """One layer: what `compile` and `fit` are told is asked of the whole model."""
+    return DistilBertConfig(**{**TINY, "n_layers": 1})
+
+
+@pytest.fixture
+def small_model(small_config):
+    return TFDistilBertForSequenceClassification(small_config)
+
+
 def inputs():
     return {name: keras.Input((None,), dtype="int32", name=name) for name in BATCH}
 
@@ -75,11 +86,11 @@ def test_functional_model_on_a_later_call_that_asks_for_more(tiny_model):
     assert weights.shape == (6, TINY["n_heads"], 5, 5)
 
 
-def test_inside_a_subclassed_model(tiny_config):
+def test_inside_a_subclassed_model(small_config):
     class Mean(keras.Model):
         def __init__(self):
             super().__init__()
-            self.encoder = TFDistilBertModel(tiny_config)
+            self.encoder = TFDistilBertModel(small_config)
             self.top = keras.layers.Dense(4)
 
         def call(self, batch, training=None):
@@ -170,14 +181,14 @@ def test_keras_own_export_for_openvino_answers_as_the_model_or_says_what_to_inst
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.hdf5", "model.weights.h5"])
-def test_older_files_of_keras_are_refused_before_anything_is_written(tiny_model, tmp_path, name):
+def test_older_files_of_keras_are_refused_before_anything_is_written(small_model, tmp_path, name):
     path = tmp_path / name
     path.write_text("older")
-    tiny_model.compile("sgd")
+    small_model.compile("sgd")
     for act in (
-        lambda: tiny_model.save(path),
-        lambda: tiny_model.save(str(path), overwrite=True),
-        lambda: tiny_model.fit(
+        lambda: small_model.save(path),
+        lambda: small_model.save(str(path), overwrite=True),
+        lambda: small_model.fit(
             BATCH, LABELS, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path)]
         ),
     ):
@@ -223,23 +234,23 @@ def test_mixed_precision_is_close_and_a_masked_row_is_no_nan(tiny_model, tmp_pat
 @pytest.mark.parametrize(
     "policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.slow)]
 )
-def test_fit_with_a_keras_loss_learns(tiny_config, policy):
+def test_fit_with_a_keras_loss_learns(small_config, policy):
     keras.utils.set_random_seed(0)
-    model = TFDistilBertForSequenceClassification(tiny_config, dtype=policy)
+    model = TFDistilBertForSequenceClassification(small_config, dtype=policy)
     model.compile(keras.optimizers.Adam(1e-2), LOSS, metrics=["accuracy"])
     model.fit(BATCH, LABELS, epochs=40, verbose=0)
     assert model.evaluate(BATCH, LABELS, verbose=0, return_dict=True)["accuracy"] == 1.0
 
 
-def test_fit_without_a_loss_uses_the_heads_own(tiny_model):
-    tiny_model.compile("sgd")
-    expected = tiny_model(BATCH, labels=LABELS).loss.numpy().mean()
-    assert tiny_model.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected, rel=1e-5)
-    inside = tiny_model.evaluate({**BATCH, "labels": LABELS}, verbose=0)
+def test_fit_without_a_loss_uses_the_heads_own(small_model):
+    small_model.compile("sgd")
+    expected = small_model(BATCH, labels=LABELS).loss.numpy().mean()
+    assert small_model.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected, rel=1e-5)
+    inside = small_model.evaluate({**BATCH, "labels": LABELS}, verbose=0)
     assert inside == pytest.approx(expected, rel=1e-5)
     weights = np.array([1, 0, 0, 0, 0, 2.0])
-    weighted = (tiny_model(BATCH, labels=LABELS).loss.numpy() * weights).mean()
-    loss = tiny_model.evaluate(BATCH, LABELS, sample_weight=weights, verbose=0)
+    weighted = (small_model(BATCH, labels=LABELS).loss.numpy() * weights).mean()
+    loss = small_model.evaluate(BATCH, LABELS, sample_weight=weights, verbose=0)
     assert loss == pytest.approx(weighted, rel=1e-5)
 
 
@@ -272,16 +283,16 @@ def test_fit_without_a_loss_uses_the_heads_own(tiny_model):
         ),
     ],
 )
-def test_a_loss_given_by_name_is_taken_on_logits(tiny_model, name, labels, loss):
-    expected = float(loss(labels, tiny_model(BATCH).logits))
-    tiny_model.compile("sgd", name)
-    assert tiny_model.evaluate(BATCH, labels, verbose=0) == pytest.approx(expected, rel=1e-5)
+def test_a_loss_given_by_name_is_taken_on_logits(small_model, name, labels, loss):
+    expected = float(loss(labels, small_model(BATCH).logits))
+    small_model.compile("sgd", name)
+    assert small_model.evaluate(BATCH, labels, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_metrics_by_name_are_taken_on_logits(tiny_config, several):
+def test_metrics_by_name_are_taken_on_logits(small_config, several):
     changes = {"problem_type": "multi_label_classification"} if several else {"num_labels": 1}
-    model = TFDistilBertForSequenceClassification(tiny_config.replace(**changes))
+    model = TFDistilBertForSequenceClassification(small_config.replace(**changes))
     model.head.classifier.bias.assign(np.full(model.config.num_labels, 0.25))
     logits = model(BATCH).logits.numpy()
     labels = (np.arange(logits.size).reshape(logits.shape) % 3 > 0).astype("float32")
@@ -295,14 +306,14 @@ def test_metrics_by_name_are_taken_on_logits(tiny_config, several):
         assert found[name] == pytest.approx(float(metric.result()), abs=1e-5), name
 
 
-def test_class_weights_weigh_the_loss(tiny_model):
-    losses = tiny_model(BATCH, labels=LABELS).loss.numpy()
+def test_class_weights_weigh_the_loss(small_model):
+    losses = small_model(BATCH, labels=LABELS).loss.numpy()
     weights = {0: 1.0, 1: 3.0, 2: 0.0, 3: 0.5}
     expected = np.mean(losses * [weights[label] for label in LABELS])
     for loss in (None, "sparse_categorical_crossentropy"):
-        tiny_model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
-        tiny_model.distilbert.trainable = False
-        history = tiny_model.fit(
+        small_model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+        small_model.distilbert.trainable = False
+        history = small_model.fit(
             BATCH, LABELS, class_weight=weights, verbose=0, shuffle=False, batch_size=6
         )
         # The head's dropout acts in training; at learning rate 0 nothing else differs.
@@ -325,8 +336,8 @@ def test_class_weights_weigh_the_loss(tiny_model):
     ],
     ids=str,
 )
-def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(tiny_config, loss, options):
-    config = tiny_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
+def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(small_config, loss, options):
+    config = small_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
     model = TFDistilBertForSequenceClassification(config)
     losses = model(BATCH, labels=LABELS).loss.numpy()
     model.compile(keras.optimizers.SGD(0.0), loss, metrics=["accuracy"], **options)
@@ -361,9 +372,9 @@ def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(tiny_config, 
     assert model.train_on_batch(inside, class_weight=classes)[0] == pytest.approx(by_class)
 
 
-def test_labels_inside_a_dataset_train(tiny_config):
+def test_labels_inside_a_dataset_train(small_config):
     keras.utils.set_random_seed(0)
-    model = TFDistilBertForSequenceClassification(tiny_config)
+    model = TFDistilBertForSequenceClassification(small_config)
     data = tf.data.Dataset.from_tensor_slices({**BATCH, "labels": LABELS}).batch(3)
     model.compile(keras.optimizers.Adam(1e-2), metrics=["accuracy"], run_eagerly=True)
     history = model.fit(data, epochs=6, verbose=0).history
@@ -371,8 +382,8 @@ def test_labels_inside_a_dataset_train(tiny_config):
     assert history["accuracy"][-1] > history["accuracy"][0]
 
 
-def test_steps_per_execution_and_xla_train_as_plain_steps_do(tiny_config):
-    config = tiny_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
+def test_steps_per_execution_and_xla_train_as_plain_steps_do(small_config):
+    config = small_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
     start = TFDistilBertForSequenceClassification(config).get_weights()
     results = []
     for options in ({}, {"steps_per_execution": 3}, {"jit_compile": True}):
@@ -385,26 +396,26 @@ def test_steps_per_execution_and_xla_train_as_plain_steps_do(tiny_config):
     np.testing.assert_allclose(results[2], results[0], atol=1e-5)
 
 
-def test_callbacks_see_the_metrics(tiny_model, tmp_path):
-    tiny_model.compile("adam", LOSS, metrics=["accuracy"], run_eagerly=True)
+def test_callbacks_see_the_metrics(small_model, tmp_path):
+    small_model.compile("adam", LOSS, metrics=["accuracy"], run_eagerly=True)
     path = tmp_path / "best.weights.h5"
     callbacks = [
         keras.callbacks.EarlyStopping("val_accuracy", patience=1, restore_best_weights=True),
         keras.callbacks.ModelCheckpoint(path, save_weights_only=True),
     ]
     data = (BATCH, LABELS)
-    history = tiny_model.fit(*data, validation_data=data, epochs=2, verbose=0, callbacks=callbacks)
+    history = small_model.fit(*data, validation_data=data, epochs=2, verbose=0, callbacks=callbacks)
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= history.history.keys()
-    before = tiny_model(BATCH).logits
-    tiny_model.load_weights(path)
-    assert tiny_model(BATCH).logits.shape == before.shape
+    before = small_model(BATCH).logits
+    small_model.load_weights(path)
+    assert small_model(BATCH).logits.shape == before.shape
 
 
-def test_fit_without_labels_says_so(tiny_model):
-    tiny_model.compile("sgd")
+def test_fit_without_labels_says_so(small_model):
+    small_model.compile("sgd")
     with pytest.raises(ValueError, match="Expected labels to train on"):
-        tiny_model.fit(BATCH, verbose=0)
-    backbone = TFDistilBertModel(tiny_model.config)
+        small_model.fit(BATCH, verbose=0)
+    backbone = TFDistilBertModel(small_model.config)
     backbone.compile("sgd")
     with pytest.raises(ValueError, match="no loss of its own"):
         backbone.fit(BATCH, LABELS, verbose=0)
@@ -416,7 +427,7 @@ def test_predict_gives_the_output_type_in_arrays(tiny_model):
     np.testing.assert_allclose(outputs.logits, tiny_model(BATCH).logits, atol=1e-6)
 
 
-def test_a_subclass_may_add_layers(tiny_config):
+def test_a_subclass_may_add_layers(small_config):
     class Bigger(TFDistilBertForSequenceClassification):
         def __init__(self, config, **options):
             super().__init__(config, **options)
@@ -425,7 +436,7 @@ def test_a_subclass_may_add_layers(tiny_config):
         def answer(self, last_hidden_state, labels, training):
             return {"logits": self.scale(self.head(last_hidden_state))}
 
-    model = Bigger(tiny_config)
+    model = Bigger(small_config)
     model.compile("adam", LOSS)
     model.fit(BATCH, LABELS, verbose=0)
     assert model(BATCH).logits.shape == (6, 4)
@@ -544,10 +555,10 @@ def test_what_cannot_go_back_to_float_is_said(tiny_model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_keras_file_keeps_what_compile_said(tiny_model, tmp_path):
-    tiny_model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    expected = tiny_model.evaluate(BATCH, LABELS, verbose=0)
-    tiny_model.save(tmp_path / "model.keras")
+def test_a_keras_file_keeps_what_compile_said(small_model, tmp_path):
+    small_model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    expected = small_model.evaluate(BATCH, LABELS, verbose=0)
+    small_model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected)
 
@@ -588,10 +599,9 @@ def test_a_config_is_asked_for():
         TFDistilBertModel(vars(DistilBertConfig()))
 
 
-def test_what_is_given_by_the_name_of_the_output_is_of_it():
+def test_what_is_given_by_the_name_of_the_output_is_of_it(small_config):
     keras.utils.set_random_seed(0)
-    config = DistilBertConfig(**TINY)
-    by_name, plain = (TFDistilBertForSequenceClassification(config) for _ in range(2))
+    by_name, plain = (TFDistilBertForSequenceClassification(small_config) for _ in range(2))
     by_name.set_weights(plain.get_weights())
     kind = "sparse_categorical_crossentropy"
     by_name.compile(
