@@ -6,8 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit import (
+    DistilBertConfig,
+    DistilBertTokenizer,
+    SentenceEncoder,
+    TFDistilBertForSequenceClassification,
+)
 from tfkit.inference.pipelines import pipeline
+from tfkit.models.auto import TFAutoModelForSentenceEmbedding
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
 TEXTS = ["good", "bad bad bad", "", "good bad", "bad", "good " * 40]
@@ -121,3 +127,17 @@ def test_bad_input_is_one_clear_error(parts):
         pipeline("text-classification", *parts, truncation=False)
     with pytest.raises(FileNotFoundError, match="neither a folder|not a folder"):
         pipeline("text-classification", model="no-such-model")
+
+
+def test_a_table_is_not_taken_for_the_names_of_its_columns(parts):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"text": ["good"], "label": ["x"]})
+    sentences = SentenceEncoder(
+        TFAutoModelForSentenceEmbedding.from_config(parts[0].config), parts[1]
+    )
+    for ask in (pipeline(model=parts[0], tokenizer=parts[1]), sentences.encode):
+        with pytest.raises(TypeError, match="Received a DataFrame. Pass one column"):
+            ask(table)
+        assert len(ask(table["text"])) == 1
+    with pytest.raises(TypeError, match="Received a dict"):
+        sentences.encode({"text": "good", "text_pair": "bad"})

@@ -19,7 +19,10 @@ from tfkit.hub import HubOptions, find_file, read_json
 MEAN = ({"type": "pooling", "modes": ["mean"]},)
 
 # What is written beside the encoder: a former model's goes when another is saved.
-OWN_FILES = r"modules\.json|(sentence_bert_config|config_sentence_transformers)\.json|\d+_\w+"
+OWN_FILES = (
+    r"(modules|sentence_bert_config|config_sentence_transformers)\.json"
+    r"|\d+_(Dense|Normalize|Pooling|Transformer)"
+)
 _MODES = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",

@@ -14,6 +14,7 @@ from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.tokenizer import BertTokenizer
 from tfkit.utils.files import local_path
+from tfkit.utils.strings import list_of
 
 # What an export is checked on when the caller gives no texts.
 SAMPLE_TEXTS = (
@@ -138,4 +139,4 @@ def texts_or_sample(texts: Sequence[str] | None) -> list[str]:
             "`texts` must hold at least one text to check the export on; received none. "
             "Leave it out to check on built-in samples."
         )
-    return list(texts)
+    return list_of(texts)

@@ -13,6 +13,7 @@ from tfkit.inference.graph import unpadded_specs
 from tfkit.models.inputs import token_limit
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.processes import check_threads
+from tfkit.utils.strings import list_of
 from tfkit.utils.values import positive_integer
 
 
@@ -73,7 +74,7 @@ class FillMaskPipeline:
         top_k = positive_integer("top_k", self.top_k if top_k is None else top_k)
         chosen = self._target_ids(self.targets if targets is None else targets)
         single = isinstance(texts, str)
-        rows = [self._encoded(text) for text in ([texts] if single else texts)]
+        rows = [self._encoded(text) for text in ([texts] if single else list_of(texts))]
         lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
         answers: list = [None] * len(rows)
         for places in batches(lengths, MAX_TOKENS):

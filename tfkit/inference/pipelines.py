@@ -22,6 +22,7 @@ from tfkit.tasks import sequence_classification
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
+from tfkit.utils.strings import list_of
 
 # What Hugging Face's pipeline of this name runs when none is given.
 DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
@@ -110,7 +111,7 @@ class TextClassificationPipeline(TextModel):
         options = drop_ignored(options, PIPELINE)
         single, asked = isinstance(texts, (str, dict)), top_k != -1
         top_k = None if return_all_scores else top_k if asked else self.top_k
-        answers = self.answers([texts] if single else list(texts), top_k=top_k, **options)
+        answers = self.answers([texts] if single else list_of(texts), top_k=top_k, **options)
         if top_k == -1:
             answers = [answer[0] for answer in answers]
         return answers[0] if single and (asked or isinstance(texts, dict)) else answers

@@ -26,6 +26,7 @@ from tfkit.models.inputs import token_limit
 from tfkit.tasks.sentence_embedding import MODULES
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import ENCODE, drop_ignored
+from tfkit.utils.strings import list_of
 from tfkit.utils.values import positive_integer
 
 
@@ -222,7 +223,7 @@ class SentenceEncoder:
         if unknown:
             raise TypeError(f"`encode` has no option {', '.join(unknown)}.")
         single = isinstance(texts, str)
-        texts = [texts] if single else list(texts)
+        texts = [texts] if single else list_of(texts)
         before = self._prompt(prompt, prompt_name)
         for text in texts:
             if not isinstance(text, str):

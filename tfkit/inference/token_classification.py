@@ -13,6 +13,7 @@ from tfkit.inference.batching import MAX_TOKENS, Tokens, batches
 from tfkit.inference.graph import graph_of, output_of, unpadded_specs
 from tfkit.models.inputs import token_limit
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
+from tfkit.utils.strings import list_of
 
 STRATEGIES = ("none", "simple", "first", "average", "max")
 
@@ -113,7 +114,7 @@ class TokenClassificationPipeline:
         strategy = _checked(aggregation_strategy or self.aggregation_strategy, stride)
         ignored = self.ignore_labels if ignore_labels is None else ignore_labels
         single = isinstance(texts, str)
-        texts = [texts] if single else list(texts)
+        texts = [texts] if single else list_of(texts)
         key = "entity" if strategy == "none" else "entity_group"
         answers = []
         for parts in self._tokens(texts, stride):

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfkit.text.call.arguments import read_texts
 from tfkit.text.normalization.normalizer import NormalizerOptions, normalize
+from tfkit.utils.strings import list_of
 
 _BATCH = 1024
 # In BERT's order, so that the padding token has id 0.
@@ -21,7 +22,7 @@ def learn_vocabulary(texts: Iterable[str], size: int, *, do_lower_case: bool = T
             f"`size` must be above {len(SPECIAL_TOKENS)}, the number of special tokens; "
             f"received {size}."
         )
-    texts = list(texts)
+    texts = list_of(texts)
     if not any(text.strip() for text in texts):
         raise ValueError("Expected texts with words to learn from. Received none.")
     import keras_nlp

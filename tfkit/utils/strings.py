@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 _FIRST = 5
+
+
+def list_of(texts: Iterable) -> list:
+    """The texts of a list, a column and the like; a TypeError for a table or a dict, which would
+    list the names of columns.
+    """
+    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        raise TypeError(
+            f"Expected texts, such as a list or a column. Received a {type(texts).__name__}. Pass "
+            'one column of it: `table["text"]`.'
+        )
+    return list(texts)
 
 
 def counted(count: int, noun: str) -> str:

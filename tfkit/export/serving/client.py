@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.inference.batching import finite
-from tfkit.utils.strings import utf8
+from tfkit.utils.strings import list_of, utf8
 from tfkit.utils.values import positive_integer
 
 # Scheme, host with port, name, and optionally a version or label.
@@ -77,7 +77,7 @@ def ask(
     batch_size = positive_integer("batch_size", batch_size)
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
-    texts = list(texts)
+    texts = list_of(texts)
     if others := [text for text in texts if not isinstance(text, str)]:
         raise TypeError(
             f"Expected a list of texts. Received, among {len(texts)}, {others[0]!r:.60}. Pass "
