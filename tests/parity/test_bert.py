@@ -22,6 +22,7 @@ from tfkit import (
     TFBertModel,
 )
 from tfkit.checkpoints.variables import resolve
+from tfkit.export import saved_model
 from tfkit.inference.text_model import TextModel
 from tfkit.layers.padded_batch import PaddedBatch
 
@@ -229,3 +230,13 @@ def test_pairs_are_answered_with_token_types(reference, tmp_path, tokenizer_clas
     asked = TextModel(model, tokenizer_class(VOCABULARY), compiled=False)
     texts = [{"text": text, "text_pair": pair} for text, pair in pairs]
     assert_close(asked.logits(texts, runtime=runtime), torch.stack(expected))
+
+
+def test_pairs_for_a_model_of_one_token_type_are_one_clear_error(tmp_path):
+    model = TFBertForSequenceClassification(BertConfig(**{**TINY_BERT, "type_vocab_size": 1}))
+    asked = TextModel(model, BertTokenizer(VOCABULARY), compiled=False)
+    assert asked.logits(["a b"]).shape == (1, 4)
+    with pytest.raises(ValueError, match="single texts: the model's `type_vocab_size` is 1"):
+        asked.logits([{"text": "a", "text_pair": "b"}])
+    with pytest.raises(ValueError, match="single texts: the model's `type_vocab_size` is 1"):
+        saved_model(model, asked.tokenizer, tmp_path / "served", signatures=["text", "text_pair"])

@@ -13,7 +13,7 @@ from tfkit.inference.batching import Tokens, answer, finite, tokenized
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
 from tfkit.models.copies import in_dtype
-from tfkit.models.inputs import takes_token_types, token_limit
+from tfkit.models.inputs import check_pairs, takes_token_types, token_limit
 from tfkit.tasks.base import Task
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.utils.keras_backend import keras
@@ -164,6 +164,8 @@ class TextModel:
 
         def tokenize(columns: Sequence[Sequence[bytes]]) -> Tokens:
             pairs, version = len(columns) == 2, (self.tokenizer, self.tokenizer.revision)
+            if pairs:
+                check_pairs(self.model)
             made = (TokenizerGraph, self.tokenizer, self.model, limit, pairs, self._compiled)
             return self._once(("tokenizer", version, limit, pairs), *made)(columns)
 

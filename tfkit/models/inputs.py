@@ -131,6 +131,16 @@ def tells_texts_apart(model) -> bool:
     return takes_token_types(model) and model.config.type_vocab_size > 1
 
 
+def check_pairs(model) -> None:
+    """Raises ValueError for a model with a token type for the first text of a pair alone."""
+    if takes_token_types(model) and not tells_texts_apart(model):
+        raise ValueError(
+            "Expected single texts: the model's `type_vocab_size` is "
+            f"{model.config.type_vocab_size}, so that the second text of a pair has no token type. "
+            "Received pairs."
+        )
+
+
 def token_limit(model, tokenizer, max_length: int | None = None) -> int:
     """`max_length`, which must fit both model and tokenizer, or the most that both take."""
     config = getattr(model, "config", None)  # models of others may have none, and no limit

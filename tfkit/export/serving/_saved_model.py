@@ -22,7 +22,7 @@ from tfkit.export.serving.server import write_server_files
 from tfkit.export.serving.signatures import Signatures
 from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import DTYPES, in_dtype, weights_only
-from tfkit.models.inputs import token_limit
+from tfkit.models.inputs import check_pairs, token_limit
 from tfkit.utils.files import ASIDE, committing, rename_all, staged
 from tfkit.utils.values import is_whole, plain
 
@@ -104,6 +104,8 @@ def saved_model(
         signatures = model.signatures[: model.usual_signatures]
     for name in signatures:
         options.check_choice("signatures", name, model.signatures)
+    if "text_pair" in signatures:
+        check_pairs(model)
     if not signatures:
         names = ", ".join(model.signatures)
         raise ValueError(f"`signatures` must name at least one of {names}; received none.")
