@@ -306,7 +306,7 @@ def test_a_bad_file_is_one_line(trained, tmp_path, capsys, name):
 BAD_MODELS = {
     "no config.json": ("config.json", None, "config.json"),
     "an unknown activation": ("config.json", {"activation": "gulu"}, "`activation` must be one of"),
-    "another architecture": ("config.json", {"model_type": "bert"}, "`model_type` 'bert'"),
+    "another architecture": ("config.json", {"model_type": "roberta"}, "`model_type` 'roberta'"),
     "truncated weights": ("model.safetensors", None, "is not a whole safetensors file"),
     "other weights": ("config.json", {"n_layers": 3}, "Missing: transformer.layer.1"),
 }

@@ -10,9 +10,15 @@ from keras import ops
 from tests.conftest import TINY
 from tfkit import DistilBertConfig, DistilBertTokenizer, TokenizerLayer
 from tfkit.layers.base import ConfiguredLayer, LayerNorm, Projection
-from tfkit.layers.embeddings import Embeddings
+from tfkit.layers.embeddings import Embeddings, TypedEmbeddings
 from tfkit.layers.encoder import FeedForward, SelfAttention, Transformer, TransformerBlock
-from tfkit.layers.heads import ClassificationHead
+from tfkit.layers.heads import (
+    ClassificationHead,
+    MaskedLMHead,
+    PooledClassificationHead,
+    Pooler,
+    TokenHead,
+)
 from tfkit.models.distilbert.backbone import DistilBertBackbone
 
 VALUES = {
@@ -29,6 +35,9 @@ VALUES = {
     "layer_norm_eps": 1e-12,
     "pad_token_id": 0,
     "sinusoidal_pos_embds": False,
+    "attention_output_dropout": True,
+    "type_vocab_size": 2,
+    "head_dropout": 0.3,
 }
 TOKENIZER = DistilBertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"])
 OPTIONS = {"name": "mine", "dtype": "mixed_bfloat16"}
@@ -36,9 +45,14 @@ LAYERS = [
     ClassificationHead,
     Embeddings,
     FeedForward,
+    MaskedLMHead,
+    PooledClassificationHead,
+    Pooler,
     SelfAttention,
+    TokenHead,
     Transformer,
     TransformerBlock,
+    TypedEmbeddings,
 ]
 
 
@@ -75,7 +89,7 @@ def test_a_config_says_which_parts_and_weights_train(kind):
     layer = MAKERS[kind.__name__](**OPTIONS)
     layer.build()
     parts = [part for part in layer._flatten_layers(include_self=False) if part.weights]
-    parts[0].trainable = False  # with all that is in it
+    parts[0].trainable = len(parts) == 1  # False with all that is in it
     parts[-1].weights[-1].trainable = False  # alone
     assert {True, False} == set(flags(layer).values())
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))

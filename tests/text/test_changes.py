@@ -159,10 +159,10 @@ def test_a_tensor_of_a_graph_names_the_layer(tokenizer):
 
 
 def test_lone_surrogates_are_dropped_everywhere(tokenizer):
-    from tfkit.inference.batching import _parts
+    from tfkit.inference.batching import parts_of
 
     expected = [2, 5, 6, 3]
     text = "he\ud800llo wor\udfffld"
     assert tokenizer(text)["input_ids"] == expected
     assert tokenizer.as_layer()([text])["input_ids"].numpy().tolist() == [expected]
-    assert tokenizer(_parts(text)[0])["input_ids"] == expected
+    assert tokenizer(parts_of(text)[0])["input_ids"] == expected

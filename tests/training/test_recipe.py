@@ -233,7 +233,7 @@ def test_a_recipe_is_stored_and_read(tmp_path):
         ({"class_weights": "unbalanced"}, "`class_weights` must be 'balanced' or"),
         ({"class_weights": {"x": -1}}, "must be numbers from 0"),
         ({"class_weights": {"x": 1}}, "names 'x', which is no class of the examples: neg, pos"),
-        ({"frozen_layers": 3}, "`frozen_layers` must be at most 2"),
+        ({"frozen_layers": 3}, "`frozen_layers` must be at most 1"),
         ({"monitor": "f1"}, "`monitor` must be one of accuracy, macro_f1, loss"),
         ({"seed": -1}, "`seed` must be an integer from 0"),
     ],

@@ -130,7 +130,8 @@ def _together(pairs: np.ndarray, count: int) -> np.ndarray:
 
 
 def _of_classes(examples: Examples) -> tuple[list[bytes], Callable, np.ndarray]:
-    if not examples.has_labels or examples.problem_type != "single_label_classification":
+    task = examples.task
+    if not examples.has_labels or not task.has_classes or task.multi_label:
         raise ValueError(
             "Expected pairs of texts, or one class per text. Received "
             f"{examples!r}. Read pairs with `text_pair=`, or classes with `label=`."

@@ -275,7 +275,8 @@ class SentenceEncoder:
         Source: Snell et al. 2017, Prototypical Networks, https://arxiv.org/abs/1703.05175.
         """
         labels = examples.labels
-        if labels is None or examples.problem_type != "single_label_classification":
+        task = examples.task
+        if labels is None or not task.has_classes or task.multi_label:
             raise ValueError(f"Expected texts with one class each. Received {examples!r}.")
         numbers = np.asarray(labels)
         if missing := {*range(len(examples.names))} - {*labels}:
