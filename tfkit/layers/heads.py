@@ -82,21 +82,10 @@ class PooledClassificationHead(ConfiguredLayer):
 
 
 @registered
-class TokenHead(ConfiguredLayer):
-    """Dropout, then a projection of every token: `[B, T, D]` -> float32 `[B, T, C]`, as in
+class TokenHead(PooledClassificationHead):
+    """The same for every token: `[B, T, D]` -> float32 `[B, T, C]`, as in
     `BertForTokenClassification` and `DistilBertForQuestionAnswering`.
     """
-
-    arguments = ("hidden_size", "num_labels", "head_dropout", "initializer_range")
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.drop = self.dropout_layer(self.head_dropout, "drop")
-        # Under mixed precision the variables' dtype is float32, and so are the logits.
-        self.classifier = self.dense(self.num_labels, "classifier", dtype=self.variable_dtype)
-
-    def build_parts(self):
-        self.classifier.build((None, self.hidden_size))
 
     @property
     def output_shape(self) -> tuple:
@@ -105,8 +94,8 @@ class TokenHead(ConfiguredLayer):
 
     def call(self, x, training=None):
         length, x = ops.shape(x)[1], ops.reshape(x, (-1, self.hidden_size))
-        logits = self.classifier(self.drop(x, training=training))
-        return ops.reshape(ops.cast(logits, "float32"), (-1, length, self.num_labels))
+        logits = super().call(x, training=training)
+        return ops.reshape(logits, (-1, length, self.num_labels))
 
 
 @registered
