@@ -96,10 +96,10 @@ def build(model):
     import keras_nlp
 
     options = {key: getattr(config, ours) for key, ours in _names(type(config)).items()}
-    kind = getattr(keras_nlp.models, f"{name}Backbone")
-    theirs = backbone = kind(**options, dtype=model.dtype_policy)
+    kinds = {task: getattr(keras_nlp.models, name + kind) for task, kind in _CLASSES.items()}
+    theirs = backbone = kinds[None](**options, dtype=model.dtype_policy)
     if model.task_name is not None:
-        theirs = getattr(keras_nlp.models, f"{name}TextClassifier")(
+        theirs = kinds[model.task_name](
             backbone, num_classes=config.num_labels, dropout=config.head_dropout
         )
     new = {variable.path for variable in theirs.trainable_variables}
