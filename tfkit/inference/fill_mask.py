@@ -74,7 +74,7 @@ class FillMaskPipeline:
         top_k = positive_integer("top_k", self.top_k if top_k is None else top_k)
         chosen = self._target_ids(self.targets if targets is None else targets)
         single = isinstance(texts, str)
-        rows = [self._encoded(text) for text in ([texts] if single else list_of(texts))]
+        rows = self._encoded([texts] if single else list_of(texts))
         lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
         answers: list = [None] * len(rows)
         for places in batches(lengths, MAX_TOKENS):
@@ -82,24 +82,25 @@ class FillMaskPipeline:
                 answers[place] = self._answer(rows[place]["input_ids"], logits, top_k, chosen)
         return answers[0] if single else answers
 
-    def _encoded(self, text: str) -> dict[str, list[int]]:
-        if not isinstance(text, str):
-            raise TypeError(f"Expected texts, as strings. Received a {type(text).__name__}.")
+    def _encoded(self, texts: list[str]) -> list[dict[str, list[int]]]:
+        """The tokens of each text, by the inputs of the model."""
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"Expected texts, as strings. Received a {type(text).__name__}.")
+        if not texts:
+            return []
         names = [name for name in unpadded_specs(self.model) if name != "lengths"]
-        types = "token_type_ids" in names
-        row = self.tokenizer(text, return_token_type_ids=types)
-        if self.tokenizer.mask_token_id not in row["input_ids"]:
-            raise ValueError(
-                f"Expected texts with {self.tokenizer.mask_token}. Received none in {text!r:.60}."
-            )
-        most = token_limit(self.model, self.tokenizer)
-        if len(row["input_ids"]) > most:
-            raise ValueError(
-                f"Expected at most {most} tokens, with [CLS] and [SEP]. Received "
-                f"{len(row['input_ids'])} in {text!r:.60}. Leave out what is far from "
-                f"{self.tokenizer.mask_token}."
-            )
-        return {name: row[name] for name in names}
+        most, mask = token_limit(self.model, self.tokenizer), self.tokenizer.mask_token
+        encoded = self.tokenizer(texts, return_token_type_ids="token_type_ids" in names)
+        for text, ids in zip(texts, encoded["input_ids"]):
+            if self.tokenizer.mask_token_id not in ids:
+                raise ValueError(f"Expected texts with {mask}. Received none in {text!r:.60}.")
+            if len(ids) > most:
+                raise ValueError(
+                    f"Expected at most {most} tokens, with [CLS] and [SEP]. Received {len(ids)} in "
+                    f"{text!r:.60}. Leave out what is far from {mask}."
+                )
+        return [dict(zip(names, row)) for row in zip(*(encoded[name] for name in names))]
 
     def _asked(self, rows: list[dict[str, list[int]]]) -> list[np.ndarray]:
         """Logits `[M, V]` of the M masks of each row."""
