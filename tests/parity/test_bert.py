@@ -83,6 +83,8 @@ def test_arguments_without_a_name_are_in_the_order_of_transformers(reference):
     assert_close(model(IDS, MASK, TYPES, positions)[0], theirs.model(*given)[0])
     with pytest.raises(TypeError, match="at most input_ids, attention_mask, token_type_ids"):
         model(IDS, MASK, TYPES, positions, None)
+    with pytest.raises(TypeError, match="Received twice: token_type_ids"):
+        model(IDS, MASK, TYPES, token_type_ids=TYPES)
 
 
 def test_unpadded_batches_take_token_types(reference):

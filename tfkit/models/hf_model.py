@@ -63,7 +63,10 @@ class TFPreTrainedModel(TrainableModel, metaclass=_BuiltWhenMade):
                 f"Expected at most {', '.join(('input_ids', *self.positional_names))} without a "
                 f"name. Received {len(more) + 1} such arguments. Pass the others by name."
             )
-        kwargs = {**dict(zip(self.positional_names, more)), **kwargs}
+        named = dict(zip(self.positional_names, more))
+        if twice := named.keys() & kwargs:
+            raise TypeError(f"Expected each argument once. Received twice: {', '.join(twice)}.")
+        kwargs |= named
         args = [as_tensors(value) for value in args]
         given = {name: as_tensors(kwargs[name]) for name in TENSORS if name in kwargs}
         outputs = self.output_type(super().__call__(*args, **{**kwargs, **given}))
