@@ -14,22 +14,10 @@ TEXTS = ["a [MASK] film!", "[MASK]", "Good [MASK]s, [MASK] a [MASK]", "é [MASK]
 
 
 @pytest.fixture(scope="module", params=["Bert", "DistilBert"])
-def both(request, tmp_path_factory):
+def both(request, both_pipelines):
     """Our pipeline and theirs, of one folder."""
-    folder = tmp_path_factory.mktemp(request.param)
-    torch.manual_seed(0)
-    sizes = {"Bert": ("hidden_size", "intermediate_size"), "DistilBert": ("dim", "hidden_dim")}
-    config = getattr(transformers, f"{request.param}Config")(
-        **dict(zip(sizes[request.param], (12, 20))),
-        vocab_size=len(VOCABULARY),
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        max_position_embeddings=32,
-        initializer_range=0.5,
-    )
-    getattr(transformers, f"{request.param}ForMaskedLM")(config).save_pretrained(folder)
-    getattr(tfkit, f"{request.param}Tokenizer")(VOCABULARY).save_pretrained(folder)
-    return tfkit.pipeline("fill-mask", folder), transformers.pipeline("fill-mask", str(folder))
+    sizes = {"max_position_embeddings": 32, "initializer_range": 0.5}
+    return both_pipelines(request.param, "fill-mask", "MaskedLM", VOCABULARY, **sizes)
 
 
 def flat(answers):

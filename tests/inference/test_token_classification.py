@@ -6,8 +6,6 @@ import warnings
 
 import pytest
 
-import tfkit
-
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
@@ -29,25 +27,18 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module", params=["Bert", "DistilBert"])
-def both(request, tmp_path_factory):
+def both(request, both_pipelines):
     """Our pipeline and theirs, of one folder."""
-    folder = tmp_path_factory.mktemp(request.param)
-    torch.manual_seed(0)
-    sizes = {"Bert": ("hidden_size", "intermediate_size"), "DistilBert": ("dim", "hidden_dim")}
-    config = getattr(transformers, f"{request.param}Config")(
-        **dict(zip(sizes[request.param], (12, 20))),
-        vocab_size=len(VOCABULARY),
-        num_hidden_layers=2,
-        num_attention_heads=3,
+    return both_pipelines(
+        request.param,
+        "ner",
+        "TokenClassification",
+        VOCABULARY,
         max_position_embeddings=16,
         initializer_range=0.7,
         id2label=NAMES,
         label2id={name: number for number, name in NAMES.items()},
     )
-    getattr(transformers, f"{request.param}ForTokenClassification")(config).save_pretrained(folder)
-    tokenizer = getattr(tfkit, f"{request.param}Tokenizer")(VOCABULARY, model_max_length=16)
-    tokenizer.save_pretrained(folder)
-    return tfkit.pipeline("ner", folder), transformers.pipeline("ner", str(folder))
 
 
 def assert_same(ours, theirs):
