@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import keras
@@ -16,7 +15,7 @@ from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.objectives import monitored, training_loss
-from tfkit.training.preparation import optimizer_of, prepare
+from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
 from tfkit.training.recipe import Recipe
 from tfkit.training.trainer import History, Loop
 
@@ -74,17 +73,7 @@ def fine_tune(
     for examples in (train, validation):
         if examples is not None:
             check_labels(model, examples)
-    strategy = strategy or tf.distribute.get_strategy()
-    if model.distribute_strategy is not strategy:
-        raise ValueError(
-            f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
-            "or load it under `with strategy.scope():`."
-        )
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and recipe.seed is None:
-        raise ValueError(
-            "Expected a `seed`, the same for all workers, by which they share out the texts. "
-            "Received None."
-        )
+    strategy = checked_strategy(model, recipe, strategy)
     recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size)
     monitor = monitored(train.task, recipe.monitor)
     loss = training_loss(recipe, train)
@@ -123,20 +112,13 @@ def fine_tune(
     if checks is not None:
         best = KeepBest(monitor, patience=recipe.patience, texts=len(validation))
         callbacks = [best, *callbacks]
-    first_step = 0
-    if checkpoints is not None:
-        parts = {f"{type(c).__name__}-{n}": c for n, c in enumerate([loop.history, *callbacks])}
-        checkpoints.track(
-            {
-                "model": model.variables,
-                "optimizer": model.optimizer.variables,
-                "figures": [v for metric in (loop.loss, *metrics) for v in metric.variables],
-            },
-            {name: part for name, part in parts.items() if hasattr(part, "get_state")},
-            identity=_identity(recipe, model, tokenizer, train, validation, loop),
-            aligned=recipe.gradient_accumulation_steps,
-        )
-        first_step, callbacks = checkpoints.first_step, [*callbacks, checkpoints]
+    compared = {
+        "training texts": train.digest,
+        "validation texts": validation and validation.digest,
+    }
+    first_step, callbacks = tracked(
+        checkpoints, loop, metrics, tokenizer, recipe, callbacks, compared
+    )
     history = loop.run(
         batches,
         checks,
@@ -148,22 +130,6 @@ def fine_tune(
     )
     history.recipe = recipe
     return history
-
-
-def _identity(recipe, model, tokenizer, train, validation, loop) -> dict:
-    """What a training has in common with one that it goes on with."""
-    compared = {
-        "config": model.config.to_json_string(),
-        "vocabulary": tokenizer.get_vocab(),
-        "training texts": train.digest,
-        "validation texts": validation and validation.digest,
-    }
-    digests = {
-        name: hashlib.sha256(repr(value).encode()).hexdigest()[:16]
-        for name, value in compared.items()
-    }
-    replicas = {"replicas": loop.strategy.num_replicas_in_sync}
-    return recipe.to_dict() | getattr(model, "identity", {}) | replicas | digests
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:

@@ -1,14 +1,37 @@
-"""What a recipe makes of a model before it is trained: what learns, how fast, from which seed."""
+"""What comes before a training: what learns, how fast, from which seed and which checkpoint."""
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.optimizers import adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
+from tfkit.training.trainer import Loop
+
+
+def checked_strategy(
+    model, recipe: Recipe, strategy: tf.distribute.Strategy | None
+) -> tf.distribute.Strategy:
+    """The strategy to train by. Raises ValueError for a model of another, or workers unseeded."""
+    strategy = strategy or tf.distribute.get_strategy()
+    if model.distribute_strategy is not strategy:
+        raise ValueError(
+            f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
+            "or load it under `with strategy.scope():`."
+        )
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and recipe.seed is None:
+        raise ValueError(
+            "Expected a `seed`, the same for all workers, by which they share out the texts. "
+            "Received None."
+        )
+    return strategy
 
 
 def prepare(model, recipe: Recipe) -> None:
@@ -43,3 +66,42 @@ def optimizer_of(model, recipe: Recipe, steps: int) -> keras.optimizers.Optimize
     )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def tracked(
+    checkpoints: Checkpoints | None,
+    loop: Loop,
+    metrics: Sequence[keras.metrics.Metric],
+    tokenizer,
+    recipe: Recipe,
+    callbacks: Sequence[keras.callbacks.Callback],
+    compared: Mapping[str, object],
+) -> tuple[int, Sequence[keras.callbacks.Callback]]:
+    """The first step and the callbacks of a training, which the checkpoints, if any, watch and may
+    begin; `compared`: what it has in common with one that it goes on with, beside its recipe.
+    """
+    if checkpoints is None:
+        return 0, callbacks
+    model, figures = loop.model, (loop.loss, *metrics)
+    parts = {f"{type(c).__name__}-{n}": c for n, c in enumerate([loop.history, *callbacks])}
+    compared = {
+        "config": model.config.to_json_string(),
+        "vocabulary": tokenizer.get_vocab(),
+        **compared,
+    }
+    digests = {
+        name: hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+        for name, value in compared.items()
+    }
+    replicas = {"replicas": loop.strategy.num_replicas_in_sync}
+    checkpoints.track(
+        {
+            "model": model.variables,
+            "optimizer": model.optimizer.variables,
+            "figures": [variable for metric in figures for variable in metric.variables],
+        },
+        {name: part for name, part in parts.items() if hasattr(part, "get_state")},
+        identity=recipe.to_dict() | getattr(model, "identity", {}) | replicas | digests,
+        aligned=recipe.gradient_accumulation_steps,
+    )
+    return checkpoints.first_step, [*callbacks, checkpoints]
