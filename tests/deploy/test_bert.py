@@ -12,11 +12,11 @@ from tests.deploy.test_tflite_forms import VOCABULARY, mediapipe_scores
 from tests.parity.conftest import Reference
 from tfkit import BertTokenizer, DistilBertTokenizer, TFAutoModelForSequenceClassification, export
 from tfkit.cli import main
+from tfkit.export.original import Original
 from tfkit.export.report import ExportError
 from tfkit.export.serving._verify import _compare
 from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import RefusedError, ServedModel
-from tfkit.inference.text_model import TextModel
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -148,7 +148,7 @@ def test_the_example_request_has_token_types(report):
 def test_an_export_of_other_inputs_than_the_models_is_told_apart(ours):
     served = SimpleNamespace(signatures={"tokens": SimpleNamespace(inputs=NAMES[:2])})
     with pytest.raises(ExportError, match="token_type_ids.* It takes attention_mask, input_ids"):
-        _compare(served, "tokens", TEXTS, TextModel(*ours, compiled=False), 1e-5)
+        _compare(served, "tokens", TEXTS, Original(*ours), 1e-5)
 
 
 # === Phones ===

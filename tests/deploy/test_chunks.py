@@ -30,11 +30,17 @@ def test_chunks_are_of_like_length_hold_what_they_may_and_come_back_in_order(mon
         mask = batch["attention_mask"]
         long = tf.reduce_sum(mask, 1)
         tf.py_function(lambda x: seen.append((x.shape[1], x.numpy().sum(1).tolist())), [mask], [])
-        return tf.cast(tf.stack([batch["number"][:, 0], long], 1), tf.float32)
+        found = tf.cast(tf.stack([batch["number"][:, 0], long], 1), tf.float32)
+        return {"numbers": found, "of_tokens": 2 * mask}
 
     batch = {"attention_mask": tf.constant(real), "number": tf.repeat(tf.range(8)[:, None], 12, 1)}
-    answers = tf.function(lambda: module.in_chunks(function, batch, 2))()
-    np.testing.assert_array_equal(answers, np.stack([np.arange(8), lengths], 1))
+    specs = {
+        "numbers": tf.TensorSpec([None, 2]),
+        "of_tokens": tf.TensorSpec([None, None], tf.int32),
+    }
+    answers = tf.function(lambda: module.in_chunks(function, batch, specs))()
+    np.testing.assert_array_equal(answers["numbers"], np.stack([np.arange(8), lengths], 1))
+    np.testing.assert_array_equal(answers["of_tokens"], 2 * real)
     # 12² is more than 100 and goes alone, as 10² does; of length 5 four rows fit. None is wider
     # than its longest text: a model that computes padding would take the memory of all.
     assert seen == [(12, [12]), (10, [10]), (5, [5, 5, 4, 3]), (1, [1, 1])]
@@ -44,16 +50,20 @@ def test_a_token_behind_padding_is_not_cut_off(monkeypatch):
     monkeypatch.setattr(module, "_CHUNK_SCORES", 4)
     batch = {"attention_mask": tf.constant([[1, 1, 0, 0], [0, 0, 0, 1]])}
     answers = module.in_chunks(
-        lambda x: tf.reduce_sum(tf.cast(x["attention_mask"], tf.float32), 1, keepdims=True),
+        lambda x: {"sum": tf.reduce_sum(x["attention_mask"], 1)},
         batch,
-        1,
+        {"sum": tf.TensorSpec([None], tf.int32)},
     )
-    assert answers.numpy().tolist() == [[2.0], [1.0]]
+    assert answers["sum"].numpy().tolist() == [2, 1]
 
 
 def test_no_rows_are_no_chunks():
     batch = {"attention_mask": tf.zeros([0, 4], tf.int32)}
-    assert module.in_chunks(lambda batch: tf.zeros([1, 3]), batch, 3).shape == (0, 3)
+    specs = {"a": tf.TensorSpec([None, 3]), "b": tf.TensorSpec([None, None])}
+    answers = module.in_chunks(
+        lambda batch: {name: tf.zeros([1, 3]) for name in specs}, batch, specs
+    )
+    assert [answers[name].shape for name in specs] == [(0, 3), (0, 4)]
 
 
 @pytest.mark.slow

@@ -17,12 +17,12 @@ import tensorflow as tf
 from tests.deploy.small import LABELS, TEXTS
 from tfkit import export
 from tfkit.export.answers import keras_answers
+from tfkit.export.original import Original
 from tfkit.export.serving.requests import inputs_for
 from tfkit.inference import c_library
 from tfkit.inference.batching import rows_of
 from tfkit.inference.pipelines import TextClassificationPipeline
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
-from tfkit.inference.text_model import TextModel
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +331,7 @@ def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenize
     texts = ["good \ud800 film", "\udfff", "fi\udc80lm"]
     classify = TextClassificationPipeline(model, tokenizer)
     expected = [[row["score"] for row in answer] for answer in classify(texts, top_k=None)]
-    keras = TextModel(model, tokenizer, 24, compiled=False)
+    keras = Original(model, tokenizer, 24)
     for signature in ("text", "classify"):
         for asked in (inputs_for(signature, texts, keras), {"text": objects(texts)}):
             if asked.keys() <= served.signatures[signature].inputs.keys():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def agreement(
 ) -> Agreement:
     """Compares scores `[B,C]`, and the class numbers `[B]` of the answered labels; classes that tie
     in the Keras model's scores, to within what the scores differ (at most `_TIE`), may swap. With
-    `labelled=False` embeddings `[B,E]`, which have no labels.
+    `labelled=False` other numbers `[B,…]`, which have no labels.
     """
     if expected.shape != received.shape:
         raise ExportError(
@@ -63,6 +63,58 @@ def agreement(
     )
 
 
+def agreement_of_items(
+    expected: Sequence[list[dict]],
+    received: Sequence[list[dict]],
+    margins: Sequence[float],
+    tolerance: float,
+) -> Agreement:
+    """Compares what is found in texts, of each a list of dicts of `score` and what it is of. That
+    must be equal, unless another answer is nearer in score (`margins` `[B]`) than two may differ.
+    """
+    largest, equal, contradictory = 0.0, 0, 0
+    for wanted, given, margin in zip(expected, received, margins, strict=True):
+        if _without_scores(wanted) == _without_scores(given):
+            equal += 1
+            differences = [abs(one["score"] - two["score"]) for one, two in zip(wanted, given)]
+            largest = max([largest, *differences])
+        else:
+            contradictory += margin > 2 * tolerance
+    return Agreement(
+        texts=len(expected),
+        largest_difference=largest,
+        equal_labels=equal,
+        contradictory_labels=contradictory,
+    )
+
+
+def _without_scores(items: list[dict]) -> list[dict]:
+    return [{key: value for key, value in item.items() if key != "score"} for item in items]
+
+
+def joined(parts: Sequence[Agreement]) -> Agreement:
+    """The agreement of several batches, at least one."""
+    labels = [part.equal_labels for part in parts]
+    return Agreement(
+        texts=sum(part.texts for part in parts),
+        largest_difference=max(part.largest_difference for part in parts),
+        equal_labels=None if None in labels else sum(labels),
+        contradictory_labels=sum(part.contradictory_labels for part in parts),
+    )
+
+
+def python_rows(outputs: Mapping[str, np.ndarray]) -> list[dict]:
+    """Outputs `[B,…]` of a signature, by name -> for each text a dict of lists and numbers."""
+    columns = [_decoded(np.asarray(value).tolist()) for value in outputs.values()]
+    return [dict(zip(outputs, row)) for row in zip(*columns)]
+
+
+def _decoded(value):
+    if isinstance(value, list):
+        return [*map(_decoded, value)]
+    return value.decode() if isinstance(value, bytes) else value
+
+
 def require_finite(values: np.ndarray, who: str) -> None:
     """Raises ExportError for NaN or infinity in `values` `[B]` or `[B,…]`, a row per text."""
     places = np.argwhere(~np.isfinite(values))
@@ -78,7 +130,7 @@ def require_agreement(agreement: Agreement, tolerance: float, what: str) -> None
     """Raises ExportError when scores differ by more than `tolerance`, or labels contradict them."""
     if agreement.contradictory_labels:
         raise ExportError(
-            f"Expected {what} to give the label of the highest score. Received another for "
+            f"Expected {what} to give the answer of the highest score. Received another for "
             f"{agreement.contradictory_labels} of {agreement.texts} texts."
         )
     if not agreement.largest_difference <= tolerance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,16 @@ def check_choice(name: str, value, allowed: Iterable) -> None:
     if value not in allowed:
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, allowed))}; received {value!r}."
+        )
+
+
+def check_signature_options(model, signatures: Sequence[str], options: Mapping) -> None:
+    """Raises TypeError for an option that none of the signatures has."""
+    known = dict.fromkeys(key for name in signatures for key in model.signatures[name].options)
+    if unknown := [key for key in options if key not in known]:
+        raise TypeError(
+            f"Expected no option but those of the signatures {', '.join(signatures)}: "
+            f"{', '.join(known) or 'they have none'}. Received {', '.join(unknown)}."
         )
 
 

@@ -17,6 +17,7 @@ from tfkit.models.config import EncoderConfig
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import check_ids, check_shapes, check_types, merge, pad, shaped_as
 from tfkit.tasks.outputs import TFBaseModelOutput
+from tfkit.tasks.serving import Signature
 from tfkit.utils.keras_backend import keras, ops
 
 
@@ -98,7 +99,9 @@ class EncoderModel(TFPreTrainedModel):
         reads_cls_only: whether the task reads the last state of [CLS] alone.
         answers_texts: whether pipelines of labels, training on examples and evaluation know the
             task.
-        signatures: of an export, the usual ones first; none where exports do not know the task.
+        signatures: of an export, by name (`tfkit.tasks.serving`), the usual ones first; none where
+            exports do not know the task.
+        usual_signatures: how many are written by default.
         batch_axes: of the inputs, before that of tokens.
         reads_pooled: whether the task reads what the family pools, where it does.
         pools_tokens: whether the task reads the last states of all tokens, and of no padding.
@@ -119,7 +122,7 @@ class EncoderModel(TFPreTrainedModel):
     reads_pooled = True
     pools_tokens = False
     answers_texts = False
-    signatures: tuple[str, ...] = ()
+    signatures: ClassVar[Mapping[str, type[Signature]]] = {}
     batch_axes = 1
     _together = tuple  # what hidden states are as an output
 

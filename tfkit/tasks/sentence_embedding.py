@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tfkit.checkpoints.sentence_modules import MEAN, OWN_FILES, write_modules
+from tfkit.tasks.serving import Embed
 
 # The key of a config that says the modules on the encoder; files have them in modules.json.
 MODULES = "sentence_modules"
+
+
+class _Tokens(Embed):
+    """Token ids, mask and the like, int32 `[B,T]` each -> embedding `[B,D]`."""
+
+    inputs: ClassVar = {}
+    queue = "tokens"
 
 
 class SentenceEmbedding:
@@ -20,7 +28,7 @@ class SentenceEmbedding:
 
     task_name = "sentence_embedding"
     reads_pooled = False
-    signatures = ("embed", "tokens")
+    signatures: ClassVar = {"embed": Embed, "tokens": _Tokens}
     usual_signatures = 2
     answer_name = "embedding"
     labels = None
@@ -60,10 +68,6 @@ class SentenceEmbedding:
     def answered(self, embedding):
         """What exports answer, by `answer_name`: float32 `[B,E]`."""
         return embedding
-
-    def served(self, embedding) -> dict[str, Any]:
-        """What a signature of token ids answers."""
-        return {"embedding": self.answered(embedding)}
 
     def embed(self, batch):
         return self(batch, training=False).sentence_embedding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,9 +18,67 @@ from tfkit.tasks.labels import (
     is_list,
     python_value,
 )
+from tfkit.tasks.serving import Embed, Signature
 from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.strings import listed
 from tfkit.utils.values import outside
+
+# === What is served ===
+
+
+class _Scores(Signature):
+    """Any rows -> what the task makes of their logits."""
+
+    labelled = True
+
+    @property
+    def found(self):
+        return {"logits": tf.TensorSpec([None, self.model.output_size])}
+
+    def compute(self, batch):
+        return {"logits": tf.cast(self.model(batch, training=False).logits, tf.float32)}
+
+
+class _Tokens(_Scores):
+    """Token ids, mask and the like, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`."""
+
+    def answer(self, found, *inputs):
+        return {**found, "scores": self.model.answered(found["logits"])}
+
+
+class _Text(_Scores):
+    """Strings `[B]` -> label string `[B]`, score `[B]`, scores `[B,C]`."""
+
+    inputs: ClassVar = {"text": 1}
+    queue = "text"
+
+    def answer(self, found, *inputs):
+        return self.model.task.served(found["logits"], self.model.labels)
+
+
+class _TextPair(_Text):
+    """Pairs of texts, strings `[B]` each -> as `text`."""
+
+    inputs: ClassVar = {"text": 1, "text_pair": 1}
+    queue = "text_pair"
+    pairs = True
+
+
+class _Classify(_Scores):
+    """Serialized tf.Examples `[B]` with `text` -> classes string `[B,C]`, scores `[B,C]`."""
+
+    inputs: ClassVar = {"inputs": 1}
+    queue = "text"
+    method = "classify"
+
+    def rows(self, inputs):
+        features = {"text": tf.io.FixedLenFeature([], tf.string)}
+        return (tf.io.parse_example(inputs, features)["text"],)
+
+    def answer(self, found, *inputs):
+        classes = tf.broadcast_to(tf.constant([self.model.labels]), tf.shape(found["logits"]))
+        return {"classes": classes, "scores": self.model.answered(found["logits"])}
+
 
 # === The model class ===
 
@@ -33,7 +92,13 @@ class SequenceClassification:
     task_name = "sequence_classification"
     reads_cls_only = True
     answers_texts = True
-    signatures = ("text", "tokens", "classify", "text_pair", "embed")
+    signatures: ClassVar = {
+        "text": _Text,
+        "tokens": _Tokens,
+        "classify": _Classify,
+        "text_pair": _TextPair,
+        "embed": Embed,
+    }
     usual_signatures = 3
     answer_name = "scores"
 
@@ -70,10 +135,6 @@ class SequenceClassification:
     def answered(self, logits):
         """What exports answer, by `answer_name`: scores float32 `[B,C]`."""
         return self.task.scores(logits)
-
-    def served(self, logits) -> dict:
-        """What a signature of token ids answers."""
-        return {"logits": logits, "scores": self.answered(logits)}
 
     def answer(self, last_hidden_state, labels, training):
         logits = self.head(self.pooled(last_hidden_state), training=training)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkit.export import options
+from tfkit.export.original import Original
 from tfkit.export.report import SavedModelReport
 from tfkit.export.serving._verify import check, loaded
 from tfkit.export.serving.batching import Batching
@@ -20,7 +21,6 @@ from tfkit.export.serving.fingerprint import write_fingerprint
 from tfkit.export.serving.requests import check_warmup, inputs_for, warmup_requests, write_warmup
 from tfkit.export.serving.server import write_server_files
 from tfkit.export.serving.signatures import Signatures
-from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import DTYPES, in_dtype, weights_only
 from tfkit.models.inputs import check_pairs, token_limit
 from tfkit.utils.files import ASIDE, committing, rename_all, staged
@@ -46,6 +46,7 @@ def saved_model(
     server_files: bool = True,
     overwrite: bool = False,
     texts: Sequence[str] | None = None,
+    **choices,
 ) -> SavedModelReport:
     """Writes `directory/<version>`, a SavedModel for TF Serving, and checks what it wrote.
 
@@ -101,10 +102,11 @@ def saved_model(
     _number(directory, version, overwrite)
     options.check_tokenizer(model, tokenizer)
     if signatures is None:
-        signatures = model.signatures[: model.usual_signatures]
+        signatures = [*model.signatures][: model.usual_signatures]
     for name in signatures:
         options.check_choice("signatures", name, model.signatures)
-    if "text_pair" in signatures:
+    options.check_signature_options(model, signatures, choices)
+    if any(model.signatures[name].pairs for name in signatures):
         check_pairs(model)
     if not signatures:
         names = ", ".join(model.signatures)
@@ -116,16 +118,18 @@ def saved_model(
     max_length = token_limit(model, tokenizer, max_length)
     texts = options.texts_or_sample(texts)
 
-    keras = TextModel(model, tokenizer, max_length, compiled=False)
+    keras = Original(model, tokenizer, max_length, **choices)
     if dtype is not None:
         options.check_choice("dtype", dtype, DTYPES)
         model = in_dtype(model, dtype)
-    functions = Signatures(model, tokenizer, max_length, batching).concrete(signatures)
+    made = Signatures(model, tokenizer, max_length, batching, **choices)
+    functions = made.concrete(signatures)
+    classified = [name for name in signatures if model.signatures[name].method == "classify"]
     weight_bytes = sum(weight.value.numpy().nbytes for weight in model.weights)
     with staged(directory, needs=weight_bytes) as stage:
         folder = stage / "new"
-        _write(model, functions, folder)
-        write_fingerprint(folder, keras.model, tokenizer, max_length)
+        _write(model, functions, folder, classified)
+        write_fingerprint(folder, keras.model, tokenizer, max_length, choices)
         write_warmup(folder, warmup_requests(signatures, warmup, keras))
         with loaded(folder) as served:
             serving = check(served, texts, keras)
@@ -146,7 +150,7 @@ def saved_model(
     return report
 
 
-def _write(model, signatures: dict, folder: Path) -> None:
+def _write(model, signatures: dict, folder: Path, classified: Sequence[str]) -> None:
     default = next(iter(signatures.values()))
     logger = tf.get_logger()
     level = logger.level
@@ -159,9 +163,8 @@ def _write(model, signatures: dict, folder: Path) -> None:
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     graph = saved.meta_graphs[0]
-    if "classify" in signatures:
-        # TensorFlow writes every signature as one for the Predict API.
-        graph.signature_def["classify"].method_name = "tensorflow/serving/classify"
+    for name in classified:  # TensorFlow writes every signature as one for the Predict API
+        graph.signature_def[name].method_name = "tensorflow/serving/classify"
     for node in graph.graph_def.node:
         # Servers before 2.15 do not know it, and warn of it in their log for each weight.
         if node.op == "VarHandleOp":
@@ -169,9 +172,10 @@ def _write(model, signatures: dict, folder: Path) -> None:
     path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
-def _request(signatures: Sequence[str], keras: TextModel) -> tuple[str, dict] | None:
+def _request(signatures: Sequence[str], keras: Original) -> tuple[str, dict] | None:
     """A request to the first signature of the Predict API, which the server files ask."""
-    name = next((name for name in signatures if name != "classify"), None)
+    predicting = (name for name in signatures if keras.signature(name).method == "predict")
+    name = next(predicting, None)
     if name is None:
         return None
     inputs = inputs_for(name, ["What a good day.", "It rained again."], keras)

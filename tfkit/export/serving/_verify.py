@@ -10,24 +10,33 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from tfkit.export.answers import (
     OF_EMBEDDINGS,
     TOLERANCE,
     agreement,
+    agreement_of_items,
     batches,
+    joined,
+    python_rows,
     require_agreement,
     require_finite,
 )
 from tfkit.export.options import check_tokenizer, texts_or_sample
+from tfkit.export.original import Original
 from tfkit.export.report import Agreement, ExportError, ServingReport
 from tfkit.export.serving.batching import Batching, chunk_size
-from tfkit.export.serving.fingerprint import exported_length
+from tfkit.export.serving.fingerprint import exported_length, exported_options
 from tfkit.export.serving.op_audit import audit_saved_model, compute_dtype
-from tfkit.export.serving.requests import STRINGS, expected_for, inputs_for, read_warmup, strings
+from tfkit.export.serving.requests import (
+    columns_for,
+    inputs_for,
+    read_warmup,
+    string_inputs,
+)
 from tfkit.export.serving.server import warn_of_padding
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
-from tfkit.inference.text_model import TextModel
 from tfkit.utils.files import local_path
 
 _REPEATS = 10
@@ -89,7 +98,7 @@ def verify(
     if model is not None:
         check_tokenizer(model, tokenizer)
         length = exported_length(folder, model, tokenizer, max_length)
-        keras = TextModel(model, tokenizer, length, compiled=False)
+        keras = Original(model, tokenizer, length, **exported_options(folder))
     warn_of_padding(folder.parent)
     with loaded(folder) as served:
         return check(served, texts, keras)
@@ -112,14 +121,15 @@ def loaded(folder: Path) -> Iterator[ServedModel]:
         raise ExportError(f"Expected '{folder}' to answer. {how}{error}") from error
 
 
-def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> ServingReport:
+def check(served: ServedModel, texts: list[str], keras: Original | None) -> ServingReport:
     """What `verify` does, on a loaded model."""
     dtypes = {compute_dtype(served.folder), keras.model.compute_dtype if keras else "float32"}
     tolerance = max(TOLERANCE[dtype] for dtype in dtypes)
     ops, first_server = audit_saved_model(served.folder)
     kinds = [name for name in served.signatures if name != "serving_default"]
     warmup = [*read_warmup(served.folder)]
-    timed = [(name, inputs_for(name, [_SHORT], None)) for name in kinds if name in STRINGS]
+    taking = {name: _string_ranks(served, name) for name in kinds}
+    timed = [(name, _strings_for(served, name, [_SHORT])) for name in kinds if taking[name]]
     first, later = _time(served, *(timed or warmup)[0]) if timed or warmup else (None, None)
     for request in warmup:
         served.run(*request)
@@ -127,9 +137,9 @@ def check(served: ServedModel, texts: list[str], keras: TextModel | None) -> Ser
     for name in kinds:
         if keras is not None:
             compared[name] = _compare(served, name, texts, keras, tolerance)
-        elif name in STRINGS:
+        elif taking[name]:
             for batch in batches(texts):
-                _check_rows(name, served.run(name, inputs_for(name, batch, None)), len(batch))
+                _check_rows(name, served.run(name, _strings_for(served, name, batch)), len(batch))
         refused += [f"{what} ({name})" for what in _refused(served, name)]
     if keras is not None:  # two of the largest batches at once, for the memory that they take
         count = max(1, min(chunk_size(keras.max_length), Batching.max_batch_size))
@@ -163,32 +173,39 @@ def _time(served: ServedModel, name: str, inputs) -> tuple[float, float]:
 
 
 def _compare(
-    served: ServedModel, name: str, texts: list[str], keras: TextModel, tolerance: float
+    served: ServedModel, name: str, texts: list[str], keras: Original, tolerance: float
 ) -> Agreement:
-    """Compares scores and labels; embeddings, where there are neither."""
-    expected, parts = [], []
+    """Compares what a signature answers: scores and labels, embeddings, or what it finds."""
+    signature, parts = keras.signature(name), []
+    tolerance *= 1 if signature.bounded else OF_EMBEDDINGS
     for batch in batches(texts):
-        expected.append(expected_for(name, batch, keras))
         inputs, takes = inputs_for(name, batch, keras), served.signatures[name].inputs
         if {*takes} != inputs.keys():
             raise ExportError(
                 f"Expected `{name}` to take what the Keras model does, {', '.join(inputs)}. It "
                 f"takes {', '.join(sorted(takes))}."
             )
-        parts.append(served.run(name, inputs))
-        _check_rows(name, parts[-1], len(batch))
-    wanted = np.concatenate(expected)
-    answers = {output: np.concatenate([part[output] for part in parts]) for output in parts[0]}
-    if labelled := "scores" in answers:
-        found = agreement(wanted, answers["scores"], _labels(answers, keras))
-    else:
-        found = agreement(wanted, answers["embedding"], labelled=False)
-    tolerance *= 1 if labelled else OF_EMBEDDINGS
+        answers = served.run(name, inputs)
+        _check_rows(name, answers, len(batch))
+        if signature.read is not None:
+            wanted = keras.items(name, columns_for(signature.inputs, signature.sample(batch)))
+            given = [signature.read(row) for row in python_rows(answers)]
+            margins = signature.margins(*map(tf.constant, inputs.values()))
+            parts.append(agreement_of_items(wanted, given, margins, tolerance))
+            continue
+        wanted = keras.answers(name, inputs)
+        labels = _labels(answers, keras) if signature.labelled else None
+        each = [
+            agreement(wanted[output], answers[output], labels, labelled=signature.labelled)
+            for output in signature.compared
+        ]
+        parts.append(max(each, key=lambda one: one.largest_difference))
+    found = joined(parts)
     require_agreement(found, tolerance, f"the signature `{name}`")
     return found
 
 
-def _labels(answers: dict[str, np.ndarray], keras: TextModel) -> list[int] | None:
+def _labels(answers: dict[str, np.ndarray], keras: Original) -> list[int] | None:
     """The class numbers of the labels in an answer; None for one without."""
     names = [*keras.model.config.id2label.values()]
     if "label" in answers:
@@ -220,13 +237,28 @@ def _check_rows(name: str, answers: dict[str, np.ndarray], count: int) -> None:
             require_finite(value, f"`{output}` of `{name}`")
 
 
+def _string_ranks(served: ServedModel, name: str) -> dict[str, int]:
+    """The inputs of strings that a signature takes, and their ranks."""
+    return {
+        key: len(info.tensor_shape.dim)
+        for key, info in sorted(served.signatures[name].inputs.items())
+        if info.dtype == tf.string.as_datatype_enum
+    }
+
+
+def _strings_for(served: ServedModel, name: str, texts: list) -> dict[str, np.ndarray]:
+    """What asks a signature of strings about any texts."""
+    method = served.signatures[name].method_name.rpartition("/")[-1]
+    return string_inputs(_string_ranks(served, name), method, texts)
+
+
 def _refused(served: ServedModel, name: str) -> list[str]:
     """Sends what must be answered and what must be refused; the latter, by name."""
-    names = [*served.signatures[name].inputs]
-    if name in STRINGS:
+    names, ranks = [*served.signatures[name].inputs], _string_ranks(served, name)
+    if ranks:
         for texts in _HARMLESS:
-            inputs = dict.fromkeys(names, strings(texts, STRINGS[name]))
-            _check_rows(name, served.run(name, inputs), len(texts))
+            answers = served.run(name, _strings_for(served, name, texts))
+            _check_rows(name, answers, len(texts))
         hostile = {what: dict.fromkeys(names, value) for what, value in _HOSTILE_STRINGS.items()}
     else:
         known = _TOKEN_INPUTS[: len(names)]

@@ -48,10 +48,14 @@ class Batching:
 
 
 def batched(
-    function: Callable, inputs: Sequence[tf.TensorSpec], options: Batching | None, name: str
+    function: Callable,
+    inputs: Sequence[tf.TensorSpec],
+    outputs: Mapping[str, tf.TensorSpec],
+    options: Batching | None,
+    name: str,
 ) -> Callable:
     """`function` of tensors `[B,…]`, one for all requests that are waiting, in a queue of its own;
-    as it is without options.
+    as it is without options. A batch of several parts gives outputs of one shape but for B.
     """
     if options is None:
         return function
@@ -73,7 +77,8 @@ def batched(
         more = tf.cast(tf.equal(count, 0), tf.int32)
         rows = [tf.pad(x, [[0, more]] + [[0, 0]] * (x.shape.rank - 1)) for x in tensors]
         with tf.name_scope(name):  # becomes the queue's name
-            return queue(*rows)[:count]
+            found = queue(*rows)
+        return {name: tf.ensure_shape(found[name][:count], outputs[name].shape) for name in outputs}
 
     return call
 
@@ -83,17 +88,36 @@ def chunk_size(longest):
     return _CHUNK_SCORES // longest**2
 
 
+def has_tokens(spec: tf.TensorSpec) -> bool:
+    """Whether the second axis is that of tokens, T."""
+    return spec.shape.rank > 1 and spec.shape[1] is None
+
+
+def widened(values: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec], width) -> dict:
+    """The values with zeros up to T = `width`, where they have that axis."""
+
+    def wide(x):
+        more = [[0, 0], [0, width - tf.shape(x)[1]], *[[0, 0]] * (x.shape.rank - 2)]
+        return tf.pad(x, more)
+
+    return {name: wide(x) if has_tokens(specs[name]) else x for name, x in values.items()}
+
+
 def in_chunks(
-    function: Callable[[dict], tf.Tensor], batch: Mapping[str, tf.Tensor], width: int
-) -> tf.Tensor:
-    """`function(batch)`, a float32 tensor `[B,width]`, computed for some rows at a time.
+    function: Callable[[dict], dict],
+    batch: Mapping[str, tf.Tensor],
+    found: Mapping[str, tf.TensorSpec],
+) -> dict[str, tf.Tensor]:
+    """`function(batch)`, by name tensors `[B,…]` as `found` has them, for some rows at a time.
 
     Rows are independent, of `attention_mask` `[B,T]` and the like. Longest first: a chunk of n
-    rows, the longest of L tokens, has n·L² scores, at most `_CHUNK_SCORES`, or is one row.
+    rows, the longest of L tokens, has n·L² scores, at most `_CHUNK_SCORES`, or is one row. Values
+    of tokens that come behind L are zeros.
     """
     mask = batch["attention_mask"]
+    width = tf.shape(mask)[1]
     # To the last token: without `padding_free` a model computes the padding before it as well.
-    lengths = tf.reduce_max(mask * tf.range(1, tf.shape(mask)[1] + 1), 1)
+    lengths = tf.reduce_max(mask * tf.range(1, width + 1), 1)
     order = tf.argsort(lengths, direction="DESCENDING")
     lengths, batch = tf.nest.map_structure(lambda x: tf.gather(x, order), (lengths, dict(batch)))
 
@@ -101,13 +125,20 @@ def in_chunks(
         longest = tf.maximum(lengths[begin], 1)
         end = tf.minimum(begin + tf.maximum(chunk_size(longest), 1), tf.size(order))
         now = function({name: value[begin:end, :longest] for name, value in batch.items()})
-        return end, tf.concat([done, now], 0)
+        now = widened(now, found, width)
+        return end, {name: tf.concat([done[name], now[name]], 0) for name in found}
+
+    def nothing(spec):
+        return tf.zeros(
+            [0, *(width if size is None else size for size in spec.shape[1:])], spec.dtype
+        )
 
     _, done = tf.while_loop(
         lambda begin, _: begin < tf.size(order),
         chunk,
-        [0, tf.zeros([0, width])],
-        shape_invariants=[tf.TensorShape([]), tf.TensorShape([None, width])],
+        [0, {name: nothing(spec) for name, spec in found.items()}],
+        shape_invariants=[tf.TensorShape([]), {name: spec.shape for name, spec in found.items()}],
         parallel_iterations=1,
     )
-    return tf.gather(done, tf.math.invert_permutation(order))
+    back = tf.math.invert_permutation(order)
+    return {name: tf.gather(value, back) for name, value in done.items()}

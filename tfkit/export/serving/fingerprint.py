@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfkit.hub import read_json
@@ -32,12 +33,20 @@ def fingerprint_of(model, tokenizer, max_length: int) -> dict:
     }
 
 
-def write_fingerprint(folder: Path, model, tokenizer, max_length: int) -> None:
-    """Writes it into a SavedModel."""
+def write_fingerprint(
+    folder: Path, model, tokenizer, max_length: int, options: Mapping | None = None
+) -> None:
+    """Writes it into a SavedModel, with the options of its signatures."""
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
-    content = json.dumps(fingerprint_of(model, tokenizer, max_length))
-    path.write_text(content + "\n", encoding="utf-8")
+    content = fingerprint_of(model, tokenizer, max_length)
+    content |= {"options": dict(options)} if options else {}
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def exported_options(folder: Path) -> dict:
+    """The options of an export's signatures."""
+    return read_json(folder / FILE).get("options", {}) if (folder / FILE).is_file() else {}
 
 
 def exported_length(folder: Path, model, tokenizer, max_length: int | None) -> int:

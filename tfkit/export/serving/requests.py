@@ -17,11 +17,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from tfkit.export.answers import keras_answers
 from tfkit.export.options import SAMPLE_TEXTS
+from tfkit.export.original import Original
 from tfkit.export.report import ExportError
-from tfkit.inference.batching import rows_of
-from tfkit.inference.text_model import TextModel
 from tfkit.models.inputs import takes_token_types, tells_texts_apart
 from tfkit.utils.strings import utf8
 from tfkit.utils.values import is_whole, plain
@@ -41,44 +39,59 @@ def _as_is(text: str | bytes) -> str | bytes:
     return text
 
 
-# Signatures whose inputs are strings, and what makes such a string from a text.
-STRINGS = {"text": _as_is, "text_pair": _as_is, "classify": example, "embed": _as_is}
-
-
-def strings(texts: Sequence[str | bytes], make=_as_is) -> np.ndarray:
-    """An array of objects, since NumPy's own strings lose NULs at the end."""
-    array = np.empty(len(texts), dtype=object)
-    array[:] = [make(text) for text in texts]
+def strings(texts: Sequence, rank: int = 1) -> np.ndarray:
+    """An array of objects `[B]`, or `[B,n]` of lists, since NumPy's own strings lose NULs at the
+    end.
+    """
+    array = np.empty((len(texts), *[len(text) for text in texts[:1]][: rank - 1]), dtype=object)
+    if rank > array.ndim:  # of no lists
+        return array.reshape(0, 0)
+    for place, text in enumerate(texts):
+        array[place] = text
     return array
 
 
-def inputs_for(signature: str, texts: Sequence[str], keras: TextModel | None) -> Mapping:
+def columns_for(inputs: Mapping[str, int], texts: Sequence) -> list[list]:
+    """A column of texts for each input, name -> rank: the same texts, turned round for every second
+    one, so that they differ; of rank 2, both.
+    """
+    turned = list(texts)[::-1]
+    columns = [list(texts) if number % 2 == 0 else turned for number in range(len(inputs))]
+    return [
+        column if rank == 1 else [list(pair) for pair in zip(column, turned[::-1])]
+        for column, rank in zip(columns, inputs.values())
+    ]
+
+
+def string_inputs(inputs: Mapping[str, int], method: str, texts: Sequence) -> dict:
+    """The tensors of strings that ask a signature about texts."""
+    make = example if method == "classify" else _as_is
+    columns = columns_for(inputs, [make(text) for text in texts])
+    named = zip(inputs.items(), columns)
+    return {name: strings(column, rank) for (name, rank), column in named}
+
+
+def _as_is(text: str | bytes) -> str | bytes:
+    return text
+
+
+def inputs_for(signature: str, texts: Sequence[str], keras: Original) -> Mapping:
     """The tensors that ask `signature` about `texts`; pairs take the same texts, turned round."""
-    columns = _columns(signature, texts, keras)
-    if signature == "tokens":
-        layer = keras.tokenizer.as_layer(
-            max_length=keras.max_length,
-            padding="longest",
-            pairs=len(columns) == 2,
-            return_token_type_ids=takes_token_types(keras.model),
-        )
-        batch = layer(columns[0] if len(columns) == 1 else columns)
-        return {name: value.numpy() for name, value in batch.items()}
-    names = ["inputs"] if signature == "classify" else ["text", "text_pair"]
-    return {name: strings(each, STRINGS[signature]) for name, each in zip(names, columns)}
-
-
-def expected_for(signature: str, texts: Sequence[str], keras: TextModel) -> np.ndarray:
-    """What the Keras model answers to `inputs_for(signature, texts)`: scores, or embeddings."""
-    if signature == "embed":
-        return keras.embeddings(texts)
-    return keras_answers(keras, rows_of(_columns(signature, texts, keras)))
-
-
-def _columns(signature: str, texts: Sequence[str], keras: TextModel | None) -> list[list[str]]:
-    """The texts of requests; pairs too where token ids come with token types."""
-    pairs = signature == "text_pair" or (signature == "tokens" and tells_texts_apart(keras.model))
-    return [list(texts), list(texts)[::-1]][: 1 + pairs]
+    asked = keras.signature(signature)
+    texts = asked.sample(texts)
+    if asked.inputs:
+        return string_inputs(asked.inputs, asked.method, texts)
+    layer = keras.tokenizer.as_layer(
+        max_length=keras.max_length,
+        padding="longest",
+        pairs=tells_texts_apart(keras.model),
+        return_token_type_ids=takes_token_types(keras.model),
+    )
+    batch = layer([texts, texts[::-1]] if layer.pairs else texts)
+    rows = {name: batch[name].numpy() for name in keras.model.model_input_names}
+    if keras.model.batch_axes == 1:
+        return rows
+    return {name: np.stack([each, each[::-1]], 1) for name, each in rows.items()}
 
 
 def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
@@ -97,7 +110,7 @@ def check_warmup(sizes: Sequence[tuple[int, int]], signatures: int) -> None:
 
 
 def warmup_requests(
-    signatures: Sequence[str], sizes: Sequence[tuple[int, int]], keras: TextModel
+    signatures: Sequence[str], sizes: Sequence[tuple[int, int]], keras: Original
 ) -> list[tuple[str, Mapping[str, np.ndarray]]]:
     """A request for each signature and each size (texts, words)."""
     words = " ".join(SAMPLE_TEXTS).split()

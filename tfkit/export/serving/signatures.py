@@ -1,109 +1,104 @@
-"""The functions that a SavedModel offers, built on a model and its tokenizer."""
+"""The functions that a SavedModel offers: a model's signatures, batched, in chunks, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 
-from tfkit.export.serving.batching import Batching, batched, in_chunks
-from tfkit.models.inputs import takes_token_types
-
-
-def _specs(shape: list[None], dtype, *names: str) -> list[tf.TensorSpec]:
-    return [tf.TensorSpec(shape, dtype, name=name) for name in names]
-
-
-# Signature -> its inputs, in the order of the arguments of the method of the same name; `tokens`
-# takes the model's own.
-INPUTS = {
-    "text": _specs([None], tf.string, "text"),
-    "text_pair": _specs([None], tf.string, "text", "text_pair"),
-    "tokens": _specs([None, None], tf.int32),
-    "classify": _specs([None], tf.string, "inputs"),
-    "embed": _specs([None], tf.string, "text"),
-}
+from tfkit.export.serving.batching import Batching, batched, has_tokens, in_chunks, widened
+from tfkit.tasks.serving import Signature, signature_of
 
 
 class Signatures:
-    """One method per signature; `concrete` traces those that are asked for.
+    """The signatures of a model; `concrete` traces those that are asked for.
 
     The rank of every input is checked in the graph, since the server passes any: a scalar in the
     tokenizer's kernels would end the whole process.
     """
 
-    def __init__(self, model, tokenizer, max_length: int, batching: Batching | None = None):
-        self._model = model
-        self._names = [*model.config.id2label.values()]
+    def __init__(
+        self, model, tokenizer, max_length: int, batching: Batching | None = None, **options
+    ):
+        self._model, self._batching = model, batching
         self._longest = model.config.max_position_embeddings
-        self._batching = batching
-        options = {
-            "max_length": max_length,
-            "padding": "longest",
-            "return_token_type_ids": takes_token_types(model),
-        }
-        tokenize = tokenizer.as_layer(**options)
-        tokenize_pairs = tokenizer.as_layer(**options, pairs=True)
-        tokens = _specs([None, None], tf.int32, *model.model_input_names)
-        self._inputs = {**INPUTS, "tokens": tokens}
-        # What concurrent requests share: what costs time, and cannot fail on any input.
-        text, pair = INPUTS["text"], INPUTS["text_pair"]
-        self._of_text = batched(lambda x: self._outputs(tokenize(x)), text, batching, "text")
-        self._of_pair = batched(
-            lambda *x: self._outputs(tokenize_pairs(x)), pair, batching, "text_pair"
-        )
-        self._of_tokens = batched(
-            lambda *x: self._outputs(self._named(x)), tokens, batching, "tokens"
-        )
-        self._embedded = batched(lambda x: self._embedding(tokenize(x)), text, batching, "embed")
+        self._made = functools.partial(signature_of, model, tokenizer, max_length, options=options)
+        self._shared: dict[str, Callable] = {}
 
-    def text(self, text):
-        """Strings `[B]` -> label string `[B]`, score `[B]`, scores `[B,C]`."""
-        return self._labelled(self._of_text(tf.ensure_shape(text, [None])))
+    def concrete(self, names) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Name -> the traced function."""
+        traced = {}
+        for name in names:
+            signature = self._made(name)
+            function = tf.function(
+                functools.partial(self._answered, signature, name),
+                input_signature=self._inputs(signature),
+                autograph=False,
+            )
+            traced[name] = function.get_concrete_function()
+        return traced
 
-    def text_pair(self, text, text_pair):
-        """Pairs of texts, strings `[B]` each -> as `text`."""
-        texts = tf.ensure_shape(text, [None]), tf.ensure_shape(text_pair, [None])
-        return self._labelled(self._of_pair(*_checked(texts, [_same_shape(texts)])))
+    def _inputs(self, signature: Signature) -> list[tf.TensorSpec]:
+        if signature.inputs:
+            ranks = signature.inputs.items()
+            return [tf.TensorSpec([None] * rank, tf.string, name=name) for name, rank in ranks]
+        shape = [None] * (1 + self._model.batch_axes)
+        names = self._model.model_input_names
+        return [tf.TensorSpec(shape, tf.int32, name=name) for name in names]
 
-    def tokens(self, *inputs):
-        """Token ids, mask and the like, int32 `[B,T]` each -> logits `[B,C]`, scores `[B,C]`; of a
-        sentence encoder embedding `[B,D]`.
+    def _answered(self, signature: Signature, name: str, *inputs) -> dict[str, tf.Tensor]:
+        specs = self._inputs(signature)
+        inputs = [tf.ensure_shape(x, spec.shape) for x, spec in zip(inputs, specs)]
+        if len(inputs) > 1:
+            inputs = _checked(inputs, [_same_shape(inputs)])
+        rows = signature.rows(*inputs)
+        if not signature.inputs:
+            length = tf.shape(rows[0])[1]
+            rows = self._token_rows(*rows, shared=signature.queue is not None)
+        found = self._computed(signature, name)(*rows)
+        # Outside of the shared batch: one request's NaN fails no other.
+        found = {key: _finite(x) if x.dtype.is_floating else x for key, x in found.items()}
+        if not signature.inputs:
+            found = {
+                key: x[:, :length] if has_tokens(signature.reduced[key]) else x
+                for key, x in found.items()
+            }
+        return signature.answer(found, *inputs)
 
-        Rows without a token whose mask is not 0 are refused: their answer would depend on padding.
+    def _computed(self, signature: Signature, name: str) -> Callable:
+        """What concurrent requests share: what costs time, and cannot fail on any input."""
+        queue = signature.queue or name
+        if queue not in self._shared:
+            width = signature.max_length if signature.inputs else self._longest
+            batching = self._batching if signature.queue else None
+
+            def compute(*rows):
+                batch = signature.batch(*rows)
+                found = in_chunks(signature.compute, batch, signature.found)
+                found = signature.reduce(found, batch)
+                return found if batching is None else widened(found, signature.reduced, width)
+
+            self._shared[queue] = batched(
+                compute, self._row_specs(signature), signature.reduced, batching, queue
+            )
+        return self._shared[queue]
+
+    def _row_specs(self, signature: Signature) -> list[tf.TensorSpec]:
+        if signature.inputs:
+            names = ("text", "text_pair")[: 1 + signature.pairs]
+            return [tf.TensorSpec([None], tf.string, name=name) for name in names]
+        names = self._model.model_input_names
+        return [tf.TensorSpec([None, None], tf.int32, name=name) for name in names]
+
+    def _token_rows(self, *rows, shared: bool) -> list[tf.Tensor]:
+        """Rows `[B,T]` after the checks. Those without a token whose mask is not 0 are refused:
+        their answer would depend on padding.
         """
-        inputs = [tf.ensure_shape(x, [None, None]) for x in inputs]
-        batch = self._named(_checked(inputs, [_same_shape(inputs)]))
+        batch = dict(zip(self._model.model_input_names, rows))
         batch["attention_mask"] = tf.cast(batch["attention_mask"] != 0, tf.int32)
         rows = _checked(batch.values(), self._token_checks(**batch))
-        return self._model.served(_finite(self._of_tokens(*map(self._padded, rows))))
-
-    def classify(self, inputs):
-        """Serialized tf.Examples `[B]` with `text` -> classes string `[B,C]`, scores `[B,C]`."""
-        features = {"text": tf.io.FixedLenFeature([], tf.string)}
-        texts = tf.io.parse_example(tf.ensure_shape(inputs, [None]), features)["text"]
-        logits = _finite(self._of_text(texts))
-        classes = tf.broadcast_to(tf.constant([self._names]), tf.shape(logits))
-        return {"classes": classes, "scores": self._model.task.scores(logits)}
-
-    def embed(self, text):
-        """Strings `[B]` -> embedding `[B,D]`: mean of the last states, [CLS] and [SEP] included, or
-        what a sentence encoder makes of them.
-        """
-        return {"embedding": _finite(self._embedded(tf.ensure_shape(text, [None])))}
-
-    def _named(self, inputs) -> dict[str, tf.Tensor]:
-        return dict(zip(self._model.model_input_names, inputs))
-
-    def _outputs(self, batch) -> tf.Tensor:
-        def part(rows):
-            outputs = self._model(rows, training=False)
-            return tf.cast(outputs[self._model.main_output], tf.float32)
-
-        return in_chunks(part, batch, self._model.output_size)
-
-    def _embedding(self, batch) -> tf.Tensor:
-        return in_chunks(self._model.embed, batch, self._model.embedding_size)
+        return [*map(self._padded, rows)] if shared else rows
 
     def _padded(self, x: tf.Tensor) -> tf.Tensor:
         """Rows `[B,T]` of the longest T there is, if requests share batches of them."""
@@ -143,26 +138,15 @@ class Signatures:
             )
         ]
 
-    def _labelled(self, logits) -> dict[str, tf.Tensor]:
-        return self._model.task.served(_finite(logits), self._names)
-
-    def concrete(self, names) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """Name -> the traced function."""
-        traced = {}
-        for name in names:
-            method, inputs = getattr(self, name), self._inputs[name]
-            function = tf.function(method, input_signature=inputs, autograph=False)
-            traced[name] = function.get_concrete_function()
-        return traced
-
 
 def _finite(values: tf.Tensor) -> tf.Tensor:
-    """The values, checked outside of the shared batch: one request's NaN fails no other."""
     return tf.debugging.check_numerics(values, "Expected finite numbers from the model")
 
 
 def _same_shape(tensors: Sequence[tf.Tensor]) -> tf.Operation:
-    shapes = [tf.shape(x) for x in tensors]
+    """Raises for inputs of several shapes; a rank may be that of a list per text."""
+    rank = min(x.shape.rank for x in tensors)
+    shapes = [tf.shape(x)[:rank] for x in tensors]
     equal = tf.reduce_all(tf.stack(shapes) == shapes[0])
     return tf.debugging.Assert(equal, ["Expected inputs of one shape. Received:", *shapes])
 
