@@ -105,6 +105,7 @@ class EncoderModel(TFPreTrainedModel):
         batch_axes: of the inputs, before that of tokens.
         reads_pooled: whether the task reads what the family pools, where it does.
         pools_tokens: whether the task reads the last states of all tokens, and of no padding.
+        task_inputs: further inputs of a batch that the task's `answer` takes, where they are given.
     """
 
     backbone_class: type[EncoderBackbone]
@@ -121,6 +122,7 @@ class EncoderModel(TFPreTrainedModel):
     reads_cls_only = False
     reads_pooled = True
     pools_tokens = False
+    task_inputs: tuple[str, ...] = ()
     answers_texts = False
     signatures: ClassVar[Mapping[str, type[Signature]]] = {}
     batch_axes = 1
@@ -208,6 +210,7 @@ class EncoderModel(TFPreTrainedModel):
             "lengths": lengths,
             "token_type_ids": token_type_ids,
             "labels": labels,
+            **dict.fromkeys(self.task_inputs),
         }
         inputs = merge(input_ids, named, self.model_input_names)
         tokens, embeds = inputs["input_ids"], inputs["inputs_embeds"]
@@ -243,12 +246,12 @@ class EncoderModel(TFPreTrainedModel):
             state = self.backbone(tokens, cls_only=True, **options)
             return self.answer(state, labels=inputs["labels"], training=training)
         states, attentions = self.backbone(tokens, **options)
-        mask = {}
+        more = {name: inputs[name] for name in self.task_inputs if inputs[name] is not None}
         if self.pools_tokens:
-            mask["attention_mask"] = options["attention_mask"]
+            more["attention_mask"] = options["attention_mask"]
             if lengths is not None:
-                mask["attention_mask"] = tf.sequence_mask(lengths, tf.shape(states[-1])[1])
-        outputs = self.answer(states[-1], labels=inputs["labels"], training=training, **mask)
+                more["attention_mask"] = tf.sequence_mask(lengths, tf.shape(states[-1])[1])
+        outputs = self.answer(states[-1], labels=inputs["labels"], training=training, **more)
         if show_states:
             outputs["hidden_states"] = self._together(states)
         if show_attentions:

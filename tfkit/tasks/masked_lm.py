@@ -11,7 +11,9 @@ class MaskedLM(HeadedModel):
 
     Gives `logits` float32 `[B,T,V]`, V the vocabulary's size, and with labels `[B,T]` `loss`
     float32 `[B]`. Tokens whose label is -100 do not count. The last projection is the word
-    embeddings.
+    embeddings. Of a batch with `places`, int32 `[M,2]` of text and token, logits are those of the
+    places alone, `[M,V]`, and labels `[M]`: with one token in seven masked, the projection is
+    computed for that one.
 
     Args:
         config: of the family.
@@ -30,6 +32,7 @@ class MaskedLM(HeadedModel):
 
     task_name = "masked_lm"
     output_name = "TFMaskedLMOutput"
+    task_inputs = ("places",)
 
     def __init__(self, config, **options):
         if config.extra.get("tie_word_embeddings", True) is not True:
@@ -49,6 +52,14 @@ class MaskedLM(HeadedModel):
             )
         return self.head(last_hidden_state, words.embeddings, training=training)
 
+    def answer(self, last_hidden_state, labels, training, places=None):
+        if places is None:
+            return super().answer(last_hidden_state, labels, training)
+        logits = self._logits_of(tf.gather_nd(last_hidden_state, places), training)
+        if labels is None:
+            return {"logits": logits}
+        return {"logits": logits, "loss": self.head_loss(labels, logits)}
+
     def logits_at(self, batch, places):
         """The logits of some tokens only, float32 `[M,V]`.
 
@@ -59,8 +70,12 @@ class MaskedLM(HeadedModel):
         """
         inputs = {name: each for name, each in batch.items() if name != "input_ids"}
         states, _ = self.backbone(batch["input_ids"], **inputs)
-        chosen = ops.expand_dims(tf.gather_nd(states[-1], places), 0)
-        return ops.reshape(self.logits(chosen, training=False), (-1, self.config.vocab_size))
+        return self._logits_of(tf.gather_nd(states[-1], places), training=False)
+
+    def _logits_of(self, states, training):
+        """States `[M,D]` -> `[M,V]`."""
+        logits = self.logits(ops.expand_dims(states, 0), training=training)
+        return ops.reshape(logits, (-1, self.config.vocab_size))
 
     def resize_token_embeddings(self, new_num_tokens=None):
         if new_num_tokens in (None, self.config.vocab_size):
@@ -71,4 +86,7 @@ class MaskedLM(HeadedModel):
         )
 
     def head_loss(self, labels, outputs):
+        labels = ops.convert_to_tensor(labels)
+        if len(labels.shape) == 1:  # of places
+            labels, outputs = ops.expand_dims(labels, 1), ops.expand_dims(outputs, 1)
         return token_loss(labels, outputs, self.config.vocab_size)

@@ -10,6 +10,7 @@ from tfkit.tasks.metrics import F1
 from tfkit.tasks.ranking import MultipleNegativesRanking
 from tfkit.training._embeddings import fine_tune_embeddings
 from tfkit.training._fine_tune import fine_tune
+from tfkit.training._pretrain import pretrain
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.callbacks.logs import Log
@@ -46,6 +47,7 @@ __all__ = [
     "is_chief",
     "layer_rates",
     "named_strategy",
+    "pretrain",
     "score",
     "student_of",
     "teacher_logits",

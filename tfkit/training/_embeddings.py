@@ -12,7 +12,7 @@ from tfkit.inference.graph import takes_token_types
 from tfkit.inference.sentence_encoder import SentenceEncoder
 from tfkit.models.inputs import token_limit
 from tfkit.tasks.ranking import MultipleNegativesRanking
-from tfkit.training.preparation import optimizer_of, prepare
+from tfkit.training.preparation import check_fields, optimizer_of, prepare
 from tfkit.training.recipe import Recipe
 from tfkit.training.trainer import History, Loop
 
@@ -55,9 +55,7 @@ def fine_tune_embeddings(
         TypeError: a change is no field of the recipe.
     """
     recipe = Recipe(**changes) if recipe is None else recipe.replace(**changes)
-    usual = Recipe()
-    if odd := [name for name in _UNUSED if getattr(recipe, name) != getattr(usual, name)]:
-        raise ValueError(f"Training on pairs has no {', '.join(odd)}. Leave it out.")
+    check_fields(recipe, _UNUSED, "Training on pairs")
     model, tokenizer = encoder.model, encoder.tokenizer
     if tokenizer.padding_side != "right":
         raise ValueError(

@@ -16,6 +16,13 @@ from tfkit.training.recipe import Recipe
 from tfkit.training.trainer import Loop
 
 
+def check_fields(recipe: Recipe, unused: Sequence[str], training: str) -> None:
+    """Raises ValueError for values of fields that say nothing of a kind of training."""
+    usual = Recipe()
+    if odd := [name for name in unused if getattr(recipe, name) != getattr(usual, name)]:
+        raise ValueError(f"{training} has no {', '.join(odd)}. Leave it out.")
+
+
 def checked_strategy(
     model, recipe: Recipe, strategy: tf.distribute.Strategy | None
 ) -> tf.distribute.Strategy:

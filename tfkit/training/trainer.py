@@ -20,6 +20,7 @@ class History(keras.callbacks.History):
     """Keras' own, whose state a file of `Checkpoints` holds."""
 
     recipe: Recipe  # set by `fine_tune`
+    perplexities: tuple[float, float]  # set by `pretrain`
 
     def get_state(self) -> tuple[dict, list]:
         return {"epoch": self.epoch, "history": self.history}, []
@@ -108,6 +109,18 @@ class Loop:
         finally:
             progress.close()
 
+    def evaluate(self, batches: Epochs) -> dict[str, float]:
+        """The loss and the metrics of one pass."""
+        figures = self._evaluated(batches, iter(self._shared_out(batches)))
+        self._reset()
+        return figures
+
+    def _evaluated(self, batches, elements) -> dict[str, float]:
+        self._reset()
+        for _ in range(batches.steps):
+            self._test_next(elements)
+        return self._figures()
+
     def _run(self, train, validation, epochs, first_step, change, callbacks):
         batches = iter(self._shared_out(train, first_step, change))
         checks = None if validation is None else iter(self._shared_out(validation))
@@ -133,12 +146,10 @@ class Loop:
             first_batch = 0
             logs = self._figures()
             if checks is not None:
-                self._reset()
                 callbacks.on_test_begin()
-                for _ in range(validation.steps):
-                    self._test_next(checks)
-                callbacks.on_test_end(self._figures())
-                logs |= {f"val_{name}": figure for name, figure in self._figures().items()}
+                figures = self._evaluated(validation, checks)
+                callbacks.on_test_end(figures)
+                logs |= {f"val_{name}": figure for name, figure in figures.items()}
             self._reset()  # before the callbacks: a checkpoint of the epoch's end begins the next
             callbacks.on_epoch_end(epoch, logs)
         callbacks.on_train_end(logs)
