@@ -100,6 +100,21 @@ def _blocks(texts: Sequence, tokenize: Callable) -> Iterator[tuple[np.ndarray, T
             yield block, tokenize(list(zip(*(rows[place] for place in block))))
 
 
+def outputs_of(
+    rows: Sequence[Mapping[str, Sequence[int]]], run: Callable[[Tokens], np.ndarray]
+) -> list[np.ndarray]:
+    """What a model says of each token of the rows, `[T,…]` each; `run` gives `[B,T,…]`."""
+    found: list = [None] * len(rows)
+    lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
+    for places in batches(lengths, run.max_tokens):
+        outputs = run(Tokens.of_rows([rows[place] for place in places]))
+        for place, output in zip(places, outputs):
+            found[place] = output[: lengths[place]]
+            if not np.isfinite(found[place]).all():
+                raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
+    return found
+
+
 def rows_of(columns: Sequence[Sequence[str]]) -> list[str | dict]:
     """Texts, and second texts if there are any, as `answer` takes them."""
     if len(columns) == 1:

@@ -92,6 +92,12 @@ def output_of(model, batch):
     return outputs[main] if isinstance(outputs, dict) else outputs
 
 
+def spans_of(model, batch):
+    """The same, of question answering -> start and end logits `[B,T,2]`."""
+    outputs = model(batch, training=False)
+    return tf.stack([outputs["start_logits"], outputs["end_logits"]], axis=-1)
+
+
 def embeddings_of(model, batch):
     """The same -> the embedding of each text, float32 `[B,D]`."""
     return model.embed(batch)

@@ -9,11 +9,13 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from tfkit.inference.fill_mask import FillMaskPipeline
+from tfkit.inference.question_answering import QuestionAnsweringPipeline
 from tfkit.inference.sentence_encoder import SentenceEncoder
 from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.inference.token_classification import TokenClassificationPipeline
 from tfkit.models.auto import (
     TFAutoModelForMaskedLM,
+    TFAutoModelForQuestionAnswering,
     TFAutoModelForSentenceEmbedding,
     TFAutoModelForSequenceClassification,
     TFAutoModelForTokenClassification,
@@ -21,7 +23,7 @@ from tfkit.models.auto import (
 from tfkit.tasks import sequence_classification
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
-from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
+from tfkit.utils.ignored_keywords import PIPELINE, QUESTION_ANSWERING, drop_ignored
 from tfkit.utils.strings import list_of
 
 # What Hugging Face's pipeline of this name runs when none is given.
@@ -146,13 +148,14 @@ class TextClassificationPipeline(TextModel):
 
 class _Kind(NamedTuple):
     """What answers a task: the class of its pipeline and of its models, the options that go to the
-    pipeline, and the model of those who name none.
+    pipeline, the model of those who name none, and the keywords that change nothing.
     """
 
     pipeline: type
     auto: type
     options: tuple[str, ...]
     default: str | None = None
+    ignored: dict[str, tuple | None] = PIPELINE
 
 
 _CLASSIFICATION = _Kind(
@@ -173,6 +176,15 @@ TASKS = {
     "text-classification": _CLASSIFICATION,
     "sentiment-analysis": _CLASSIFICATION,
     "fill-mask": _Kind(FillMaskPipeline, TFAutoModelForMaskedLM, ("top_k", "targets")),
+    "question-answering": _Kind(
+        QuestionAnsweringPipeline,
+        TFAutoModelForQuestionAnswering,
+        (
+            *("top_k", "doc_stride", "max_answer_len", "max_seq_len"),
+            *("handle_impossible_answer", "align_to_words"),
+        ),
+        ignored=QUESTION_ANSWERING,
+    ),
     "sentence-embedding": _Kind(
         SentenceEncoder, TFAutoModelForSentenceEmbedding, ("precision", "runtime")
     ),
@@ -189,6 +201,12 @@ def pipeline(
 
 @overload
 def pipeline(task: Literal["fill-mask"], *args, **options) -> FillMaskPipeline: ...
+
+
+@overload
+def pipeline(
+    task: Literal["question-answering"], *args, **options
+) -> QuestionAnsweringPipeline: ...
 
 
 @overload
@@ -209,7 +227,13 @@ def pipeline(
     precision: str | None = None,
     runtime: str | None = None,
     **options,
-) -> TextClassificationPipeline | FillMaskPipeline | TokenClassificationPipeline | SentenceEncoder:
+) -> (
+    TextClassificationPipeline
+    | FillMaskPipeline
+    | QuestionAnsweringPipeline
+    | TokenClassificationPipeline
+    | SentenceEncoder
+):
     """Hugging Face's entry point to a model that is ready to answer texts.
 
     Args:
@@ -218,8 +242,9 @@ def pipeline(
         tokenizer: likewise; by default the one beside the model.
         precision, runtime: what to answer in, see `TextClassificationPipeline`; not of all tasks.
         **options: those of the task's class (`TextClassificationPipeline`, `FillMaskPipeline`,
-            `TokenClassificationPipeline`, `SentenceEncoder`), and what `from_pretrained` takes.
-            Keywords of Transformers that change nothing here, such as `device`, are taken too.
+            `QuestionAnsweringPipeline`, `TokenClassificationPipeline`, `SentenceEncoder`), and
+            what `from_pretrained` takes. Keywords of Transformers that change nothing here, such
+            as `device`, are taken too.
 
     Raises:
         TypeError: there is no such option.
@@ -230,7 +255,7 @@ def pipeline(
     if task is not None and task not in TASKS:
         raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
     kind = TASKS[task or _task_of(model)]
-    options = drop_ignored(options, PIPELINE)
+    options = drop_ignored(options, kind.ignored)
     for name, value in {"precision": precision, "runtime": runtime}.items():
         if value is not None:
             options[name] = value

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfkit.inference.batching import MAX_TOKENS, Tokens, batches
+from tfkit.inference.batching import outputs_of
 from tfkit.inference.graph import graph_of, output_of, unpadded_specs
 from tfkit.models.inputs import token_limit
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
@@ -151,23 +151,10 @@ class TokenClassificationPipeline:
             )
         chosen = firsts if stride is None else range(len(samples))
         rows = [{name: encoded[name][row] for name in names} for row in chosen]
-        logits = self._asked(rows)
-        parts = zip(chosen, logits)
+        outputs = outputs_of(rows, graph_of(self.model, output_of, True))
+        parts = zip(chosen, map(_softmax, outputs))
         for sample, group in itertools.groupby(parts, key=lambda part: samples[part[0]]):
             yield [self._row(texts[sample], encoded, row, scores) for row, scores in group]
-
-    def _asked(self, rows: list[dict[str, list[int]]]) -> list[np.ndarray]:
-        """Scores `[T, C]` of each row."""
-        run, found = graph_of(self.model, output_of, True), [None] * len(rows)
-        lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
-        for places in batches(lengths, MAX_TOKENS):
-            logits = run(Tokens.of_rows([rows[place] for place in places]))
-            if not np.isfinite(logits).all():
-                raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
-            powers = np.exp(logits - logits.max(-1, keepdims=True))
-            for place, scores in zip(places, powers / powers.sum(-1, keepdims=True)):
-                found[place] = scores[: lengths[place]]
-        return found
 
     def _row(self, text: str, encoded, row: int, scores: np.ndarray) -> list[_Token]:
         tokens, ids = encoded.tokens(row), encoded["input_ids"][row]
@@ -248,6 +235,11 @@ _SCORES = {
     "average": lambda scores: np.mean(scores, axis=0),
     "max": lambda scores: max(scores, key=np.max),
 }
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
 
 
 def _checked(strategy: str, stride: int | None) -> str:

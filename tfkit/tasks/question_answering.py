@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
 
 from tfkit.tasks.head import HeadedModel
 from tfkit.utils.lazy import keras, ops
@@ -113,3 +116,64 @@ class QuestionAnswering(HeadedModel):
                 )
             )
         return (losses[0] + losses[1]) / 2
+
+
+class Spans(NamedTuple):
+    """Answers of one row of tokens, best first: the places of their first and last tokens, int
+    `[K]`, their scores `[K]`, and the score of [CLS], that there is no answer.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+    no_answer: float
+
+
+def best_spans(
+    start_logits: np.ndarray,
+    end_logits: np.ndarray,
+    context: range,
+    *,
+    top_k: int = 1,
+    max_answer_len: int = 15,
+) -> Spans:
+    """Logits `[T]` of one row -> its `top_k` best answers: spans of the context, of at most
+    `max_answer_len` tokens.
+
+    A token's probabilities to be the start and the end are softmaxes over [CLS] (place 0) and the
+    tokens of the context alone; the score of a span is the one of its start times the one of its
+    end. Of equal scores the span that begins first comes first, then the shorter.
+
+    Source: transformers 4.57, `pipelines/question_answering.py`.
+
+    Example:
+
+        >>> spans = best_spans(
+        ...     np.log([1.0, 9.0, 6.0, 3.0]), np.log([1.0, 9.0, 2.0, 7.0]), range(2, 4), top_k=2
+        ... )
+        >>> spans.starts.tolist(), spans.ends.tolist(), spans.scores.round(2).tolist()
+        ([2, 3], [3, 3], [0.42, 0.21])
+        >>> round(spans.no_answer, 2)
+        0.01
+    """
+    places = [0, *context]
+    start, end = (_softmax(np.asarray(logits)[places]) for logits in (start_logits, end_logits))
+    count, longest = len(context), min(max_answer_len, len(context))
+    first = np.arange(count)[:, None]
+    last = first + np.arange(longest)  # of spans of 1, 2, … tokens
+    possible = last < count
+    scores = start[1:, None] * end[1:][np.minimum(last, count - 1)]
+    chosen = np.argsort(np.where(possible, -scores, 1.0), axis=None, kind="stable")
+    chosen = chosen[: min(top_k, int(possible.sum()))]
+    first, last = (np.broadcast_to(each, last.shape).ravel()[chosen] for each in (first, last))
+    return Spans(
+        first + context.start,
+        last + context.start,
+        scores.ravel()[chosen],
+        float(start[0] * end[0]),
+    )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()

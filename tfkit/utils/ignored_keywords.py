@@ -41,6 +41,8 @@ PIPELINE = {
     "truncation": (True, "longest_first", "only_first", None),
     "use_fast": (True, None),
 }
+# The question is never cut, as by Transformers with its fast tokenizers.
+QUESTION_ANSWERING = {**PIPELINE, "padding": _ANY, "max_question_len": _ANY}
 
 # Of sentence-transformers' `encode`.
 ENCODE = {
