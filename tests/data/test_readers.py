@@ -72,6 +72,14 @@ def test_an_empty_line_of_a_one_column_table_is_an_empty_text_and_keeps_rows_in_
     assert read(write("a.tsv", "text\nx\n\ny\n"), label=None).texts == ("x", "", "y")
 
 
+def test_a_text_file_has_a_text_per_line_and_no_labels(write):
+    path = write("a.txt", '\ufeffone, "two"\r\n\r\n\ttext,label')
+    assert read(path, label=None).texts == ('one, "two"', "", "\ttext,label")
+    assert read(path, text="review", label=None) == read(path, label=None)
+    with pytest.raises(ValueError, match="no column 'label'. Its columns: text.*label=None"):
+        read(path)
+
+
 def test_the_format_can_be_named(write):
     path = write("data.txt", "text\tlabel\na\tx\n")
     assert read(path, format="tsv").texts == ("a",)

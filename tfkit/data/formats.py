@@ -103,6 +103,14 @@ def tsv_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) 
         _header(file, 0, None)
 
 
+def txt_rows(
+    file: DataFile, *, column: str, encoding: str = "utf-8", lenient: bool = False
+) -> Rows:
+    """A text per line, an empty one too, in a column of that name."""
+    for number, line in numbered_lines(file, encoding, newline=None, lenient=lenient):
+        yield number, problem_of(line) or {column: line.removesuffix("\n")}
+
+
 def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Rows:
     """JSON lines: one object per line."""
     for number, line in numbered_lines(file, encoding, newline="\n", lenient=lenient):

@@ -42,17 +42,18 @@ def read(
 
     Args:
         source: a file with column names in its first line (CSV with quotes as in RFC 4180, TSV
-            without quoting), a file of JSON lines or one JSON array of objects, a Parquet file, any
-            of them compressed by gzip, bzip2, xz or zip, by its path, "-" for standard input, or as
-            an open file; a folder that has a folder of .txt files for each class; a DataFrame of
-            pandas or polars, a table of pyarrow, whose missing values are read as the empty ones of
-            a CSV file; a `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts,
-            tuples in the order (text, text_pair, label), or plain strings.
+            without quoting), a file of JSON lines or one JSON array of objects, a Parquet file, a
+            file of texts alone (.txt), one per line, any of them compressed by gzip, bzip2, xz or
+            zip, by its path, "-" for standard input, or as an open file; a folder that has a folder
+            of .txt files for each class; a DataFrame of pandas or polars, a table of pyarrow, whose
+            missing values are read as the empty ones of a CSV file; a `datasets.Dataset`; a dict of
+            columns; or an iterable of rows: dicts, tuples in the order (text, text_pair, label), or
+            plain strings.
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
         text_pair: the column of second texts, if the task is about pairs.
-        format: "csv", "tsv", "jsonl", "json" (an array) or "parquet"; None goes by the end of the
-            file's name, or what it holds where that is JSON or Parquet.
+        format: "csv", "tsv", "jsonl", "json" (an array), "parquet" or "txt"; None goes by the end
+            of the file's name, or what it holds where that is JSON or Parquet.
         names: the classes of an earlier reading (`examples.names`) or of a model
             (`config.id2label`). A label that is not among them is an error. Labels 0, 1, … are
             taken as class numbers if no name is a number.

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from tfkit.data.examples import Examples
 from tfkit.data.files import DataFile, data_file, json_kind, read_text
-from tfkit.data.formats import Rows, csv_rows, json_rows, jsonl_rows, parquet_rows, tsv_rows
+from tfkit.data.formats import (
+    Rows,
+    csv_rows,
+    json_rows,
+    jsonl_rows,
+    parquet_rows,
+    tsv_rows,
+    txt_rows,
+)
 from tfkit.tasks.labels import is_missing, python_value
 from tfkit.utils.files import local_path
 
@@ -19,6 +27,7 @@ _READERS = {
     "jsonl": jsonl_rows,
     "json": json_rows,
     "parquet": parquet_rows,
+    "txt": txt_rows,
 }
 FORMATS = tuple(_READERS)
 _SUFFIXES = {f".{name}": name for name in FORMATS} | {".json": "jsonl", ".ndjson": "jsonl"}
@@ -96,6 +105,7 @@ def _file(
         "csv": {"encoding": encoding, "delimiter": delimiter, "lenient": lenient},
         "json": {"encoding": encoding},
         "parquet": {"columns": list(columns.values())},
+        "txt": {"column": columns["text"], "encoding": encoding, "lenient": lenient},
     }.get(found, {"encoding": encoding, "lenient": lenient})
     rows = _READERS[found]
     return Table(
