@@ -71,14 +71,14 @@ def test_shares_add_up_to_the_batch(replicas):
     for _, labels in whole:
         parts = [next(shares) for _ in range(replicas)]
         assert len({len(part_labels) for _, part_labels, _ in parts}) == 1
-        rows, mean = [], 0.0
+        rows, total = [], 0.0
         for (features, part_labels, weights), own in zip(parts, alone):
             real = weights.numpy() > 0
             rows += part_labels.numpy()[real].tolist()
-            mean += np.mean(weights * np.square(part_labels)) / replicas
+            total += np.sum(weights * np.square(part_labels))
             np.testing.assert_array_equal(next(own)[0]["input_ids"], features["input_ids"])
         assert rows == labels.numpy().tolist()
-        assert mean == pytest.approx(np.mean(np.square(labels)))
+        assert total == pytest.approx(np.sum(np.square(labels)))
 
 
 def test_tokens_can_be_changed_on_the_way():

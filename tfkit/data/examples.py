@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ class LabelledTexts:
     @property
     def model_options(self) -> dict[str, Any]:
         """What a config says of such labels: `BertConfig(**examples.model_options)`."""
-        return {"id2label": self.id2label, "problem_type": self.problem_type}
+        named = self.task is not None and self.task.in_config
+        return {"id2label": self.id2label, "problem_type": self.problem_type if named else None}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -47,7 +49,8 @@ class Examples(LabelledTexts):
         texts: one string per row.
         text_pairs: the second text of each row, or None.
         labels: the class number of each row, counted from 0; of a multi-label task, a tuple of
-            class numbers; of a regression, a number; or None.
+            class numbers; of a regression, a number; of token classification, a tuple of
+            `(start, end, class number)`, one for each word, in characters of the text; or None.
         names: the name of each class; `names[labels[i]]` is the label of row i as it was read. Of
             a regression, the name of what is predicted.
         problem_type: one of `tfkit.tasks.TASKS`.
@@ -93,6 +96,7 @@ class Examples(LabelledTexts):
         if self.labels is None:
             return
         object.__setattr__(self, "labels", self.task.as_labels(self.labels))
+        self.task.check_rows(self.columns, self.labels)
         numbers = self.task.class_numbers(self.labels)
         outside = [number for number in numbers if not 0 <= number < len(self.names)]
         if outside:
@@ -131,6 +135,10 @@ class Examples(LabelledTexts):
         """The texts, and the second texts if there are any."""
         return (self.texts, self.text_pairs) if self.has_pairs else (self.texts,)
 
+    def each_label(self) -> Iterator:
+        """The labels in turn."""
+        return iter(self.labels)
+
     @property
     def label_counts(self) -> np.ndarray | None:
         """The rows of each class, int `[C]`; of a regression, and without labels, None."""
@@ -146,10 +154,10 @@ class Examples(LabelledTexts):
         return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
     def targets(self) -> np.ndarray:
-        """The labels as a model is compared with them.
+        """The labels as batches take rows of them; see `Task.compared` for what a model sees.
 
         Returns: int32 `[B]` class numbers; of a multi-label task uint8 `[B,C]` of zeros and ones;
-            of a regression float32 `[B,1]`.
+            of a regression float32 `[B,1]`; of token classification a ragged int32 `[B,(W),3]`.
 
         Example:
 

@@ -60,7 +60,8 @@ def dataset(
         A dataset of known cardinality: `(features, labels)`, or `features` if the examples have
         no labels, where features are `{"input_ids": int32 [B,T], "attention_mask": int32 [B,T]}`,
         with `token_type_ids` int32 [B,T] where they are wanted, and labels int32 [B]; of a
-        multi-label task float32 [B,C], of a regression float32 [B,1].
+        multi-label task float32 [B,C], of a regression float32 [B,1], of words int32 [B,T] with
+        -100 for all tokens but the first of each.
 
     Example:
 
@@ -111,8 +112,7 @@ class Epochs:
         A batch is cut into one share per replica, of which those of `mine` are given. At random,
         `change(number, features)` changes the tokens of a share; numbers count from the very first.
         With several replicas an element is `(features, targets, weights)`: shares are of one size,
-        rows that fill up the last one weigh 0, and the others so that the mean over the replicas of
-        `sum(weights · losses) / rows` is the mean loss of the whole batch.
+        rows that fill up the last one weigh 0, and the others 1.
         """
         first_epoch, skipped = divmod(first_step, self.steps)
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
@@ -176,6 +176,10 @@ class _Batches:
         self._pairs, self._unpadded = examples.has_pairs, unpadded
         self._padding = {"input_ids": tokenizer.pad_token_id}
         options = {"pairs": self._pairs, "return_token_type_ids": return_token_type_ids}
+        # What the features of a batch and its targets become, of labelled examples.
+        task = examples.task if examples.has_labels else None
+        self._compared = None if task is None else task.compared
+        options["return_offsets_mapping"] = task is not None and task.reads_offsets
         layer = tokenizer.as_layer(max_length=max_length, **options)
         column = tf.TensorSpec([None], tf.string)
         # Traced once, for all the graphs that tokenise.
@@ -196,7 +200,10 @@ class _ExampleBatches(_Batches):
     def _plan_order(self, *, shuffle=False, bucket=True, shuffle_buffer=None):
         examples, self._plan = self._examples, None
         self._columns = [tf.constant(column) for column in examples.columns]
-        self._targets = tf.constant(examples.targets()) if examples.has_labels else None
+        self._targets = None
+        if examples.has_labels:
+            targets = examples.targets()
+            self._targets = targets if tf.is_tensor(targets) else tf.constant(targets)
         if self._unpadded and not shuffle:
             return
 
@@ -226,15 +233,17 @@ class _ExampleBatches(_Batches):
         if not self._unpadded:  # to the smallest width that holds the batch
             length = tf.shape(features["input_ids"])[1]
             width = tf.gather(self._widths, tf.searchsorted(self._widths, [length])[0])
-            padding = [[0, 0], [0, width - length]]
             features = {
-                name: tf.pad(value, padding, constant_values=self._padding.get(name, 0))
+                name: tf.pad(
+                    value,
+                    [[0, 0], [0, width - length], *[[0, 0]] * (value.shape.rank - 2)],
+                    constant_values=self._padding.get(name, 0),
+                )
                 for name, value in features.items()
             }
         if self._targets is None:
             return features
-        targets = tf.gather(self._targets, rows)
-        return features, tf.cast(targets, tf.float32) if targets.dtype == tf.uint8 else targets
+        return self._compared(features, tf.gather(self._targets, rows))
 
 
 class _StreamBatches(_Batches):
@@ -244,8 +253,7 @@ class _StreamBatches(_Batches):
         self._buffer = shuffle_buffer if shuffle else 0
         target, task = (), self._examples.task
         if task is not None:
-            shape = (None, *task.target_shape(len(self._examples.names)))
-            target = (tf.TensorSpec(shape, task.target_dtype),)
+            target = (task.target_spec(len(self._examples.names)),)
         self._signature = (*[tf.TensorSpec([None], tf.string)] * (1 + self._pairs), *target)
 
     def of_pass(self, seed) -> tf.data.Dataset:
@@ -265,7 +273,7 @@ class _StreamBatches(_Batches):
     def encode(self, *columns):
         texts, targets = columns[: 1 + self._pairs], columns[1 + self._pairs :]
         features = self._features(texts)
-        return (features, *targets) if targets else features
+        return self._compared(features, *targets) if targets else features
 
 
 def mapped_ahead(elements: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
@@ -283,18 +291,15 @@ def _shares(step, rows, replicas: int, start: int, stop: int) -> tf.data.Dataset
     """Cuts a batch (row numbers or columns) into shares of one size; gives `start` to `stop`."""
     count = tf.shape(tf.nest.flatten(rows)[0])[0]
     size = -(-count // replicas)
-    places = tf.range(replicas * size)
-    full = tf.cast(replicas * size, tf.float32) / tf.cast(count, tf.float32)
-    weights = tf.where(places < count, full, 0.0)
 
-    def shares(column):
-        return tf.reshape(column, (replicas, size, *column.shape[1:]))[start:stop]
+    def share(number):
+        places = tf.cast(number, tf.int32) * size + tf.range(size)
+        filled = tf.nest.map_structure(
+            lambda column: tf.gather(column, tf.minimum(places, count - 1)), rows
+        )
+        return step * replicas + number, filled, tf.cast(places < count, tf.float32)
 
-    numbers = step * replicas + tf.range(start, stop, dtype=tf.int64)
-    filled = tf.nest.map_structure(
-        lambda column: shares(tf.gather(column, tf.minimum(places, count - 1))), rows
-    )
-    return tf.data.Dataset.from_tensor_slices((numbers, filled, shares(weights)))
+    return tf.data.Dataset.range(start, stop).map(share)
 
 
 # === Which texts share a batch, so that little of it is padding ===

@@ -73,8 +73,12 @@ class Stream(LabelledTexts):
         return (row[1] for row in self._checked()) if self.has_pairs else None
 
     def targets(self) -> np.ndarray:
-        """The labels as a model is compared with them, as `Examples.targets`; reads the file."""
-        return np.concatenate([columns[-1] for columns in self.chunks()])
+        """The labels as batches take rows of them, as `Examples.targets`; reads the file."""
+        return self.task.targets([*self.each_label()], len(self.names))
+
+    def each_label(self) -> Iterator:
+        """The labels in turn, as those of `Examples`; reads the file."""
+        return (row[-1] for row in self._checked())
 
     def dataset(
         self,

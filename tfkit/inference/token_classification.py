@@ -12,6 +12,7 @@ import numpy as np
 from tfkit.inference.batching import outputs_of
 from tfkit.inference.graph import graph_of, output_of, unpadded_specs
 from tfkit.models.inputs import token_limit
+from tfkit.tasks.token_classification import TokenClassification
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.strings import list_of
 
@@ -72,7 +73,7 @@ class TokenClassificationPipeline:
         ignore_labels: Sequence[str] = ("O",),
         stride: int | None = None,
     ):
-        if getattr(model, "task_name", None) != "token_classification":
+        if not isinstance(model, TokenClassification):
             raise TypeError(
                 f"Expected a token classifier. Received a {type(model).__name__}. Load one with "
                 "`TFAutoModelForTokenClassification.from_pretrained`."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from tfkit.layers.unpadded_batch import UnpaddedBatch, shapes_may_change
 from tfkit.models.config import EncoderConfig
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import check_ids, check_shapes, check_types, merge, pad, shaped_as
+from tfkit.tasks.base import Task
 from tfkit.tasks.outputs import TFBaseModelOutput
 from tfkit.tasks.serving import Signature
 from tfkit.utils.keras_backend import keras, ops
@@ -97,8 +99,10 @@ class EncoderModel(TFPreTrainedModel):
         task_name: as weight maps and `head_classes` name the task; None for a bare encoder.
         output_type: of the task's answers.
         reads_cls_only: whether the task reads the last state of [CLS] alone.
-        answers_texts: whether pipelines of labels, training on examples and evaluation know the
-            task.
+        answers_texts: whether `pipeline("text-classification")`, explanations and exports of
+            labels know the task.
+        tasks: those whose labels the model learns, by the `problem_type` of examples; `task` is the
+            one that its answers are read by.
         signatures: of an export, by name (`tfkit.tasks.serving`), the usual ones first; none where
             exports do not know the task.
         usual_signatures: how many are written by default.
@@ -124,6 +128,8 @@ class EncoderModel(TFPreTrainedModel):
     pools_tokens = False
     task_inputs: tuple[str, ...] = ()
     answers_texts = False
+    task: Task | None = None
+    tasks: Mapping[str, Task] = MappingProxyType({})
     signatures: ClassVar[Mapping[str, type[Signature]]] = {}
     batch_axes = 1
     _together = tuple  # what hidden states are as an output

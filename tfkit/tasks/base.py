@@ -15,9 +15,15 @@ class Task:
     """What the labels of texts are, and so how they are read, learned, scored and answered: one
     object for each `problem_type`. Only methods import TensorFlow, without which texts are read.
 
+    `Examples` hold labels as `as_labels` makes them, of any form that does not change. On their way
+    to a loss they are twice something else: `targets`, what a batch takes rows of, and what
+    `compared` makes of them beside the tokens of the batch, such as a class for each token.
+
     Attributes:
-        name: the `problem_type` of configs and examples.
+        name: the `problem_type` of examples, and of configs where `in_config` says that Hugging
+            Face's may have it.
         has_classes, multi_label: labels are classes, not numbers; and any number per text.
+        reads_offsets: whether `compared` needs `offset_mapping`, the characters of each token.
         function: what gives scores from logits, as `function_to_apply` of a pipeline names it.
         keras_losses: losses of Keras that show that a model is trained for it.
         monitors: the figures of a validation; the first chooses the best epoch.
@@ -26,8 +32,10 @@ class Task:
     """
 
     name: str
+    in_config = False
     has_classes = True
     multi_label = False
+    reads_offsets = False
     function: str
     keras_losses: tuple[str, ...] = ()
     monitors: tuple[str, ...]
@@ -47,6 +55,11 @@ class Task:
         """The labels of examples, which do not change: class numbers, tuples of them, numbers."""
         return tuple(labels)
 
+    def check_rows(self, columns: Sequence[Sequence], labels: Sequence) -> None:
+        """Raises ValueError for labels that cannot be of their texts, such as a place after the
+        end; `columns` are the texts, and the second texts if there are any.
+        """
+
     def class_numbers(self, labels: Sequence) -> Iterable[int]:
         """The classes of all rows in turn."""
         return ()
@@ -56,12 +69,31 @@ class Task:
         return [0] * len(labels)
 
     def targets(self, labels: Sequence, num_labels: int) -> np.ndarray:
-        """Labels as a model is compared with them, `[B,…]`."""
+        """Labels as batches take rows of them, an array `[B,…]` or a `tf.RaggedTensor`; `compared`
+        makes of it what a model is compared with.
+        """
         raise NotImplementedError
 
     def target_shape(self, num_labels: int) -> tuple[int, ...]:
         """Of the target of one text."""
         return ()
+
+    def target_spec(self, num_labels: int) -> tf.TypeSpec:
+        """Of `targets`, B unknown."""
+        return tf.TensorSpec((None, *self.target_shape(num_labels)), self.target_dtype)
+
+    def compared(self, features: dict, targets) -> tuple:
+        """The inputs of a model and what its answer is compared with, `(x, y)` of Keras' `fit`.
+
+        Runs in the graph of the data, after padding.
+
+        Args:
+            features: padded tokens int32 `[B,T]`, or unpadded `[N]` with `lengths` `[B]`; where
+                the task `reads_offsets` also `offset_mapping` `[B,T,2]` or `[N,2]`, zeros for
+                special tokens and padding, which no model takes.
+            targets: those of the same rows, of `target_spec`.
+        """
+        return features, targets
 
     def label_text(self, label, names: Sequence[str]) -> str:
         """A label as a file would have it."""
@@ -72,6 +104,25 @@ class Task:
         raise NotImplementedError
 
     # === Training ===
+
+    def weight(self, targets):
+        """How many losses the loss of a batch is the mean of, float32 `[]`: of its rows, unless it
+        is one of fewer or more, such as tokens. By it batches and replicas are averaged.
+
+        Args:
+            targets: as `compared` gives them.
+        """
+        return tf.cast(tf.shape(tf.nest.flatten(targets)[0])[0], tf.float32)
+
+    def measured(self, targets, outputs: dict) -> tuple:
+        """What metrics compare, with no axis but the first that differs between parts of a batch,
+        so that those of several replicas can be laid end to end.
+        """
+        return targets, outputs
+
+    def judged(self, labels: Iterable, names: Sequence[str]) -> int:
+        """How many answers the first of `monitors` is a proportion of."""
+        return sum(1 for _ in labels)
 
     def check_labels(self, labels, num_labels: int) -> None:
         """Raises ValueError for labels of a batch that none can be, where their values are seen."""
@@ -97,8 +148,8 @@ class Task:
         """Weights that make up for how rare a class is, from the texts of each class int `[C]`."""
         raise NotImplementedError
 
-    def metrics(self, num_labels: int) -> list:
-        """Keras metrics on logits, for all of `monitors` but the loss."""
+    def metrics(self, names: Sequence[str]) -> list:
+        """Keras metrics on logits of the classes, for all of `monitors` but the loss."""
         raise NotImplementedError
 
     def soft_target_loss(self, teacher_logits, student_logits, temperature: float):

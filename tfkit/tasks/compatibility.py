@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tfkit.tasks import sequence_classification
 from tfkit.utils.strings import listed
 
 
@@ -15,25 +16,33 @@ def check_answers_texts(model) -> None:
     if not getattr(model, "answers_texts", True):
         raise TypeError(
             "Expected a model that answers texts, such as a text classifier: only those are asked "
-            f"for labels, trained on examples, evaluated, explained and exported. Received a "
-            f"{type(model).__name__}. Call it with token ids, or train it with its `fit`."
+            f"for labels and scores of whole texts, explained and exported. Received a "
+            f"{type(model).__name__}. Call it with token ids, or ask its own pipeline."
         )
 
 
 def check_task(model, examples) -> None:
-    """Raises ValueError for labels that the model does not answer with; a `problem_type` of None
-    goes with any. TypeError as `check_answers_texts`.
+    """Raises ValueError for labels that the model does not answer with: a model has `tasks`, by
+    name; those of others' classes are taken for classifiers. TypeError for a model that has none.
     """
-    check_answers_texts(model)
-    config = model.config
+    config, tasks = model.config, getattr(model, "tasks", sequence_classification.TASKS)
+    if not tasks:
+        raise TypeError(
+            "Expected a model that is trained and evaluated on labelled texts, such as a text or a "
+            f"token classifier. Received a {type(model).__name__}: train it with its `fit`, on "
+            "token ids."
+        )
     if not examples.has_labels:
         raise ValueError("Expected examples with labels. Received texts alone.")
     kind, names = examples.problem_type, [*config.id2label.values()]
-    if config.problem_type not in (None, kind):
+    if kind not in tasks:
+        own = next(iter(tasks))
+        remedy = f"load a model of that task in place of the {type(model).__name__}"
+        if {kind, own} <= sequence_classification.TASKS.keys():
+            remedy = f"build or load the model with `problem_type={kind!r}`"
         raise ValueError(
-            f"Expected examples of a {config.problem_type}, the model's `problem_type`. "
-            f"Received {examples!r}. Read them with `problem_type={config.problem_type!r}`, or "
-            f"build or load the model with `problem_type={kind!r}`."
+            f"Expected examples of a {' or a '.join(tasks)}, which the model is for. "
+            f"Received {examples!r}. Read them with `problem_type={own!r}`, or {remedy}."
         )
     if len(examples.names) != len(names):
         raise ValueError(
@@ -57,7 +66,10 @@ def config_changes(config, examples) -> dict[str, Any]:
     names = [*config.id2label.values()]
     named = _are_numbers(names) and not _are_numbers(examples.names)
     labels = {"id2label": examples.id2label} if named else {}
-    return {"problem_type": examples.problem_type, **labels}
+    return {
+        **({"problem_type": examples.problem_type} if examples.task.in_config else {}),
+        **labels,
+    }
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

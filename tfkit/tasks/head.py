@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from tfkit.tasks.base import Task
 from tfkit.utils.lazy import keras, ops
 from tfkit.utils.values import outside
+
+# The label of a token that does not count, as in PyTorch; so is every other negative one.
+IGNORED = -100
 
 
 class HeadedModel:
     """A task's part of a model class, before the family's; its head is the family's for the task.
 
-    `output_name`: of the class in `tfkit.tasks.outputs` that the task answers with.
+    Attributes:
+        output_name: of the class in `tfkit.tasks.outputs` that the task answers with.
+        task: what its labels are; None where data, training and evaluation do not know the task.
     """
 
     task_name: str
     output_name: str
     reads_pooled = False
+    task: Task | None = None
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """By their names, those whose labels the model learns."""
+        return {} if self.task is None else {self.task.name: self.task}
 
     def __init__(self, config, **options):
         super().__init__(config, **options)
@@ -44,9 +58,10 @@ class HeadedModel:
         return self.head(self.pooled(last_hidden_state), training=training)
 
 
-def token_loss(labels, logits, classes: int):
+def token_loss(labels, logits, classes: int, label_smoothing: float = 0.0, weights=None):
     """Cross-entropy of class ids `[B,T]`, negative where a token has none, from logits `[B,T,C]` ->
-    float32 `[B]`, whose mean is that of all tokens that have one (0 if none has).
+    float32 `[B]`, whose mean is that of all tokens that have one (0 if none has). `weights`, by
+    class id, are of the tokens of each class.
 
     Source: transformers 4.57, `modeling_tf_utils.py`, `TFTokenClassificationLoss`.
     """
@@ -66,10 +81,13 @@ def token_loss(labels, logits, classes: int):
             f"Received {unknown}."
         )
     logits = ops.cast(logits, "float32")
-    each = keras.losses.sparse_categorical_crossentropy(
-        ops.maximum(labels, 0), logits, from_logits=True
-    )
-    counted = ops.cast(labels >= 0, "float32")
+    counted, labels = ops.cast(labels >= 0, "float32"), ops.maximum(labels, 0)
+    each = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    if label_smoothing:
+        uniform = -ops.mean(ops.log_softmax(logits), axis=-1)
+        each = (1 - label_smoothing) * each + label_smoothing * uniform
+    if weights is not None:
+        each *= ops.take(ops.array([weights[n] for n in range(classes)], "float32"), labels)
     texts = ops.cast(ops.shape(labels)[0], "float32")
     weight = texts / ops.maximum(ops.sum(counted), 1.0)
     return ops.sum(each * counted, axis=-1) * weight

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -124,6 +125,12 @@ class SequenceClassification:
         return task_of(self.config)
 
     @property
+    def tasks(self) -> Mapping[str, Task]:
+        """What the config allows."""
+        known = self.config.problem_type
+        return TASKS if known is None else {known: TASKS[known]}
+
+    @property
     def output_size(self) -> int:
         return self.config.num_labels
 
@@ -177,6 +184,7 @@ class SingleLabel(Task):
     """One class per text."""
 
     name = "single_label_classification"
+    in_config = True
     function = "softmax"
     keras_losses = (
         "sparse_categorical_crossentropy",
@@ -257,11 +265,11 @@ class SingleLabel(Task):
     def balanced_weights(self, counts, texts):
         return texts / (np.count_nonzero(counts) * np.maximum(counts, 1))
 
-    def metrics(self, num_labels):
+    def metrics(self, names):
         from tfkit.tasks.metrics import F1
 
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy", dtype="float32")
-        return [accuracy, F1(num_labels=num_labels)]
+        return [accuracy, F1(num_labels=len(names))]
 
     def labels_of(self, logits):
         return logits.argmax(axis=-1).tolist()
@@ -293,6 +301,7 @@ class MultiLabel(Task):
     """Any number of classes per text: a yes or no to each."""
 
     name = "multi_label_classification"
+    in_config = True
     multi_label = True
     function = "sigmoid"
     keras_losses = ("binary_crossentropy", "binary_focal_crossentropy")
@@ -317,6 +326,9 @@ class MultiLabel(Task):
 
     def target_shape(self, num_labels):
         return (num_labels,)
+
+    def compared(self, features, targets):
+        return features, tf.cast(targets, tf.float32)
 
     def label_text(self, label, names):
         return SEPARATOR.join(names[number] for number in sorted(label))
@@ -352,13 +364,14 @@ class MultiLabel(Task):
         counts = np.maximum(counts, 1)
         return np.maximum(texts - counts, 1) / counts
 
-    def metrics(self, num_labels):
+    def metrics(self, names):
         from tfkit.tasks.metrics import F1
 
+        options = {"num_labels": len(names), "multi_label": True}
         return [
             keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0, dtype="float32"),
-            F1(num_labels=num_labels, average="micro", multi_label=True),
-            F1(num_labels=num_labels, average="macro", multi_label=True),
+            F1(average="micro", **options),
+            F1(average="macro", **options),
         ]
 
     def labels_of(self, logits):
@@ -403,6 +416,7 @@ class Regression(Task):
     """A number per text; of several outputs, as many."""
 
     name = "regression"
+    in_config = True
     has_classes = False
     function = "none"
     keras_losses = (
@@ -437,7 +451,7 @@ class Regression(Task):
         """The squared difference, at any temperature."""
         return ops.mean(ops.square(teacher_logits - student_logits), axis=-1)
 
-    def metrics(self, num_labels):
+    def metrics(self, names):
         return [
             keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32"),
             keras.metrics.MeanAbsoluteError(name="mae", dtype="float32"),

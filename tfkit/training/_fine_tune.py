@@ -33,13 +33,14 @@ def fine_tune(
     verbose: str | int = "auto",
     **changes,
 ) -> History:
-    """Trains a classifier on raw texts; with `validation`, ends with the weights of the best epoch,
+    """Trains a model on labelled texts; with `validation`, ends with the weights of the best epoch,
     or of the last that is as good; see `KeepBest`.
 
     Args:
-        model, tokenizer: a classifier of tfkit with one label for each of `train.names`. Its config
-            then says its `problem_type` and, where it had no names of its own, the names; it is
-            compiled, and frozen layers stay frozen.
+        model, tokenizer: a model of tfkit whose task `train` is of, a classifier of texts or of
+            tokens with one label for each of `train.names`. Its config then says the `problem_type`
+            of texts and, where it had no names of its own, the names; it is compiled, and frozen
+            layers stay frozen.
         train: of `tfkit.data.read`, or of `tfkit.data.stream` for a file larger than memory.
         validation: likewise, read with `names=train.names`.
         recipe, **changes: the hyper-parameters, `Recipe()` where it is None, and other values of
@@ -106,11 +107,12 @@ def fine_tune(
     updates = -(-batches.steps // recipe.gradient_accumulation_steps)
     with strategy.scope():
         optimizer = optimizer_of(model, recipe, recipe.epochs * updates)
-    metrics = train.task.metrics(model.config.num_labels)
+    metrics = train.task.metrics(train.names)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
     loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
     if checks is not None:
-        best = KeepBest(monitor, patience=recipe.patience, texts=len(validation))
+        judged = train.task.judged(validation.each_label(), train.names)
+        best = KeepBest(monitor, patience=recipe.patience, texts=judged)
         callbacks = [best, *callbacks]
     compared = {
         "training texts": train.digest,

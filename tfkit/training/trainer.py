@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfkit.data.pipeline import Epochs
+from tfkit.tasks.base import Task
 from tfkit.training.callbacks.progress import Progress
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ class Loop:
         self.loss = keras.metrics.Mean(name="loss", dtype="float32")
         self.history = History()
         self._replicas = self.strategy.num_replicas_in_sync
+        self._task = getattr(model, "task", None) or Task()
         self._weights = model.trainable_weights
-        self._sums = self._rows = None
+        self._sums = self._weight = None
         if accumulate > 1:
             self._sums = [tf.Variable(tf.zeros(w.shape)) for w in self._weights]
-            self._rows = tf.Variable(0.0)
+            self._weight = tf.Variable(0.0)
         # As Keras' `fit`, without AutoGraph: converting the calls takes as long as tracing them.
         graph = functools.partial(tf.function, autograph=False)
         compiled = {"reduce_retracing": True, "jit_compile": model.jit_compile or None}
@@ -162,15 +164,16 @@ class Loop:
         if self._sums is None:
             self.model.optimizer.apply(gradients, self._weights)
         else:
-            rows = tf.cast(tf.shape(y)[0], tf.float32)
-            self._rows.assign_add(rows)
+            weight = self._task.weight(y)
+            self._weight.assign_add(weight)
             for total, gradient in zip(self._sums, gradients):
-                total.assign_add(rows * tf.convert_to_tensor(gradient))
+                total.assign_add(weight * tf.convert_to_tensor(gradient))
         return self._count(loss, y, y_pred)
 
     def _apply_sums(self):
-        self.model.optimizer.apply([total / self._rows for total in self._sums], self._weights)
-        for total in (*self._sums, self._rows):
+        weight = tf.maximum(self._weight, 1.0)  # a batch may have no words to learn from
+        self.model.optimizer.apply([total / weight for total in self._sums], self._weights)
+        for total in (*self._sums, self._weight):
             total.assign(tf.zeros_like(total))
 
     def _test(self, batch):
@@ -180,7 +183,7 @@ class Loop:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
         with tf.GradientTape() as tape:
             y_pred = self.model(x, training=True)
-            loss = self.model.compute_loss(x, y, y_pred, weights, training=True)
+            loss = self._loss(x, y, y_pred, weights, training=True)
             scaled = self.model.optimizer.scale_loss(loss)
         # In half precision the sum of their squares, by which they are clipped, would overflow.
         gradients = [tf.cast(g, tf.float32) for g in tape.gradient(scaled, self._weights)]
@@ -192,11 +195,11 @@ class Loop:
     def _answers(self, batch):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
         y_pred = self.model(x, training=False)
-        loss = self.model.compute_loss(x, y, y_pred, weights, training=False)
+        loss = self._loss(x, y, y_pred, weights, training=False)
         return self._whole(loss, y, y_pred, weights)
 
     def _count(self, loss, y, y_pred):
-        self.loss.update_state(loss, sample_weight=tf.shape(y)[0])
+        self.loss.update_state(loss, sample_weight=self._task.weight(y))
         figures = self.model.compute_metrics(None, y, y_pred)
         return {**figures, "loss": self.loss.result()}
 
@@ -229,6 +232,16 @@ class Loop:
             lambda result: self.strategy.experimental_local_results(result)[0], results
         )
 
+    def _loss(self, x, y, y_pred, weights, training):
+        """The mean loss of the batch, or of a replica's share such that their sum is that."""
+        loss = self.model.compute_loss(x, y, y_pred, weights, training=training)
+        if self._replicas == 1:
+            return loss
+        # It is the share's mean, with those of rows that fill it up as 0, by the number of shares.
+        real = _rows(y, weights > 0)
+        of_all = tf.maximum(_sum_of_replicas(self._task.weight(real)), 1.0)
+        return loss * self._replicas * self._task.weight(y) / of_all
+
     def _whole(self, loss, y, y_pred, weights):
         """The whole batch's loss, labels and answers, of every replica's share."""
         if self._replicas == 1:
@@ -245,10 +258,14 @@ class Loop:
             whole = context.all_gather(tensor, axis=0)
             return tf.ensure_shape(whole, [None, *tensor.shape[1:]])  # gathering forgets it
 
-        y, y_pred, weights = tf.nest.map_structure(gather, (y, dict(y_pred), weights))
-        real = weights > 0  # the rows that fill up the last share weigh nothing
-        y, y_pred = tf.nest.map_structure(lambda tensor: tensor[real], (y, y_pred))
+        real = _rows((y, dict(y_pred)), weights > 0)
+        y, y_pred = tf.nest.map_structure(gather, self._task.measured(*real))
         return _sum_of_replicas(loss), y, y_pred
+
+
+def _rows(tensors, real):
+    """Without the rows that fill up the last share."""
+    return tf.nest.map_structure(lambda tensor: tf.boolean_mask(tensor, real), tensors)
 
 
 def _sum_of_replicas(tensors):
