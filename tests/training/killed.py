@@ -36,7 +36,7 @@ def train(folder: Path, *, resume=True, every=2, callbacks=(), **changes):
     """Trains a new model, from the newest checkpoint in `folder` on; gives it and its history."""
     keras.utils.set_random_seed(3)
     config = DistilBertConfig(
-        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=0.2,
+        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=1, hidden_dim=16, dropout=0.2,
         id2label=TRAIN.id2label,
     )  # fmt: skip
     model = TFDistilBertForSequenceClassification(config)

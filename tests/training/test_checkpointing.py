@@ -82,6 +82,7 @@ def test_kill_9_at_random_moments(uninterrupted, tmp_path):
         assert_equal([weights[name] for name in weights.files], expected)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_but_the_checkpoint(uninterrupted, tmp_path, monkeypatch):
     expected, _, _ = uninterrupted
     save, written = Checkpoints._write, []
@@ -141,10 +142,15 @@ def test_the_directory_of_a_training_is_refused_to_another_process(tmp_path):
     directory = tmp_path / "checkpoints"
     with locked(directory / ".training"), pytest.raises(BlockingIOError, match="is training into"):
         train(tmp_path)  # a lock of another handle is as good as one of another process
+
+
+@pytest.mark.slow
+def test_the_next_training_of_a_process_may_take_over(tmp_path):
+    directory = tmp_path / "checkpoints"
     crash = pytest.raises(RuntimeError)
     with crash:
         train(tmp_path, callbacks=[Crash(3)])
-    train(tmp_path)  # in one process, the next may take over
+    train(tmp_path)
     Checkpoints(directory).clear()
     assert not directory.exists()
 

@@ -70,12 +70,13 @@ def test_the_same_seed_gives_the_same_weights():
     for _ in range(2):
         keras.utils.set_random_seed(5)
         model = new_model()
-        fine_tune(model, TOKENIZER, TRAIN, epochs=2, token_dropout=0.3, seed=5, verbose=0)
+        fine_tune(model, TOKENIZER, TRAIN, epochs=1, token_dropout=0.3, seed=5, verbose=0)
         weights.append(model.get_weights())
     for first, second in zip(*weights):
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [pytest.param(0.0, marks=pytest.mark.slow), 0.2])
 def test_label_smoothing_raises_the_least_loss(share):
     loss = fine_tune(

@@ -22,7 +22,7 @@ EXAMPLES = data.read(ROWS)
 def new_model(optimizer=None, dropout=0.0):
     keras.utils.set_random_seed(1)
     config = DistilBertConfig(
-        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=2, hidden_dim=16, dropout=dropout,
+        vocab_size=len(TOKENIZER), dim=12, n_heads=2, n_layers=1, hidden_dim=16, dropout=dropout,
         attention_dropout=dropout, seq_classif_dropout=dropout, id2label=EXAMPLES.id2label,
     )  # fmt: skip
     model = TFDistilBertForSequenceClassification(config)

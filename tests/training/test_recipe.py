@@ -69,6 +69,7 @@ def test_lora_trains_the_updates_and_saves_as_any_model(tmp_path):
     np.testing.assert_allclose(again(batch).logits, model(batch).logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lower_layers_move_less_by_their_rate():
     steps = {}
     for decay in (1.0, 0.5):
@@ -104,6 +105,7 @@ def test_numbers_to_predict():
         train(model, examples, class_weights="balanced")
 
 
+@pytest.mark.slow
 def test_pairs_of_texts():
     rows = [("good", "film", "x"), ("film", "good", "y")] * 4
     examples = data.read(rows, text_pair="pair")
@@ -111,6 +113,7 @@ def test_pairs_of_texts():
     assert len(history["val_accuracy"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "weights, expected",
     [
@@ -211,8 +214,19 @@ def test_what_is_as_good_is_not_better_to_patience():
 # === The recipe itself ===
 
 
-def test_a_recipe_is_stored_and_read(tmp_path):
-    recipe = train(new_model(), class_weights={"pos": 2.0}).recipe
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """The recipe of a training, and the folder of its logs."""
+    folder = tmp_path_factory.mktemp("logs")
+    history = train(
+        new_model(), TRAIN, TRAIN, epochs=2, batch_size=4, class_weights={"pos": 2.0},
+        callbacks=[Log(folder / "a.csv"), Log(folder / "a.jsonl", every=3)],
+    )  # fmt: skip
+    return history.recipe, folder
+
+
+def test_a_recipe_is_stored_and_read(logged, tmp_path):
+    recipe, _ = logged
     recipe.save_pretrained(tmp_path)
     assert Recipe.from_pretrained(tmp_path) == recipe
     assert (recipe.learning_rate, recipe.seed) == (1e-2, 1)
@@ -251,14 +265,11 @@ def test_a_strange_field_is_named():
 # === Logs ===
 
 
-def test_logs_have_a_row_an_epoch_and_in_json_lines_some_between(tmp_path):
-    fine_tune(
-        new_model(), TOKENIZER, TRAIN, TRAIN, epochs=2, batch_size=4, seed=1, verbose=0,
-        callbacks=[Log(tmp_path / "a.csv"), Log(tmp_path / "a.jsonl", every=3)],
-    )  # fmt: skip
-    lines = (tmp_path / "a.csv").read_text().splitlines()
+def test_logs_have_a_row_an_epoch_and_in_json_lines_some_between(logged):
+    _, folder = logged
+    lines = (folder / "a.csv").read_text().splitlines()
     assert lines[0].startswith("epoch,step,seconds,learning_rate,") and len(lines) == 3
-    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "a.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [3, 4, 7, 8]
     assert "val_accuracy" in rows[1] and "val_accuracy" not in rows[0]
     with pytest.raises(ValueError, match=r"ends in .csv or .jsonl. Received: 'a.txt'"):
