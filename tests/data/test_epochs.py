@@ -18,8 +18,15 @@ def epochs(seed=3):
     return Epochs(EXAMPLES, TOKENIZER, batch_size=4, shuffle=True, seed=seed)
 
 
-@pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("kind", [read, stream])
+@pytest.mark.parametrize(
+    "kind, shuffle",
+    [
+        (read, True),
+        (stream, True),
+        pytest.param(read, False, marks=pytest.mark.slow),
+        pytest.param(stream, False, marks=pytest.mark.slow),
+    ],
+)
 def test_unpadded_batches_have_the_real_tokens_of_padded_ones(kind, shuffle):
     rows = kind([(" ".join([f"w{i}"] * (1 + i % 7)), i) for i in range(23)])
     options = {"batch_size": 4, "shuffle": shuffle, "seed": 3}

@@ -41,7 +41,7 @@ def rows_of(batches) -> list[int]:
 # === Order ===
 
 
-@pytest.mark.parametrize("bucket", [True, False])
+@pytest.mark.parametrize("bucket", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_shuffled_pass_has_every_row_once_and_the_next_another_order(tokenizer, bucket):
     batches = dataset(numbered(150), tokenizer, batch_size=8, shuffle=True, seed=3, bucket=bucket)
     first, second = rows_of(batches), rows_of(batches)
@@ -87,8 +87,17 @@ def test_smaller_batches_come_last(tokenizer):
 # === Shape ===
 
 
-@pytest.mark.parametrize("shuffle, bucket", [(True, True), (True, False), (False, True)])
-@pytest.mark.parametrize("drop_remainder", [True, False])
+@pytest.mark.parametrize(
+    "shuffle, bucket, drop_remainder",
+    [
+        (True, True, True),
+        (True, False, False),
+        (False, True, False),
+        pytest.param(True, True, False, marks=pytest.mark.slow),
+        pytest.param(True, False, True, marks=pytest.mark.slow),
+        pytest.param(False, True, True, marks=pytest.mark.slow),
+    ],
+)
 def test_the_number_of_batches_is_known_and_true(tokenizer, shuffle, bucket, drop_remainder):
     batches = dataset(
         numbered(103), tokenizer, batch_size=8, shuffle=shuffle, bucket=bucket,
@@ -99,7 +108,7 @@ def test_the_number_of_batches_is_known_and_true(tokenizer, shuffle, bucket, dro
     assert (set(sizes) == {8}) if drop_remainder else (sum(sizes) == 103)
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("shuffle", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_widths_are_few_and_hold_every_token(tokenizer, shuffle):
     examples = numbered(200, longest=60)
     batches = list(dataset(examples, tokenizer, batch_size=4, shuffle=shuffle, seed=0))

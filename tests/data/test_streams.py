@@ -56,6 +56,7 @@ def test_shuffling_gives_every_row_once_in_another_order_each_pass(table):
     assert sorted(zip(*first)) == sorted(zip(*second)) == sorted(zip(*in_order))
 
 
+@pytest.mark.slow
 def test_fit_and_predict_take_it(table):
     rows = stream(table)
     config = DistilBertConfig(

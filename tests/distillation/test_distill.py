@@ -82,7 +82,7 @@ def test_texts_without_labels_teach_too():
 def test_every_text_is_asked_about_once():
     teacher = Teacher()
     again = data.read([*TRAIN.texts, "a a", "a a"], label=None)
-    options = {**QUICK, "epochs": 2}
+    options = {**QUICK, "epochs": 1}
     changed = Augmentation(copies=5, mask=0.5)
     distill(teacher, new_model(), TOKENIZER, TRAIN, unlabelled=again, augment=changed, **options)
     assert len(teacher.asked) == len(set(teacher.asked))
@@ -90,6 +90,7 @@ def test_every_text_is_asked_about_once():
     assert any("[MASK]" in text for (text,) in teacher.asked)
 
 
+@pytest.mark.slow
 def test_pairs_stay_pairs():
     pairs = data.Examples(["a", "a"], ["good", "bad"], labels=[1, 0], names=["neg", "pos"])
     teacher, student = Teacher(), new_model()
@@ -102,6 +103,7 @@ def test_pairs_stay_pairs():
         distill(teacher, student, TOKENIZER, pairs, unlabelled=TRAIN, **QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "class_weights, odds", [pytest.param(None, -np.log(3), marks=pytest.mark.slow), ("balanced", 0)]
 )

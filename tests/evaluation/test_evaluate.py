@@ -22,7 +22,7 @@ ROWS = {
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(kind, marks=pytest.mark.slow if "single" in kind else ()) for kind in ROWS],
+    [pytest.param(kind, marks=pytest.mark.slow if "label" in kind else ()) for kind in ROWS],
 )
 def test_a_stream_is_evaluated_as_what_is_read(kind, monkeypatch):
     monkeypatch.setattr(stream_module, "_ROWS_AT_ONCE", 3)

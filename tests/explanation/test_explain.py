@@ -92,8 +92,10 @@ def test_scores_are_the_models_and_special_tokens_have_no_say(model):
     "text, words",
     [
         ("Goodness,  don't!", ["Goodness", ",", "don't", "!"]),
-        ("well-known", ["well-known"]),
-        ("good - bad 'film'", ["good", "-", "bad", "'", "film", "'"]),
+        pytest.param("well-known", ["well-known"], marks=pytest.mark.slow),
+        pytest.param(
+            "good - bad 'film'", ["good", "-", "bad", "'", "film", "'"], marks=pytest.mark.slow
+        ),
         ("영화 <b>", ["영화", "<", "b", ">"]),
     ],
 )
@@ -141,7 +143,9 @@ def test_the_page_shows_the_text_and_runs_nothing_of_it(model):
     assert "<script" not in content and "http" not in content.replace("http-equiv", "")
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "html"])
+@pytest.mark.parametrize(
+    "suffix", ["svg", *(pytest.param(suffix, marks=pytest.mark.slow) for suffix in ("png", "html"))]
+)
 def test_attention_maps(model, tmp_path, suffix):
     pytest.importorskip("matplotlib")
     path = tmp_path / f"maps.{suffix}"

@@ -219,8 +219,15 @@ def test_what_is_not_computed_is_refused(changes):
         BertConfig(**changes)
 
 
-@pytest.mark.parametrize("tokenizer_class", [BertTokenizer, DistilBertTokenizer])
-@pytest.mark.parametrize("runtime", ["tensorflow", "litert"])
+@pytest.mark.parametrize(
+    "tokenizer_class, runtime",
+    [
+        (BertTokenizer, "litert"),
+        (DistilBertTokenizer, "tensorflow"),
+        pytest.param(BertTokenizer, "tensorflow", marks=pytest.mark.slow),
+        pytest.param(DistilBertTokenizer, "litert", marks=pytest.mark.slow),
+    ],
+)
 def test_pairs_are_answered_with_token_types(reference, tmp_path, tokenizer_class, runtime):
     theirs = reference(CLASSIFIER)
     BertTokenizer(VOCABULARY).save_pretrained(theirs.folder)

@@ -39,7 +39,9 @@ TRAIN = data.Examples(
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
-@pytest.mark.parametrize("tokenizer_class", [BertTokenizer, DistilBertTokenizer])
+@pytest.mark.parametrize(
+    "tokenizer_class", [BertTokenizer, pytest.param(DistilBertTokenizer, marks=pytest.mark.slow)]
+)
 def test_a_training_step_on_pairs_equals_torch(reference, tokenizer_class):
     """The model says whether it is given token types, whatever class the tokenizer is of."""
     theirs, rate, decay = reference(CLASSIFIER, **STILL), 1e-3, 0.1
@@ -68,7 +70,9 @@ def test_a_training_step_on_pairs_equals_torch(reference, tokenizer_class):
         )
 
 
-@pytest.mark.parametrize("name", ["BertModel", CLASSIFIER, "BertForMaskedLM"])
+@pytest.mark.parametrize(
+    "name", [CLASSIFIER, "BertForMaskedLM", pytest.param("BertModel", marks=pytest.mark.slow)]
+)
 def test_one_segment_is_a_distilbert(reference, tmp_path, name):
     theirs = reference(name)
     model = getattr(tfkit, f"TF{name}").from_pretrained(theirs.folder)
@@ -106,6 +110,7 @@ def test_what_distilbert_does_not_compute_is_refused():
         model.to_distilbert()
 
 
+@pytest.mark.slow
 def test_a_distilbert_student_comes_near_its_bert_teacher(reference):
     """Every other layer of the teacher, which reads the token types of pairs."""
     theirs = reference(CLASSIFIER, num_hidden_layers=3)

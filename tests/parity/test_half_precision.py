@@ -98,6 +98,7 @@ def test_gradients_equal_torch(half, padding_free):
         )
 
 
+@pytest.mark.slow
 @ONE
 def test_fit_learns(half):
     theirs, dtype, _ = half

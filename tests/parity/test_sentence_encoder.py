@@ -193,7 +193,9 @@ def test_similarities(reference, name):
     np.testing.assert_allclose(encoder.similarity(vectors[0], vectors[1]), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("modes", ["cls", ("mean", "max")], ids=str)
+@pytest.mark.parametrize(
+    "modes", [pytest.param("cls", marks=pytest.mark.slow), ("mean", "max")], ids=str
+)
 def test_runtimes_and_precisions(reference, modes):
     made, folder = reference(modes, dense(5, inputs=12 * (1 if modes == "cls" else 2)))
     expected = made.encode(TEXTS)
@@ -229,7 +231,7 @@ def test_what_it_saves_the_library_loads(reference, modes, modules, tmp_path):
 # === Exports ===
 
 
-@pytest.mark.parametrize("modes", ["mean", "cls"])
+@pytest.mark.parametrize("modes", ["mean", pytest.param("cls", marks=pytest.mark.slow)])
 def test_a_server_answers_as_the_library(reference, modes, tmp_path):
     made, folder = reference(modes, dense(5), normalize)
     encoder = SentenceEncoder.from_pretrained(folder)
@@ -245,7 +247,9 @@ def test_a_server_answers_as_the_library(reference, modes, tmp_path):
         export.saved_model(encoder.model, encoder.tokenizer, tmp_path / "no", signatures=["text"])
 
 
-@pytest.mark.parametrize("form, modes", [("text", ("mean", "max")), ("ids", "cls")])
+@pytest.mark.parametrize(
+    "form, modes", [("text", ("mean", "max")), pytest.param("ids", "cls", marks=pytest.mark.slow)]
+)
 def test_a_phone_answers_as_the_library(reference, form, modes, tmp_path):
     made, folder = reference(modes, normalize)
     encoder, path = SentenceEncoder.from_pretrained(folder), tmp_path / "encoder.tflite"

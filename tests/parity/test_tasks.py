@@ -96,6 +96,15 @@ def test_folders_go_back(case, tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in theirs.model.state_dict().items())
 
 
+# That it is of no matter to `fit` which family has the head, a test of each task in one shows.
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id="".join(case), marks=pytest.mark.slow if case[0] == "Bert" else ())
+        for case in CASES
+    ],
+    indirect=True,
+)
 def test_fit_learns_and_keras_files_hold_it(case, tmp_path):
     _, ours, batch, labels = case
     ours.compile(keras.optimizers.Adam(0.01))

@@ -70,8 +70,15 @@ def same(both, *arguments, **options) -> None:
         assert ours[index].type_ids == encoding.type_ids
 
 
-@pytest.mark.parametrize("second", [None, PAIRS], ids=["single", "pairs"])
-@pytest.mark.parametrize("special", [True, False])
+@pytest.mark.parametrize(
+    "second, special",
+    [
+        pytest.param(None, True, id="True-single"),
+        pytest.param(PAIRS, True, id="True-pairs", marks=pytest.mark.slow),
+        pytest.param(None, False, id="False-single", marks=pytest.mark.slow),
+        pytest.param(PAIRS, False, id="False-pairs"),
+    ],
+)
 @pytest.mark.parametrize(
     "options",
     [
@@ -116,7 +123,14 @@ def test_pairs_overflow_as_the_reference_does(both, strategy, side, stride):
             tokenizer.truncation_side = "right"
 
 
-@pytest.mark.parametrize("lengths", list(itertools.product(range(7), range(7))), ids=str)
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        pytest.param(lengths, marks=() if {*lengths} <= {0, 3, 6} else pytest.mark.slow)
+        for lengths in itertools.product(range(7), range(7))
+    ],
+    ids=str,
+)
 def test_longest_first_keeps_as_many_of_each_text(both, lengths):
     first, second = ("a " * n for n in lengths)
     for limit in range(3, 12):

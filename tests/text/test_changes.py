@@ -35,9 +35,17 @@ CHANGES = [
     ("truncation_side", "left", {"truncation_side": "left"}),
     ("additional_special_tokens", ["zz"], {}),
 ]
+# What goes the way of another one.
+TWINS = {"unk_token", "pad_token", "cls_token_id", "strip_accents", "truncation_side"}
 
 
-@pytest.mark.parametrize("name, value, option", CHANGES, ids=[f"{c[0]}" for c in CHANGES])
+@pytest.mark.parametrize(
+    "name, value, option",
+    [
+        pytest.param(*change, id=change[0], marks=pytest.mark.slow if change[0] in TWINS else ())
+        for change in CHANGES
+    ],
+)
 def test_ids_follow_what_is_set_and_files_too(name, value, option, tmp_path):
     tokenizer = DistilBertTokenizer(VOCABULARY)
     before = ids(tokenizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -34,8 +35,15 @@ def test_rows_are_laid_out(tokenizer):
     assert type(batch) is dict
 
 
-@pytest.mark.parametrize("cut", ["right", "left"])
-@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize(
+    "cut, pairs",
+    [
+        ("right", False),
+        ("left", True),
+        pytest.param("left", False, marks=pytest.mark.slow),
+        pytest.param("right", True, marks=pytest.mark.slow),
+    ],
+)
 def test_unpadded_tokens_are_the_real_ones_of_padded_rows(vocabulary, cut, pairs):
     tokenizer = DistilBertTokenizer(vocabulary, truncation_side=cut)
     first = [" ".join(["hello", "world"] * n) for n in (0, 1, 5, 2, 3)]
@@ -52,10 +60,21 @@ def test_unpadded_tokens_are_the_real_ones_of_padded_rows(vocabulary, cut, pairs
             assert unpadded[name].numpy().tolist() == padded[name].numpy()[real].tolist()
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("cut", ["right", "left"])
-@pytest.mark.parametrize("pairs", [False, True])
-@pytest.mark.parametrize("padding", ["longest", "max_length"])
+SIDES = ("right", "left")
+FEW = [  # each value of each option
+    ("left", "right", True, "longest"),
+    ("right", "left", False, "max_length"),
+    ("right", "right", True, "max_length"),
+]
+
+
+@pytest.mark.parametrize(
+    "side, cut, pairs, padding",
+    [
+        pytest.param(*case, marks=() if case in FEW else pytest.mark.slow)
+        for case in itertools.product(SIDES, SIDES, (False, True), ("longest", "max_length"))
+    ],
+)
 def test_it_gives_what_a_call_gives(vocabulary, side, cut, pairs, padding):
     tokenizer = DistilBertTokenizer(vocabulary, padding_side=side, truncation_side=cut)
     first = [" ".join(["hello", "world"] * n) for n in (0, 1, 5, 2, 3)]

@@ -22,7 +22,9 @@ THEIRS = (
     [
         pytest.param(OURS, "False", id="ours alone", marks=pytest.mark.slow),
         pytest.param(f"{OURS}; {THEIRS}", "True", id="ours, then tensorflow_text"),
-        pytest.param(f"{THEIRS}; {OURS}", "True", id="tensorflow_text, then ours"),
+        pytest.param(
+            f"{THEIRS}; {OURS}", "True", id="tensorflow_text, then ours", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_program_ends_well_with_and_without_tensorflow_text(program, loaded):
