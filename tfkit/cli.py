@@ -15,7 +15,17 @@ from tfkit import __version__
 from tfkit.commands.shared import in_options
 from tfkit.utils.console import quiet_tensorflow
 
-_COMMANDS = ("demo", "data", "train", "distill", "evaluate", "explain", "predict", "embed")
+_COMMANDS = (
+    "demo",
+    "data",
+    "train",
+    "pretrain",
+    "distill",
+    "evaluate",
+    "explain",
+    "predict",
+    "embed",
+)
 _COMMANDS += ("export", "verify", "benchmark")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -25,6 +35,7 @@ BERT and DistilBERT on Keras: fine-tune a text classifier on your texts, evaluat
   tfkit demo                                        see everything work, in a minute or two
   tfkit data reviews.csv                            balance of classes, duplicates, conflicts
   tfkit train reviews.csv --validation dev.csv --output my-model
+  tfkit pretrain texts.txt --model my-encoder --output my-encoder-of-these-texts
   tfkit distill reviews.csv --teacher my-model --student-layers 1 --output small-model
   tfkit evaluate dev.csv --model my-model
   tfkit explain "What a film!" --model my-model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tfkit.commands import shared
@@ -16,7 +17,7 @@ HELP = "fine-tune a classifier on a file of labelled texts"
 # Texts, with fewer of which none are held out unless asked for.
 _FEWEST = 100
 # Fraction of unknown tokens above which a vocabulary is of another language.
-_FOREIGN = 0.1
+FOREIGN = 0.1
 _PROBE = 2000
 # Texts to learn a vocabulary from, which are in memory.
 _LEARN_FROM = 200_000
@@ -24,6 +25,7 @@ POLICIES = {"float32": None, "bfloat16": "mixed_bfloat16", "float16": "mixed_flo
 
 # Fields of `Recipe` -> how argparse reads them, and their line of help. The defaults are Recipe's.
 _RECIPE = {
+    "max_length": (int, "tokens after which a text is truncated (the model's limit)"),
     "epochs": (int, "passes over the texts (3, more for small files and narrow models)"),
     "batch_size": (int, "texts per batch, of all replicas together (32)"),
     "shuffle_buffer": (int, "with --stream, texts in memory to draw the next from (10,000)"),
@@ -61,14 +63,24 @@ def add_arguments(parser) -> None:
     add("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
     share = "of FILE, without --validation; 0 keeps the last epoch (0.1)"
     add("--dev-share", type=float, metavar="SHARE", help=share)
+    add = add_recipe(parser, _RECIPE)
+    add("--jit", action="store_true", help="compile the training step with XLA")
+    add_long_run(parser)
+    add_new_model(parser)
+
+
+def add_recipe(parser, fields: Mapping[str, tuple[type, str]]) -> Callable:
+    """Options for fields of `Recipe`, and what belongs to them; gives what adds more to them."""
     add = parser.add_argument_group("recipe").add_argument
-    add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
-    for name, (kind, text) in _RECIPE.items():
+    for name, (kind, text) in fields.items():
         add(f"--{name.replace('_', '-')}", type=kind, help=text)
     add("--recipe", metavar="DIR", help="take that of a model trained before")
     add("--dropout", type=float, help="every dropout rate (the model's own)")
-    add("--jit", action="store_true", help="compile the training step with XLA")
     add("--mixed-precision", choices=POLICIES, default="float32", help="of activations")
+    return add
+
+
+def add_long_run(parser) -> None:
     add = parser.add_argument_group("long runs").add_argument
     add("--checkpoint-every", type=int, default=500, metavar="N", help="batches (%(default)s)")
     add("--keep", type=int, default=2, help="checkpoints that stay (%(default)s)")
@@ -76,6 +88,9 @@ def add_arguments(parser) -> None:
     add("--log", action="append", default=[], metavar="FILE", help="figures as .csv or .jsonl")
     add("--tensorboard", metavar="DIR", help="figures for TensorBoard")
     add("--strategy", default="one", help="one, mirrored or multi-worker (%(default)s)")
+
+
+def add_new_model(parser) -> None:
     add = parser.add_argument_group("a new model in place of a trained one").add_argument
     add("--from-scratch", action="store_true", help="learn vocabulary and weights")
     add("--vocab-size", type=int, default=8000, help="word pieces (%(default)s)")
@@ -85,8 +100,10 @@ def add_arguments(parser) -> None:
     add("--hidden-dim", type=int, help="feed-forward width (4 · width)")
 
 
-def run(options, *, start=None, learn=None) -> None:
-    """`start` and `learn` are other functions than `starting_model` and `fine_tune`."""
+def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
+    """Other functions than those of `tfkit train` read the texts, give the model to begin with,
+    train it, and say what it is worth on the texts held out.
+    """
     from tfkit import training
 
     output = local_path(options.output)
@@ -94,7 +111,15 @@ def run(options, *, start=None, learn=None) -> None:
     checkpoints = training.Checkpoints(output / "checkpoints", **asked)
     _check_output(options, output, checkpoints)
     try:
-        _train(options, output, checkpoints, start or starting_model, learn or training.fine_tune)
+        _train(
+            options,
+            output,
+            checkpoints,
+            read or _examples,
+            start or starting_model,
+            learn or training.fine_tune,
+            judge or _figures,
+        )
     finally:
         checkpoints.release()
 
@@ -113,7 +138,7 @@ def _check_output(options, output: Path, checkpoints) -> None:
         )
 
 
-def _train(options, output: Path, checkpoints, start, learn) -> None:
+def _train(options, output: Path, checkpoints, read, start, learn, judge) -> None:
     import keras
 
     from tfkit import training
@@ -125,11 +150,9 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
     checkpoints.claim()
     _check_output(options, output, checkpoints)  # again: another may have ended before the claim
     say = print if writes else lambda *_, **__: None
-    examples, validation = _examples(options)
-    say(f"Training on {len(examples):,} texts, {examples.task.describe(examples.names)}")
-    if validation is not None:
-        which = f"of {options.validation}" if options.validation else "held out of the same file"
-        say(f"{len(validation):,} texts {which} choose the best epoch")
+    examples, validation, *said = read(options)
+    for line in said:
+        say(line)
     logs = [Log(path, every=100) for path in options.log] if writes else []
     if options.tensorboard and writes:
         logs.append(TensorBoard(options.tensorboard, update_freq=100))
@@ -161,7 +184,7 @@ def _train(options, output: Path, checkpoints, start, learn) -> None:
                 ) from error
             raise
     if validation is not None:  # all workers answer together
-        say(training.evaluate(model, tokenizer, validation, max_length=recipe.max_length))
+        say(judge(model, tokenizer, validation, history))
     if writes:
         checkpoints.clear()
     say(f"Saved the model, its tokenizer and its recipe in {output}")
@@ -171,11 +194,11 @@ def _recipe(options, checkpoints):
     """What the options say; a run that goes on has the seed that it drew before."""
     from tfkit.training import Recipe
 
-    said = {name: getattr(options, name) for name in (*_RECIPE, "max_length")}
+    said = {name: getattr(options, name, None) for name in _RECIPE}
     said = {name: value for name, value in said.items() if value is not None}
     if "class_weights" in said:
         said["class_weights"] = _class_weights(said["class_weights"])
-    if options.jit:
+    if getattr(options, "jit", False):
         said["jit_compile"] = True
     recipe = Recipe.from_pretrained(options.recipe) if options.recipe else Recipe()
     recipe = recipe.replace(**said)
@@ -202,6 +225,21 @@ def _class_weights(text: str):
 
 
 def _examples(options):
+    examples, validation = _read(options)
+    said = [f"Training on {len(examples):,} texts, {examples.task.describe(examples.names)}"]
+    if validation is not None:
+        which = f"of {options.validation}" if options.validation else "held out of the same file"
+        said.append(f"{len(validation):,} texts {which} choose the best epoch")
+    return examples, validation, *said
+
+
+def _figures(model, tokenizer, validation, history):
+    from tfkit import training
+
+    return training.evaluate(model, tokenizer, validation, max_length=history.recipe.max_length)
+
+
+def _read(options):
     from tfkit import data
 
     names = options.labels.split(",") if options.labels else None
@@ -238,11 +276,8 @@ def starting_model(options, examples):
             dtype=POLICIES[options.mixed_precision],
             **rates,
         )
-    texts = list(itertools.islice(examples.texts, _PROBE))
-    ids = tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"]
-    tokens = [token for row in ids for token in row]
-    unknown = tokens.count(tokenizer.unk_token_id) / max(1, len(tokens))
-    if unknown <= _FOREIGN:
+    unknown = unknown_share(tokenizer, examples.texts)
+    if unknown <= FOREIGN:
         name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
         print(f"Beginning with {name}")
         return model, tokenizer
@@ -260,13 +295,30 @@ def starting_model(options, examples):
     return model, tokenizer
 
 
+def unknown_share(tokenizer, texts: Iterable[str]) -> float:
+    """The fraction of tokens, of the first texts, that the vocabulary does not have."""
+    texts = list(itertools.islice(texts, _PROBE))
+    ids = tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"]
+    tokens = [token for row in ids for token in row]
+    return tokens.count(tokenizer.unk_token_id) / max(1, len(tokens))
+
+
 def _new(options, examples):
-    from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+    from tfkit import TFDistilBertForSequenceClassification
+
+    texts = itertools.chain(examples.texts, examples.text_pairs or ())
+    return new_model(
+        options, TFDistilBertForSequenceClassification, texts, **examples.model_options
+    )
+
+
+def new_model(options, kind, texts: Iterable[str], **of_task):
+    """A model of a class of DistilBERT's, with a vocabulary that the texts taught."""
+    from tfkit import DistilBertConfig, DistilBertTokenizer
     from tfkit.text.corpus_vocabulary import learn_vocabulary
 
     print(f"Learning a vocabulary of at most {options.vocab_size} pieces", flush=True)
     longest = options.max_length or 128
-    texts = itertools.chain(examples.texts, examples.text_pairs or ())
     vocabulary = learn_vocabulary(itertools.islice(texts, _LEARN_FROM), options.vocab_size)
     tokenizer = DistilBertTokenizer(vocabulary, model_max_length=longest)
     config = DistilBertConfig(
@@ -276,11 +328,11 @@ def _new(options, examples):
         n_heads=options.n_heads,
         dim=options.dim,
         hidden_dim=options.hidden_dim or 4 * options.dim,
-        **examples.model_options,
+        **of_task,
         **dropouts(0.1 if options.dropout is None else options.dropout),
     )
     policy = POLICIES[options.mixed_precision]
-    return TFDistilBertForSequenceClassification(config, dtype=policy), tokenizer
+    return kind(config, dtype=policy), tokenizer
 
 
 def dropouts(rate: float) -> dict[str, float]:
