@@ -100,7 +100,7 @@ def test_places_that_are_no_words_of_the_text_are_refused(words):
 
 def test_classes_are_counted_by_words():
     examples = examples_of(SENTENCES)
-    assert examples.label_counts.tolist() == [13, 3, 2, 3, 2]
+    assert examples.label_counts.tolist() == [14, 4, 2, 4, 2]
     assert examples[:1].label_counts.tolist() == [3, 1, 0, 1, 0]
     assert examples.model_options == {"id2label": dict(enumerate(NAMES)), "problem_type": None}
     with pytest.raises(ValueError, match="labels from 0 to 4"):

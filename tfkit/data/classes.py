@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tfkit.tasks.labels import as_names, class_numbers, order_names
 from tfkit.utils.strings import listed
@@ -26,6 +26,7 @@ class Classes:
         several: bool,
         names: Sequence[str] | Mapping | None = None,
         own_names: tuple[str, ...] | None = None,
+        order: Callable[[set[str]], tuple[str, ...]] = order_names,
     ):
         self._several, self._width = several, None
         if several:
@@ -34,7 +35,7 @@ class Classes:
             self._width = _width(found, given)
             found = {part for label in found for part in label}
         if self._width is None:
-            self._known, self.names = _known(set(found), names, own_names)
+            self._known, self.names = _known(set(found), names, own_names, order)
         else:
             self.names = given or tuple(f"LABEL_{number}" for number in range(self._width))
 
@@ -94,11 +95,11 @@ def _width(rows: list[tuple], names: Sequence[str] | None) -> int | None:
 
 
 def _known(
-    found: set[str], names, own_names: tuple[str, ...] | None
+    found: set[str], names, own_names: tuple[str, ...] | None, order: Callable
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Label -> class number, and the names of the classes; numbers stand for `own_names`."""
     if own_names is None:
-        names = order_names(found) if names is None else as_names(names)
+        names = order(found) if names is None else as_names(names)
         return class_numbers(found, names), names
     own = class_numbers(found, own_names)
     read_as = {label: own_names[own[label]] for label in found if label in own}

@@ -6,15 +6,19 @@ or a Parquet file count from 0.
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tfkit.data.files import DataFile, numbered_lines, problem_of, read_text
 
 Rows = Iterator[tuple[int, "dict | str"]]
 
 _ROWS_AT_ONCE = 4096
+# How comments of CoNLL files begin, where the number of columns does not show them.
+_COMMENT = re.compile(r"#\s*(id|text|sent_id|newdoc|newpar)\b")
 # What Excel writes in place of commas, where those are decimal points, and what others do.
 _DELIMITERS = (",", ";", "\t", "|")
 _UNCLOSED = (
@@ -109,6 +113,58 @@ def txt_rows(
     """A text per line, an empty one too, in a column of that name."""
     for number, line in numbered_lines(file, encoding, newline=None, lenient=lenient):
         yield number, problem_of(line) or {column: line.removesuffix("\n")}
+
+
+def conll_rows(
+    file: DataFile, *, columns: Mapping[str, str], encoding: str = "utf-8", lenient: bool = False
+) -> Rows:
+    """A word per line, a blank line after each sentence, as in CoNLL's shared tasks: a row is a
+    sentence, its cells lists of words and tags. Columns are split at tabs, or else at blanks; the
+    words are the first and the tags the last, unless `columns` have the numbers of others, from 0.
+    """
+    places = {"text": 0, "label": -1}
+    for argument, column in columns.items():
+        if column != argument:
+            try:
+                places[argument] = int(column)
+            except ValueError:
+                raise ValueError(
+                    f"Expected `{argument}` to be the number of a column, from 0, since {file} has "
+                    f"no names of columns. Received: {column!r}."
+                ) from None
+    tabs, width, cells, problem, begun = None, None, [], None, 0
+    lines = numbered_lines(file, encoding, newline="\n", lenient=lenient)
+    for number, line in itertools.chain(lines, [(0, "")]):
+        said, line = problem_of(line), line.rstrip("\r\n")
+        if not line.strip(" \t") or line.startswith("-DOCSTART-"):
+            if cells or problem:
+                # Of a bad sentence no cell is asked for: a line of it may have too few.
+                found = (
+                    {} if problem else {column: places[name] for name, column in columns.items()}
+                )
+                words = {column: [row[place] for row in cells] for column, place in found.items()}
+                yield begun, problem or words
+            cells, problem = [], None
+            continue
+        if tabs is None:
+            tabs = "\t" in line
+        row = line.split("\t") if tabs else line.strip(" ").split()
+        if line.startswith("#") and not cells:
+            odd = len(row) < 2 if width is None else len(row) != width
+            if odd or _COMMENT.match(line):
+                continue
+        begun = begun if cells or problem else number
+        if width is None:
+            width = len(row)
+        cells.append(row)
+        least = max(place + 1 for name, place in places.items() if name in columns)
+        if said is None and (len(row) != width or width < max(least, len(columns))):
+            said = (
+                f"expected {max(width, least, len(columns))} columns, of words and of tags, as in "
+                f"other lines. Received: {len(row)}"
+            )
+        if said and not problem:
+            problem = f"{said} (in line {number})"
 
 
 def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False) -> Rows:

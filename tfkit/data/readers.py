@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
 from tfkit.data.classes import Classes
 from tfkit.data.examples import Examples
 from tfkit.data.tables import Table, table_of
-from tfkit.models.config import check_problem_type
 from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
+from tfkit.tasks.labels import Reading, as_names
 from tfkit.tasks.sequence_classification import read_any, task_of_read
 from tfkit.utils.strings import counted
 
@@ -89,36 +91,67 @@ def read(
         >>> read(["no label", "none either"], label=None)
         Examples(2 texts)
     """
-    check_problem_type(problem_type)
+    task = task_named(problem_type)
     columns = columns_of(text, text_pair, label)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
-    source = table_of(source, columns, lenient=skip_bad_rows, **options)
+    source = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
+    columns, task = source.layout or (columns, task)
     skipped = SkippedRows(source, lenient=skip_bad_rows)
     numbers, table = array("q"), {argument: [] for argument in columns}
-    for number, row in checked_rows(source, columns, problem_type):
+    for number, row in checked_rows(source, columns, task):
         if isinstance(row, str):
             skipped.add(number, row)
             continue
         numbers.append(number)
         for argument, value in row.items():
             table[argument].append(value)
-    task = TASKS[problem_type] if problem_type else task_of_read(table.get("label", ()))
+    task = task or task_of_read(table.get("label", ()))
     if label is None or not task.has_classes:
         names = () if label is None else (label,)
     else:
-        found, several = set(table["label"]), task.multi_label
-        classes = Classes(found, several=several, names=names, own_names=source.names)
-        known, names = {label: classes.number(label) for label in found}, classes.names
-        table["label"] = [known[label] for label in table["label"]]
+        found = {part for label in table["label"] for part in task.spelled(label)}
+        reading, classes = classes_of(task, found, names, source.names)
+        number, names = functools.cache(classes.number), classes.names
         for row, value in enumerate(table["label"]):
+            table["label"][row] = value = numbered(task, reading, number, value)
             if isinstance(value, str):
                 skipped.add(numbers[row], value)
+        reading.warn(source.name)
         if skipped:
             kept = [not isinstance(value, str) for value in table["label"]]
             table = {name: list(compress(values, kept)) for name, values in table.items()}
     left_out = skipped.report(len(table["text"]))
     columns = (table["text"], table.get("text_pair"), table.get("label"))
     return Examples(*columns, names, task.name, left_out)
+
+
+def task_named(problem_type: str | None) -> Task | None:
+    """The task of that name, if one is named; ValueError for a name that none has."""
+    if problem_type is not None and problem_type not in TASKS:
+        raise ValueError(
+            f"`problem_type` must be None or one of {', '.join(TASKS)}; received {problem_type!r}."
+        )
+    return TASKS.get(problem_type)
+
+
+def classes_of(
+    task: Task, found: Collection, names, own_names: tuple[str, ...] | None
+) -> tuple[Reading, Classes]:
+    """How labels are to be read whose classes are all those, and the classes then."""
+    known = own_names if names is None else as_names(names)
+    reading = task.reading(found, own_names or known)
+    several, order = task.multi_label, task.order_names
+    return reading, Classes(
+        reading.found, several=several, names=names, own_names=own_names, order=order
+    )
+
+
+def numbered(task: Task, reading: Reading, number: Callable, label) -> Any:
+    """A label of a file as `Examples` have it; in words, what is wrong with it."""
+    try:
+        return task.numbered(reading(label), number)
+    except ValueError as error:
+        return str(error)
 
 
 class BadRow(NamedTuple):
@@ -145,12 +178,12 @@ def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str,
 
 
 def checked_rows(
-    table: Table, columns: Mapping[str, str], problem_type: str | None = None
+    table: Table, columns: Mapping[str, str], task: Task | None = None
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """The wanted columns of each row by argument; a string in their place says what is wrong.
     Raises ValueError where a column is missing from all rows.
     """
-    checks = {**_CHECKS, "label": TASKS[problem_type].read if problem_type else read_any}
+    read_row = _read_row if task is None else task.read_row
     for number, row in table.rows():
         if isinstance(row, str):
             yield number, row
@@ -166,7 +199,11 @@ def checked_rows(
             yield number, f"it has {reason}".rstrip(".")
             continue
         try:
-            yield number, {name: checks[name](row[column]) for name, column in columns.items()}
+            row = read_row({name: row[column] for name, column in columns.items()})
+            for name in ("text", "text_pair"):
+                if name in row:
+                    _check_text(row[name])
+            yield number, row
         except ValueError as error:
             yield number, str(error)
 
@@ -208,7 +245,12 @@ class SkippedRows:
         return tuple(bad)
 
 
-def _clean_text(value) -> str:
+def _read_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Of rows of which nothing was said."""
+    return {**row, "label": read_any(row["label"])} if "label" in row else row
+
+
+def _check_text(value) -> None:
     if not isinstance(value, str):
         raise ValueError(f"expected a text. Received: {value!r:.60}")
     try:
@@ -218,10 +260,8 @@ def _clean_text(value) -> str:
             f"the text holds {value[error.start]!r} at position {error.start}, half of a "
             "surrogate pair and so no character. Remove or replace it"
         ) from None
-    return value
 
 
-_CHECKS = {"text": _clean_text, "text_pair": _clean_text}
 _REMEDIES = {
     "text": "Name the column of the texts with `text`.",
     "text_pair": "Name the column of the second texts with `text_pair`.",

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tfkit.data.classes import Classes
 from tfkit.data.examples import LabelledTexts
-from tfkit.data.readers import BadRow, SkippedRows, checked_rows, columns_of
+from tfkit.data.readers import (
+    BadRow,
+    SkippedRows,
+    checked_rows,
+    classes_of,
+    columns_of,
+    numbered,
+    task_named,
+)
 from tfkit.data.tables import Table, table_of
-from tfkit.models.config import check_problem_type
 from tfkit.tasks import TASKS
 from tfkit.tasks.sequence_classification import SingleLabel
 from tfkit.utils.strings import counted
@@ -39,7 +47,7 @@ class Stream(LabelledTexts):
     _table: Table
     _columns: Mapping[str, str]
     _rows: int
-    _classes: Classes | None
+    _number_of: Callable[[Any], Any] | None
     names: tuple[str, ...]
     problem_type: str | None
     skipped: tuple[BadRow, ...]
@@ -144,11 +152,11 @@ class Stream(LabelledTexts):
             )
 
     def _checked(self) -> Iterator[tuple]:
-        for _, row in checked_rows(self._table, self._columns, self.problem_type):
+        for _, row in checked_rows(self._table, self._columns, self.task):
             if isinstance(row, str):
                 continue  # the first pass has reported it
-            if self._classes is not None:
-                row["label"] = self._classes.number(row["label"])
+            if self._number_of is not None:
+                row["label"] = self._number_of(row["label"])
                 if isinstance(row["label"], str):
                     continue
             yield tuple(row.values())
@@ -205,46 +213,58 @@ def stream(
         >>> [labels.numpy().tolist() for _, labels in batches]
         [[1, 0], [0]]
     """
-    check_problem_type(problem_type)
+    task = task_named(problem_type)
     if isinstance(source, Iterator) and not hasattr(source, "read"):
         raise TypeError(
             "Expected a source that can be read more than once, such as a file. Received: "
             f"{type(source).__name__}. Write its rows to a file, or use `read`."
         )
-    task = TASKS[problem_type or SingleLabel.name]
     columns = columns_of(text, text_pair, label)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
-    opened = table_of(source, columns, lenient=skip_bad_rows, **options)
+    opened = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
+    columns, task = opened.layout or (columns, task or TASKS[SingleLabel.name])
     skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
     digest = hashlib.sha256(repr((names, columns)).encode())
     rows, places = 0, {}  # the first row of each label, or set of labels, and how many there are
-    for number, row in checked_rows(opened, columns, task.name):
+    for number, row in checked_rows(opened, columns, task):
         if isinstance(row, str):
             skipped.add(number, row)
             continue
         rows += 1
         digest.update(repr(tuple(row.values())).encode())
         if label is not None and task.has_classes:
-            places.setdefault(row["label"], [number, 0])[1] += 1
-    classes, class_names, counts = None, (label,) if label is not None else (), None
+            for part in {*task.spelled(row["label"])}:
+                places.setdefault(part, [number, 0])[1] += 1
+    number_of, class_names, counts = None, (label,) if label is not None else (), None
     if label is not None and task.has_classes:
-        several = task.multi_label
-        classes = Classes(places, several=several, names=names, own_names=opened.names)
+        reading, classes = classes_of(task, places.keys(), names, opened.names)
+        number_of = functools.partial(numbered, task, reading, functools.cache(classes.number))
         class_names = classes.names
         counts = np.zeros(len(class_names), np.int64)
+        if task.in_parts:  # what a label is, all of them together say
+            for number, row in checked_rows(opened, columns, task):
+                if isinstance(row, dict):
+                    found = number_of(row["label"])
+                    if isinstance(found, str):
+                        skipped.add(number, found)
+                        rows -= 1
+                    else:
+                        counts += np.bincount([*task.class_numbers([found])], minlength=len(counts))
+            reading.warn(opened.name)
+            places = {}
         for value, (number, count) in places.items():
-            found = classes.number(value)
+            found = number_of(value)
             if isinstance(found, str):
                 also = f" (and of {counted(count - 1, 'more row')})" if count > 1 else ""
                 skipped.add(number, found + also, count)
                 rows -= count
             else:
-                counts[list(found) if several else found] += count
+                counts[list(found) if task.multi_label else found] += count
     return Stream(
         opened,
         columns,
         rows,
-        classes,
+        number_of,
         names=class_names,
         problem_type=None if label is None else task.name,
         skipped=skipped.report(rows),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tfkit.data.examples import Examples
 from tfkit.data.files import DataFile, data_file, json_kind, read_text
 from tfkit.data.formats import (
     Rows,
+    conll_rows,
     csv_rows,
     json_rows,
     jsonl_rows,
@@ -18,6 +20,8 @@ from tfkit.data.formats import (
     tsv_rows,
     txt_rows,
 )
+from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
 from tfkit.tasks.labels import is_missing, python_value
 from tfkit.utils.files import local_path
 
@@ -28,9 +32,41 @@ _READERS = {
     "json": json_rows,
     "parquet": parquet_rows,
     "txt": txt_rows,
+    "conll": conll_rows,
 }
 FORMATS = tuple(_READERS)
 _SUFFIXES = {f".{name}": name for name in FORMATS} | {".json": "jsonl", ".ndjson": "jsonl"}
+_SUFFIXES |= dict.fromkeys((".iob", ".iob2", ".bio"), "conll")
+
+
+class Layout(NamedTuple):
+    """The columns of a task's rows, argument -> column, and the task."""
+
+    columns: Mapping[str, str]
+    task: Task
+
+
+def _names_in(source) -> Iterable[str]:
+    """The columns of a table, or of the first row of a list."""
+    if isinstance(source, Mapping):
+        return source
+    if isinstance(source, Sequence) and source and isinstance(source[0], Mapping):
+        return source[0]
+    return _column_names(source) or ()
+
+
+def _layout_of(found: Iterable[str], columns: Mapping[str, str], task: Task | None):
+    """The `Layout` that the columns which were found show, or None where those are there that are
+    wanted, or others than the usual were asked for.
+    """
+    found = {*found}
+    if {*columns.values()} <= found or any(name != column for name, column in columns.items()):
+        return None
+    for each in TASKS.values() if task is None else (task,):
+        for layout in each.layouts:
+            if {*layout.values()} <= found and columns.keys() <= layout.keys():
+                return Layout({name: layout[name] for name in columns}, each)
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +74,8 @@ class Table:
     """Rows by number, with what a message says of them.
 
     `rows` gives `(number, columns)` from the first, or what is wrong in place of the columns;
-    `same_columns`: what one row lacks all lack; `names` are the classes that 0, 1, … stand for.
+    `same_columns`: what one row lacks all lack; `names` are the classes that 0, 1, … stand for;
+    `layout` where the columns are other than those asked for.
     """
 
     name: str
@@ -46,15 +83,24 @@ class Table:
     place: Callable[[int], str]
     same_columns: bool = False
     names: tuple[str, ...] | None = None
+    layout: Layout | None = None
 
 
-def table_of(source, columns: Mapping[str, str], *, encoding: str, **of_files) -> Table:
+def table_of(
+    source, columns: Mapping[str, str], *, task: Task | None, encoding: str, **of_files
+) -> Table:
     """The rows of whatever `read` takes; `columns` is argument -> column, of those wanted."""
     is_path = isinstance(source, (str, os.PathLike))
     if is_path and local_path(source).is_dir():
         return _folder(local_path(source), columns, encoding)
     if is_path or hasattr(source, "read"):
-        return _file(data_file(source), columns, encoding=encoding, **of_files)
+        return _file(data_file(source), columns, task=task, encoding=encoding, **of_files)
+    layout = _layout_of(_names_in(source), columns, task)
+    table = _in_memory(source, columns if layout is None else layout.columns)
+    return dataclasses.replace(table, layout=layout)
+
+
+def _in_memory(source, columns: Mapping[str, str]) -> Table:
     if isinstance(source, Mapping):
         return _columns(source)
     if hasattr(source, "features") and hasattr(source, "column_names"):
@@ -77,6 +123,7 @@ def _file(
     file: DataFile,
     columns: Mapping[str, str],
     *,
+    task: Task | None,
     format: str | None,
     encoding: str,
     delimiter: str | None,
@@ -104,12 +151,19 @@ def _file(
     options = {
         "csv": {"encoding": encoding, "delimiter": delimiter, "lenient": lenient},
         "json": {"encoding": encoding},
+        "conll": {"columns": columns, "encoding": encoding, "lenient": lenient},
         "parquet": {"columns": list(columns.values())},
         "txt": {"column": columns["text"], "encoding": encoding, "lenient": lenient},
     }.get(found, {"encoding": encoding, "lenient": lenient})
-    rows = _READERS[found]
+    rows, layout = _READERS[found], None
+    if found in ("json", "jsonl"):
+        first = next((row for _, row in rows(file, **options) if isinstance(row, dict)), {})
+        layout = _layout_of(first, columns, task)
+    if found == "conll":
+        layout = Layout(columns, TASKS["token_classification"])
     return Table(
         name=str(file),
+        layout=layout,
         rows=lambda: rows(file, **options),
         place=f"{'row' if found in ('json', 'parquet') else 'line'} {{}} of {file}".format,
         same_columns=found not in ("json", "jsonl"),

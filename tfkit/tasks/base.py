@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfkit.tasks.figures import Predictions
+from tfkit.tasks.labels import Reading, order_names
 from tfkit.utils.lazy import tf
 
 
@@ -22,6 +23,7 @@ class Task:
     Attributes:
         name: the `problem_type` of examples, and of configs where `in_config` says that Hugging
             Face's may have it.
+        in_parts: whether a label has classes in parts, each of which is looked up.
         has_classes, multi_label: labels are classes, not numbers; and any number per text.
         reads_offsets: whether `compared` needs `offset_mapping`, the characters of each token.
         function: what gives scores from logits, as `function_to_apply` of a pipeline names it.
@@ -33,6 +35,7 @@ class Task:
 
     name: str
     in_config = False
+    in_parts = False
     has_classes = True
     multi_label = False
     reads_offsets = False
@@ -50,6 +53,31 @@ class Task:
     def read(self, cell) -> Any:
         """A cell of a table -> a label. Raises ValueError that says what is wrong with the cell."""
         raise NotImplementedError
+
+    layouts: tuple[Mapping[str, str], ...] = ()  # other columns of a row than text and label
+
+    def read_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Cells by argument of `tfkit.data.read` -> texts and the label. Raises as `read`."""
+        label = {"label": self.read(row["label"])} if "label" in row else {}
+        return {**row, **label}
+
+    def spelled(self, label) -> Iterable[Hashable]:
+        """The classes of a label, as `read` gives it, that are looked up among the known ones."""
+        return (label,)
+
+    def reading(self, found: Collection, names: Sequence[str] | None) -> Reading:
+        """What labels of a file become of which these are all classes that are `spelled`; `names`
+        where the classes are known. Raises ValueError where they contradict each other.
+        """
+        return Reading(found)
+
+    def numbered(self, label, number: Callable) -> Any:
+        """A label as `Examples` have it, by the number of each class that is `spelled`, or the
+        string that says what is wrong with one.
+        """
+        return number(label)
+
+    order_names = staticmethod(order_names)
 
     def as_labels(self, labels: Iterable) -> tuple:
         """The labels of examples, which do not change: class numbers, tuples of them, numbers."""

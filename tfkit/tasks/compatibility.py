@@ -41,7 +41,7 @@ def check_task(model, examples) -> None:
         if {kind, own} <= sequence_classification.TASKS.keys():
             remedy = f"build or load the model with `problem_type={kind!r}`"
         raise ValueError(
-            f"Expected examples of a {' or a '.join(tasks)}, which the model is for. "
+            f"Expected examples of a {' or a '.join(tasks)}, the model's `problem_type`. "
             f"Received {examples!r}. Read them with `problem_type={own!r}`, or {remedy}."
         )
     if len(examples.names) != len(names):

@@ -6,7 +6,7 @@ import math
 import numbers
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 # What stands between the labels of one text where a file holds them as a string.
@@ -83,6 +83,25 @@ def clean_number(value) -> float:
     if not math.isfinite(number):
         raise ValueError(f"expected a finite number to predict. Received: {value!r}")
     return number
+
+
+class Reading:
+    """Labels of a source, as `Task.read` gives them -> as all of them together are to be read; by
+    itself, as they are.
+
+    Attributes:
+        found: all classes that are then `spelled`.
+    """
+
+    def __init__(self, found: Collection):
+        self.found = found
+
+    def __call__(self, label):
+        """Raises ValueError for a label that cannot be read beside the others."""
+        return label
+
+    def warn(self, name: str) -> None:
+        """Warns of what was read otherwise than it stands in the source of that name."""
 
 
 def is_list(value) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 from tfkit.tasks.base import Task
 from tfkit.tasks.entities import TagTable
 from tfkit.tasks.head import IGNORED, HeadedModel, token_loss
+from tfkit.tasks.labels import is_list, python_value
+from tfkit.tasks.tags import Tags, joined, spanned, tag_names, tagged
 from tfkit.utils.lazy import tf
 from tfkit.utils.strings import listed
 
@@ -59,10 +61,42 @@ class TokenLabels(Task):
 
     name = TokenClassification.task_name
     function = "softmax"
+    in_parts = True
     reads_offsets = True
     monitors = ("f1", "accuracy", "loss")
     target_dtype = "int32"
     min_classes = 2
+
+    layouts = (
+        {"text": "tokens", "label": "tags"},
+        {"text": "tokens", "label": "ner_tags"},
+        {"text": "text", "label": "spans"},
+        {"text": "text", "label": "entities"},
+    )
+
+    def read_row(self, row):
+        """Words and tags, or a text and its spans -> the text and `(start, end, tag)` of words."""
+        text, label = python_value(row["text"]), python_value(row.get("label", ()))
+        if is_list(text):
+            text, places = joined(text)
+            if "label" not in row:
+                return {"text": text}
+            return {"text": text, "label": tagged(places, label)}
+        if "label" not in row or not isinstance(text, str):
+            return {"text": text}
+        return {"text": text, "label": spanned(text, label)}
+
+    def spelled(self, label):
+        return (tag for _, _, tag in label)
+
+    def reading(self, found, names):
+        return Tags(found, names)
+
+    def numbered(self, label, number):
+        numbers = [(start, end, number(tag)) for start, end, tag in label]
+        return next((n for _, _, n in numbers if isinstance(n, str)), tuple(numbers))
+
+    order_names = staticmethod(tag_names)
 
     def as_labels(self, labels):
         return tuple(tuple(map(tuple, words)) for words in labels)
