@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from tfkit.evaluation._evaluate import answer_of, evaluate, logits_of, predict_logits, score
 from tfkit.evaluation._report import Report, report, report_of
+from tfkit.tasks.entity_figures import EntityEvaluation
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
 
 __all__ = [
+    "EntityEvaluation",
     "Evaluation",
     "MultiLabelEvaluation",
     "RegressionEvaluation",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,16 @@ from tfkit.inference.speed import Answer
 from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.tasks import TASKS
 from tfkit.tasks.compatibility import check_task
+from tfkit.tasks.entity_figures import EntityEvaluation
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
 from tfkit.utils.strings import listed
 
 # Which of the three it is follows from the labels, which no type checker reads.
-AnyEvaluation = Any if TYPE_CHECKING else Evaluation | MultiLabelEvaluation | RegressionEvaluation
+AnyEvaluation = (
+    Any
+    if TYPE_CHECKING
+    else Evaluation | MultiLabelEvaluation | RegressionEvaluation | EntityEvaluation
+)
 
 
 def evaluate(
@@ -33,29 +39,38 @@ def evaluate(
     """Compares what a model says of texts with their labels.
 
     Args:
-        model, tokenizer: a classifier of tfkit and its tokenizer.
+        model, tokenizer: a classifier of texts or of tokens, of tfkit, and its tokenizer.
         examples: labelled texts, read with `names=model.config.id2label`. Of a `Stream` some texts
             at a time are in memory, and of all of them the labels and logits.
         batch_size: B at most; long texts are fewer in a batch.
         max_length: tokens after which a text is cut.
         verbose: as in `model.predict`.
 
-    Returns: an `Evaluation`, or what it is for several labels per text or for numbers.
+    Returns: an `Evaluation`, or what it is for several labels per text, for numbers, or for
+        entities (`EntityEvaluation`).
 
     Raises:
         ValueError: the texts have no labels, or other ones than the model's config says.
     """
-    options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
     if not isinstance(examples, Stream):
-        return score(examples, predict_logits(model, tokenizer, examples, **options))
+        check_examples(examples)
     check_task(model, examples)
-    blocks, before = [], 0
-    for columns, logits in _blocks(model, tokenizer, examples, **options):
-        blocks.append((finite(logits, columns[0], before=before), columns[-1]))
-        before += len(logits)
-    logits, targets = map(np.concatenate, zip(*blocks))
-    task = examples.task
-    return task.evaluation.of(targets, task.log_probabilities(logits), examples.names)
+    options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
+    task, blocks, labels = examples.task, [], []
+    for columns, some, outputs in _blocks(model, tokenizer, examples, **options):
+        if isinstance(outputs, np.ndarray):
+            finite(outputs, columns[0], before=len(labels))
+        blocks.append(task.log_probabilities(outputs))
+        labels += some
+    compared, names = _together(blocks), examples.names
+    return task.evaluation.of(task.expected(labels, len(names)), compared, names)
+
+
+def _together(blocks: list) -> np.ndarray | list:
+    """What is said of some rows, and of further ones."""
+    if isinstance(blocks[0], np.ndarray):
+        return np.concatenate(blocks)
+    return [*itertools.chain(*blocks)]
 
 
 def score(
@@ -73,7 +88,8 @@ def score(
         ValueError: there are no labels, other classes, or a logit is not finite.
     """
     compared = log_probabilities(examples, logits, scores)
-    return examples.task.evaluation.of(examples.targets(), compared, examples.names)
+    task, names = examples.task, examples.names
+    return task.evaluation.of(task.expected(examples.labels, len(names)), compared, names)
 
 
 def log_probabilities(examples: Examples, logits, scores) -> np.ndarray:
@@ -83,13 +99,14 @@ def log_probabilities(examples: Examples, logits, scores) -> np.ndarray:
     if (logits is None) == (scores is None):
         raise ValueError("Expected either logits or scores. Received both or neither.")
     outputs = scores if logits is None else logits
-    if outputs.shape[-1] != len(examples.names):
+    if len(outputs) and outputs[0].shape[-1] != len(examples.names):
         raise ValueError(
-            f"Expected examples of {outputs.shape[-1]} classes, as the model has. Received "
+            f"Expected examples of {outputs[0].shape[-1]} classes, as the model has. Received "
             f"{len(examples.names)}: {listed(examples.names)}. Read them with "
             "`names=model.config.id2label`."
         )
-    finite(outputs, examples.texts)
+    if isinstance(outputs, np.ndarray):
+        finite(outputs, examples.texts)
     return examples.task.log_probabilities(outputs, are_scores=logits is None)
 
 
@@ -102,26 +119,40 @@ def predict_logits(
     max_length: int | None = None,
     verbose: str | int = 0,
 ) -> np.ndarray:
-    """Logits float `[B,C]` of the texts, in their order; arguments as in `evaluate`."""
+    """Logits float `[B,C]` of the texts, in their order; of words a list with `[W,C]` for each
+    text. Arguments as in `evaluate`.
+    """
     if not isinstance(examples, Stream):
         check_examples(examples)
     if examples.has_labels:
         check_task(model, examples)
     options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
-    blocks = [logits for _, logits in _blocks(model, tokenizer, examples, **options)]
-    return np.concatenate(blocks)
+    return _together([found for _, _, found in _blocks(model, tokenizer, examples, **options)])
 
 
 def _blocks(
     model, tokenizer, examples: Examples | Stream, *, batch_size, max_length, verbose
-) -> Iterator[tuple[Sequence, np.ndarray]]:
-    """Columns of some rows, and the logits of their texts."""
-    asked = TextModel(model, tokenizer, max_length)
-    progress = progress_bar(len(examples), verbose)
-    blocks: Iterable = [examples.columns] if isinstance(examples, Examples) else examples.chunks()
-    for columns in blocks:
-        rows = rows_of(columns[: 1 + examples.has_pairs])
-        yield columns, asked.logits(rows, batch_size=batch_size, progress=progress)
+) -> Iterator[tuple[Sequence, Sequence | None, Any]]:
+    """Columns of texts of some rows, their labels, and what the model says of them."""
+    asked, progress = TextModel(model, tokenizer, max_length), progress_bar(len(examples), verbose)
+    options = {"batch_size": batch_size, "progress": progress}
+    for columns, labels in _parts(examples):
+        rows = rows_of(columns)
+        if labels is None:
+            yield columns, labels, asked.logits(rows, **options)
+        else:
+            yield columns, labels, examples.task.outputs(asked, rows, labels, **options)
+
+
+def _parts(examples: Examples | Stream) -> Iterator[tuple[Sequence, Sequence | None]]:
+    """Columns of texts of some rows, and their labels if there are any."""
+    if isinstance(examples, Examples):
+        yield examples.columns, examples.labels
+        return
+    labels = examples.each_label() if examples.has_labels else None
+    for columns in examples.chunks():
+        texts = columns[: 1 + examples.has_pairs]
+        yield texts, labels and [*itertools.islice(labels, len(texts[0]))]
 
 
 def answer_of(model, tokenizer, max_length: int | None, pairs: bool) -> Answer:

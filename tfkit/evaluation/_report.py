@@ -146,7 +146,8 @@ def report_of(
     """A report from logits `[B,C]` or scores `[B,C]`; `answer`, a function of columns of strings,
     is what is timed.
     """
-    compared, targets = log_probabilities(examples, logits, scores), examples.targets()
+    compared = log_probabilities(examples, logits, scores)
+    targets = examples.task.expected(examples.labels, len(examples.names))
     evaluation = examples.task.evaluation.of(targets, compared, examples.names)
     found = examples.task.predictions(targets, compared, examples.names)
     confusion, values = getattr(evaluation, "confusion", None), None
@@ -178,6 +179,7 @@ def _mistakes(examples: Examples, found: Predictions) -> list[dict]:
             "label": found.expected[row],
             "answer": found.predicted[row],
             severity: float(found.severity[row]),
+            **({} if found.marks is None else {"entities": found.marks[row]}),
         }
         for row in worst
         if found.wrong[row]

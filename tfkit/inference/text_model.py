@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.inference.batching import Tokens, answer, finite, tokenized
+from tfkit.inference.batching import Tokens, answer, batches, finite, tokenized
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
 from tfkit.models.copies import in_dtype
@@ -149,6 +149,38 @@ class TextModel:
         """Labels with their scores, best first: of each text a list of `top_k`, or of all."""
         scores = self.scores(texts, **options)
         return self.model.task.answers(scores, self.model.config.id2label, top_k)
+
+    def token_outputs(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each text the main output of its tokens, float32 `[T,…]`, and their characters, int32
+        `[T,2]`, which are empty for special tokens; arguments as of `outputs`.
+        """
+        run, types = self._runtime(self.precision, self.runtime), takes_token_types(self.model)
+        encoded = self.tokenizer(
+            [*texts],
+            truncation=True,
+            max_length=self.max_length,
+            return_offsets_mapping=True,
+            return_token_type_ids=types,
+        )
+        names = ["input_ids", *["token_type_ids"] * types]
+        rows = [dict(zip(names, row)) for row in zip(*(encoded[name] for name in names))]
+        lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
+        found: list = [None] * len(rows)
+        for places in batches(lengths, run.max_tokens, batch_size):
+            outputs = run(Tokens.of_rows([rows[place] for place in places]))
+            finite(outputs.reshape(len(places), -1), [texts[place] for place in places])
+            for place, output in zip(places, outputs):
+                offsets = np.array(encoded["offset_mapping"][place], np.int32)
+                found[place] = output[: lengths[place]], offsets
+            if progress is not None:
+                progress(len(places))
+        return found
 
     def embeddings(self, texts: Sequence[str | dict], *, batch_size: int | None = None):
         """The embedding of each text, float32 `[B,D]`: the mean of its last hidden states, or what

@@ -195,6 +195,21 @@ class Task:
 
     evaluation: type  # with the class method `of(targets, log_probabilities, names)`
 
+    def outputs(self, asked, rows: Sequence, labels: Sequence, **options):
+        """What a model says of labelled rows, in their order: logits `[B,C]`, or a list.
+
+        Args:
+            asked: a `tfkit.inference.text_model.TextModel`.
+            rows: texts, or dicts of `text` and `text_pair`.
+            labels: theirs, as `Examples` have them.
+            **options: `batch_size` and `progress` of `TextModel.outputs`.
+        """
+        return asked.logits(rows, **options)
+
+    def expected(self, labels: Sequence, num_labels: int):
+        """What `evaluation` and `predictions` take as targets."""
+        return self.targets(labels, num_labels)
+
     def log_probabilities(self, outputs: np.ndarray, are_scores: bool = False) -> np.ndarray:
         """Logits `[B,C]`, or scores, -> what figures are computed from, float64."""
         raise NotImplementedError

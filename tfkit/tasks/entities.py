@@ -60,10 +60,11 @@ class TagTable:
         """
         found, before = [], None
         for word, number in enumerate(classes):
-            kind = int(self.type_of[number])
+            kind = -1 if number < 0 else int(self.type_of[number])
             if kind >= 0:
                 if (
                     before is None
+                    or before < 0
                     or self.type_of[before] != kind
                     or self.begins[number]
                     or self.ends[before]

@@ -28,6 +28,7 @@ class Predictions(NamedTuple):
     severity: np.ndarray  # float [B]: the score of a wrong answer, or the distance from the target
     scores: np.ndarray | None = None  # float [n]
     correct: np.ndarray | None = None  # bool [n]
+    marks: Sequence[list[dict]] | None = None  # entities in each text, as characters
 
 
 # A headline, a sentence or two, and (title, figure, explanation) of the most important figures.
@@ -38,18 +39,25 @@ Summary = tuple[str, str, list[tuple[str, str, str]]]
 
 
 def class_figures(
-    true_positives: np.ndarray, support: np.ndarray, predicted: np.ndarray, names: Sequence[str]
+    true_positives: np.ndarray,
+    support: np.ndarray,
+    predicted: np.ndarray,
+    names: Sequence[str],
+    *,
+    answered_too: bool = False,
 ) -> tuple[dict[str, Figures], dict[str, Figures]]:
     """Precision, recall and F1 of each class, from its right answers, texts (`support`) and answers
     (`predicted`), int `[C]`; and three means of them. A fraction of nothing is 0.
 
-    "macro": every class alike; classes without a text are left out. "weighted": by texts.
+    "macro": every class alike; classes without a text are left out, unless they are
+    `answered_too`. "weighted": by texts.
     "micro": from the sums over all classes, so every answer alike; where each text has exactly
     one label and one answer all three are the accuracy.
     """
     counts, keys = (true_positives, support, predicted), ("precision", "recall", "f1")
     each, total = _figures(*counts), _figures(*(n.sum(keepdims=True) for n in counts))
-    some, weights = support > 0, support / max(support.sum(), 1)
+    some = (support + predicted * answered_too) > 0
+    weights = support / max(support.sum(), 1)
     columns = zip(names, *(v.tolist() for v in (*each, support, predicted)))
     classes = {name: dict(zip((*keys, "support", "predicted"), row)) for name, *row in columns}
     averages = {
@@ -68,7 +76,9 @@ def _figures(true_positives, support, predicted) -> tuple[np.ndarray, ...]:
     )
 
 
-def _class_table(classes: dict[str, Figures], means: dict[str, Figures]) -> list[str]:
+def _class_table(
+    classes: dict[str, Figures], means: dict[str, Figures], of: str = "texts"
+) -> list[str]:
     """Lines of text: a class per line, then the means. Of many classes the worst and the best."""
     worst, best = list(classes), []
     if len(classes) > _WORST + _BEST:
@@ -87,7 +97,7 @@ def _class_table(classes: dict[str, Figures], means: dict[str, Figures]) -> list
     rest = len(classes) - len(worst) - len(best)
     left_out = f"… {rest} more classes; `tfkit evaluate --json` prints all, worst and best are here"
     return [
-        f"{'':{width}}  precision  recall      F1   texts",
+        f"{'':{width}}  precision  recall      F1   {of}",
         *(line(name, classes[name]) for name in worst),
         *([left_out] if rest else []),
         *(line(name, classes[name]) for name in best),

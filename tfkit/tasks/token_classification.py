@@ -8,6 +8,7 @@ import numpy as np
 
 from tfkit.tasks.base import Task
 from tfkit.tasks.entities import TagTable
+from tfkit.tasks.entity_figures import EntityEvaluation, entity_predictions
 from tfkit.tasks.head import IGNORED, HeadedModel, token_loss
 from tfkit.tasks.labels import is_list, python_value
 from tfkit.tasks.tags import Tags, joined, spanned, tag_names, tagged
@@ -183,6 +184,36 @@ class TokenLabels(Task):
         from tfkit.tasks.metrics import EntityF1, TokenAccuracy
 
         return [EntityF1(names=names), TokenAccuracy()]
+
+    # === Evaluation ===
+
+    evaluation = EntityEvaluation
+    predictions = staticmethod(entity_predictions)
+
+    def outputs(self, asked, rows, labels, **options):
+        """Logits `[W,C]` of the words of each text, NaN of those of which no token is left."""
+        found = asked.token_outputs(rows, **options)
+        # The number of each word in place of its class.
+        words = [[(s, e, n) for n, (s, e, _) in enumerate(words)] for words in labels]
+        offsets = np.concatenate([offsets for _, offsets in found])
+        lengths = np.array([len(logits) for logits, _ in found], np.int32)
+        numbers = labels_of_tokens(tf.constant(offsets), self.targets(words, 0), lengths).numpy()
+        answers = []
+        for row, (logits, _) in zip(numbers, found):
+            row = row[: len(logits)]
+            answer = np.full((len(words[len(answers)]), logits.shape[-1]), np.nan, np.float32)
+            answer[row[row >= 0]] = logits[row >= 0]
+            answers.append(answer)
+        return answers
+
+    def expected(self, labels, num_labels):
+        return labels
+
+    def log_probabilities(self, outputs, are_scores=False):
+        if are_scores:
+            return [np.log(np.maximum(each, 1e-38), dtype=np.float64) for each in outputs]
+        shifted = [x.astype(np.float64) - x.max(axis=-1, keepdims=True) for x in outputs]
+        return [x - np.log(np.exp(x).sum(axis=-1, keepdims=True)) for x in shifted]
 
     def scores(self, logits):
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
