@@ -211,8 +211,8 @@ def _shuffled(rows, seed, number) -> tf.data.Dataset:
 
 
 def _shares(features, labels, replicas: int, mine: range) -> tf.data.Dataset:
-    """Cuts a masked batch into shares of as many rows, with a weight for each place, so that the
-    mean over the replicas of `sum(weights · losses) / M` is the mean loss of all places.
+    """Cuts a masked batch into shares of as many rows; a share without a place has one of weight 0,
+    all others weigh 1.
     """
     ids, places = features["input_ids"], features["places"]
     rows = tf.shape(ids)[0]
@@ -225,13 +225,12 @@ def _shares(features, labels, replicas: int, mine: range) -> tf.data.Dataset:
         count = tf.math.count_nonzero(own, dtype=tf.int32)
         none = tf.cast(tf.equal(count, 0), tf.int32)
         shifted = tf.boolean_mask(places - tf.stack([first, 0]), own)
-        weight = tf.cast(replicas * count, tf.float32) / tf.cast(tf.size(labels), tf.float32)
         batch = {
             "input_ids": ids[first : first + size],
             "places": tf.pad(shifted, [[0, none], [0, 0]]),
         }
         own_labels = tf.boolean_mask(labels, own)
         own_labels = tf.pad(own_labels, [[0, none]], constant_values=-100)
-        return batch, own_labels, tf.fill(tf.shape(own_labels), weight)
+        return batch, own_labels, tf.cast(own_labels >= 0, tf.float32)
 
     return tf.data.Dataset.range(mine.start, mine.stop).map(share)
