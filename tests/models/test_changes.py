@@ -72,6 +72,7 @@ def test_resized_embeddings_are_those_that_train_and_answer(model, size):
     demand_that_predict_is_the_call(model, new)
 
 
+@pytest.mark.slow
 def test_before_training_there_is_nothing_to_compile_again(small_model):
     small_model.compile("adam")
     small_model.predict(IDS, verbose=0)
@@ -136,6 +137,7 @@ def test_weights_that_are_loaded_leave_lora_able_to_train(small_model, tmp_path)
     assert np.abs(qkv.lora_kernel_b).max() > 0
 
 
+@pytest.mark.slow
 def test_trainable_counts_from_the_next_compile_on(model):
     model.distilbert.trainable = False
     model.compile(keras.optimizers.Adam(1e-2))
@@ -214,6 +216,7 @@ def test_padding_free_is_followed(tiny_config):
     assert keras.models.clone_model(model).padding_free is True
 
 
+@pytest.mark.slow
 def test_options_may_change_while_fit_runs(small_model):
     def act(batch, logs):
         small_model.padding_free = False

@@ -98,7 +98,7 @@ def test_inside_a_subclassed_model(small_config):
             return self.top(keras.ops.mean(states, axis=1))
 
     model = Mean()
-    model.compile("adam", LOSS)
+    model.compile("sgd", LOSS)
     history = model.fit(BATCH, LABELS, epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
 
@@ -130,8 +130,15 @@ def test_keras_own_export_for_litert_runs_there(tiny_model, tmp_path):
     np.testing.assert_allclose(logits, tiny_model(row).logits, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [TFDistilBertForSequenceClassification, TFDistilBertModel])
-@pytest.mark.parametrize("shows_all", [False, True])
+@pytest.mark.parametrize(
+    "kind, shows_all",
+    [
+        (TFDistilBertForSequenceClassification, True),
+        pytest.param(TFDistilBertForSequenceClassification, False, marks=pytest.mark.slow),
+        (TFDistilBertModel, False),
+        pytest.param(TFDistilBertModel, True, marks=pytest.mark.slow),
+    ],
+)
 def test_keras_own_export_needs_no_call_and_answers_as_the_model(
     tiny_config, tmp_path, kind, shows_all
 ):
@@ -150,6 +157,7 @@ def test_keras_own_export_needs_no_call_and_answers_as_the_model(
     assert isinstance(model(BATCH)[-1], tuple if shows_all else tf.Tensor)
 
 
+@pytest.mark.slow
 def test_keras_own_export_for_litert_takes_any_sizes(tiny_model, tmp_path):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     tiny_model.export(tmp_path / "model.tflite", format="litert", verbose=False)
@@ -184,7 +192,7 @@ def test_keras_own_export_for_openvino_answers_as_the_model_or_says_what_to_inst
 def test_older_files_of_keras_are_refused_before_anything_is_written(small_model, tmp_path, name):
     path = tmp_path / name
     path.write_text("older")
-    small_model.compile("sgd")
+    small_model.compile("sgd", run_eagerly=True)
     for act in (
         lambda: small_model.save(path),
         lambda: small_model.save(str(path), overwrite=True),
@@ -285,7 +293,7 @@ def test_fit_without_a_loss_uses_the_heads_own(small_model):
 )
 def test_a_loss_given_by_name_is_taken_on_logits(small_model, name, labels, loss):
     expected = float(loss(labels, small_model(BATCH).logits))
-    small_model.compile("sgd", name)
+    small_model.compile("sgd", name, run_eagerly=True)
     assert small_model.evaluate(BATCH, labels, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
@@ -297,7 +305,7 @@ def test_metrics_by_name_are_taken_on_logits(small_config, several):
     logits = model(BATCH).logits.numpy()
     labels = (np.arange(logits.size).reshape(logits.shape) % 3 > 0).astype("float32")
     names = ["accuracy", "binary_accuracy", "AUC", "precision", "Recall", "binary_crossentropy"]
-    model.compile("sgd", "binary_crossentropy", metrics=names)
+    model.compile("sgd", "binary_crossentropy", metrics=names, run_eagerly=True)
     found = model.evaluate(BATCH, labels, verbose=0, return_dict=True)
     scores, metrics = 1 / (1 + np.exp(-logits)), keras.metrics
     for name, kind in zip(names, (metrics.BinaryAccuracy, *map(metrics.get, names[1:]))):
@@ -326,7 +334,7 @@ def test_class_weights_weigh_the_loss(small_model):
         (None, {}),
         pytest.param(None, {"steps_per_execution": 2}, marks=pytest.mark.slow),
         pytest.param(None, {"jit_compile": True}, marks=pytest.mark.slow),
-        ("sparse_categorical_crossentropy", {}),
+        pytest.param("sparse_categorical_crossentropy", {}, marks=pytest.mark.slow),
         pytest.param(
             "sparse_categorical_crossentropy", {"steps_per_execution": 2}, marks=pytest.mark.slow
         ),
@@ -382,6 +390,7 @@ def test_labels_inside_a_dataset_train(small_config):
     assert history["accuracy"][-1] > history["accuracy"][0]
 
 
+@pytest.mark.slow
 def test_steps_per_execution_and_xla_train_as_plain_steps_do(small_config):
     config = small_config.replace(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
     start = TFDistilBertForSequenceClassification(config).get_weights()
@@ -437,7 +446,7 @@ def test_a_subclass_may_add_layers(small_config):
             return {"logits": self.scale(self.head(last_hidden_state))}
 
     model = Bigger(small_config)
-    model.compile("adam", LOSS)
+    model.compile("adam", LOSS, run_eagerly=True)
     model.fit(BATCH, LABELS, verbose=0)
     assert model(BATCH).logits.shape == (6, 4)
 
@@ -605,9 +614,10 @@ def test_what_is_given_by_the_name_of_the_output_is_of_it(small_config):
     by_name.set_weights(plain.get_weights())
     kind = "sparse_categorical_crossentropy"
     by_name.compile(
-        "sgd", {"logits": kind}, {"logits": 2.0}, {"logits": ["accuracy"]}, {"logits": "accuracy"}
-    )
-    plain.compile("sgd", kind, 2.0, ["accuracy"], ["accuracy"])
+        "sgd", {"logits": kind}, {"logits": 2.0}, {"logits": ["accuracy"]}, {"logits": "accuracy"},
+        run_eagerly=True,
+    )  # fmt: skip
+    plain.compile("sgd", kind, 2.0, ["accuracy"], ["accuracy"], run_eagerly=True)
     expected = plain.evaluate(BATCH, LABELS, verbose=0)
     assert by_name.evaluate(BATCH, LABELS, verbose=0) == pytest.approx(expected)
     assert by_name.evaluate(BATCH, {"logits": LABELS}, verbose=0) == pytest.approx(expected)
