@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.deploy.small import TEXTS, VOCABULARY, classifier, probabilities
+from tests.deploy.stand_in import model_server, rest
 from tfkit import DistilBertTokenizer, export
+from tfkit.inference.served_model import ServedModel
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +28,29 @@ def expected(model, tokenizer):
 
 @pytest.fixture(scope="session")
 def everything(model, tokenizer, tmp_path_factory):
-    """The report of an export with every signature; requests share batches in the graph."""
+    """The report of an export with every signature; requests wait for others to share a batch."""
     return export.saved_model(
         model,
         tokenizer,
         tmp_path_factory.mktemp("served"),
         signatures=("text", "text_pair", "tokens", "classify", "embed"),
+        batching=export.Batching(timeout_micros=5_000),
     )
+
+
+@pytest.fixture(scope="session")
+def served(everything):
+    """The process that stands for a server of it."""
+    with ServedModel(everything.path) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def server(everything):
+    """A stand-in server of it under the name film, with a REST address."""
+    with model_server("film", everything.path.parent) as running, rest(running) as address:
+        running.address = address
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,52 +14,40 @@ from tfkit import export
 from tfkit.export.serving.batching import Batching, batched
 from tfkit.export.serving.requests import example, strings
 from tfkit.export.serving.signatures import Signatures
-from tfkit.inference.served_model import RefusedError, ServedModel
+from tfkit.inference.served_model import RefusedError
 
 TOKENS = ("input_ids", "attention_mask")
-ALL = ("text", "text_pair", "tokens", "classify", "embed")
-
-
-@pytest.fixture(scope="module")
-def served(model, tokenizer, tmp_path_factory):
-    report = export.saved_model(
-        model,
-        tokenizer,
-        tmp_path_factory.mktemp("batching"),
-        signatures=ALL,
-        batching=Batching(max_batch_size=4, timeout_micros=20_000),
-    )
-    assert report.ops["BatchFunction"] and report.serving.oldest_server == "2.12"
-    with ServedModel(report.path) as process:
-        yield process
+SIZE = {"size": tf.TensorSpec([None], tf.int32)}
 
 
 def test_by_default_requests_share_batches_and_none_waits(everything, plain):
-    assert Batching().timeout_micros == 0
+    default = inspect.signature(export.saved_model).parameters["batching"].default
+    assert default == Batching() and default.timeout_micros == 0
+    assert everything.serving.oldest_server == "2.12"
     assert "BatchFunction" in everything.ops and "BatchFunction" not in plain.ops
 
 
 def test_requests_that_arrive_together_share_a_batch():
     def sizes(x):
-        return tf.fill(tf.shape(x), tf.shape(x)[0])
+        return {"size": tf.fill(tf.shape(x), tf.shape(x)[0])}
 
     text = [tf.TensorSpec([None], tf.string)]
     # Nobody waits a minute: the batch is full when all four are there.
     options = Batching(max_batch_size=4, timeout_micros=60_000_000)
-    call = batched(sizes, text, options, "sizes")
+    call = batched(sizes, text, SIZE, options, "sizes")
     with ThreadPoolExecutor(3) as pool:
-        seen = [answer.numpy().tolist() for answer in pool.map(call, [["a"], ["b", "c"], ["d"]])]
-    assert seen == [[4], [4, 4], [4]]
+        answers = list(pool.map(call, [["a"], ["b", "c"], ["d"]]))
+    assert [answer["size"].numpy().tolist() for answer in answers] == [[4], [4, 4], [4]]
 
 
 def test_a_large_request_is_computed_in_parts_and_beyond_the_queue_is_refused():
     def sizes(x):
-        return tf.fill(tf.shape(x), tf.shape(x)[0])
+        return {"size": tf.fill(tf.shape(x), tf.shape(x)[0])}
 
     text = [tf.TensorSpec([None], tf.string)]
     options = Batching(max_batch_size=4, timeout_micros=0, max_enqueued_batches=3)
-    call = batched(sizes, text, options, "parts")
-    assert call(["x"] * 10).numpy().tolist() == [4] * 8 + [2] * 2
+    call = batched(sizes, text, SIZE, options, "parts")
+    assert call(["x"] * 10)["size"].numpy().tolist() == [4] * 8 + [2] * 2
     with pytest.raises(tf.errors.InvalidArgumentError, match="larger than maximum input batch"):
         call(["x"] * 13)
 
@@ -163,11 +152,11 @@ def test_an_answer_that_is_no_number_is_an_error_of_its_own_request(tokenizer, b
 
 def test_no_texts_and_a_thousand(served, expected):
     assert served.run("text", {"text": strings([])})["scores"].shape == (0, 3)
-    many = [TEXTS[number % 6] for number in range(500)]  # 4 × 128 is the most
+    many = [TEXTS[number % 6] for number in range(500)]
     scores = served.run("text", {"text": strings(many)})["scores"]
     np.testing.assert_allclose(scores, expected[np.arange(500) % 6], atol=1e-5)
-    with pytest.raises(RefusedError, match="larger than maximum input batch size 512"):
-        served.run("text", {"text": strings(many * 2)})
+    with pytest.raises(RefusedError, match="larger than maximum input batch size 4096"):
+        served.run("text", {"text": strings(many * 9)})  # 32 × 128 is the most
 
 
 @pytest.mark.parametrize(

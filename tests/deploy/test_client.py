@@ -19,10 +19,12 @@ from tfkit.export.serving.client import ServerError, ask
 
 
 @pytest.fixture(scope="module")
-def addresses(everything):
-    folder = everything.path.parent
-    with model_server("film", folder) as server, rest(server) as http, rpc(server) as rpc_address:
-        yield {"rest": f"http://{http}/v1/models/film", "grpc": f"grpc://{rpc_address}/film"}
+def addresses(server):
+    with rpc(server) as address:
+        yield {
+            "rest": f"http://{server.address}/v1/models/film",
+            "grpc": f"grpc://{address}/film",
+        }
 
 
 BOTH = pytest.mark.parametrize("protocol", ["rest", "grpc"])

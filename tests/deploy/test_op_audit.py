@@ -70,7 +70,7 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+@pytest.mark.parametrize("dtype", [None, pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_an_export_has_nothing_that_a_server_of_its_least_version_lacks(
     everything, model, tokenizer, tmp_path, dtype
 ):

@@ -20,7 +20,8 @@ from tfkit.export.serving.requests import WARMUP_FILE
 from tfkit.utils.files import staged
 
 module = importlib.import_module("tfkit.export.serving._saved_model")
-QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": (), "server_files": False}
+QUICK = {"texts": TEXTS, "signatures": ["text"], "warmup": ()}
+QUICK |= {"batching": None, "server_files": False}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,7 @@ def test_a_version_is_the_next_number_unless_given(model, tokenizer, plain, tmp_
     np.testing.assert_allclose(now, tf.nn.softmax(other(ids).logits), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_version_that_another_export_has_published_meanwhile_stays(
     model, tokenizer, plain, tmp_path, monkeypatch
 ):
@@ -147,6 +149,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_texts_are_cut_to_max_length(model, tokenizer, tmp_path):
     long = "good film " * 3 + "bad " * 10
     report = export.saved_model(
@@ -253,6 +256,7 @@ def test_two_classes_of_one_name_are_refused(tokenizer, tmp_path, write):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_export_of_tokens_alone_is_timed_and_verified(model, tokenizer, tmp_path):
     options = {**QUICK, "signatures": ["tokens"], "server_files": True, "warmup": [(1, 4)]}
     report = export.saved_model(model, tokenizer, tmp_path / "film", **options)

@@ -26,12 +26,6 @@ from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
 
 
 @pytest.fixture(scope="module")
-def served(everything):
-    with ServedModel(everything.path) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
 def plainly_served(plain):
     with ServedModel(plain.path) as process:
         yield process
@@ -223,8 +217,8 @@ def ask_for_good(process):
     return process.run("text", {"text": objects(["good"])})
 
 
-def test_a_process_that_dies_is_one_error_with_its_last_words_for_all_who_ask(everything):
-    with ServedModel(everything.path) as process:
+def test_a_process_that_dies_is_one_error_with_its_last_words_for_all_who_ask(plain):
+    with ServedModel(plain.path) as process:
         ask_for_good(process)
         os.kill(process._process.pid, signal.SIGSTOP)
         killed = threading.Timer(0.5, process._process.kill)
@@ -250,8 +244,8 @@ def test_what_kills_the_process_while_it_loads_is_said(everything, monkeypatch):
         export.verify(everything.path)
 
 
-def test_a_process_that_hangs_is_ended(everything):
-    with ServedModel(everything.path) as process:
+def test_a_process_that_hangs_is_ended(plain):
+    with ServedModel(plain.path) as process:
         process._timeout = 0.3
         os.kill(process._process.pid, signal.SIGSTOP)
         large = objects(["long " * 200_000] * 4)  # more than a pipe holds

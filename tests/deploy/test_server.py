@@ -58,13 +58,6 @@ def other(tokenizer, tmp_path_factory):
     return path, np.array(scores)
 
 
-@pytest.fixture(scope="module")
-def server(everything):
-    with model_server("film", everything.path.parent) as running, rest(running) as address:
-        running.address = address
-        yield running
-
-
 def ask(address: str, body, what="film:predict"):
     """Status and answer."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()

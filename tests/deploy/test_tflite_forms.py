@@ -155,6 +155,7 @@ def test_the_weights_keep_their_alignment_beside_the_metadata(files):
     assert offsets == {0}
 
 
+@pytest.mark.slow
 def test_the_same_export_gives_the_same_bytes(files, model, tokenizer, tmp_path):
     again = export.tflite(
         model, tokenizer, tmp_path / "m.tflite", form="mediapipe", max_length=24, texts=["good"]

@@ -120,6 +120,7 @@ def test_what_is_no_number_agrees_with_nothing(odd):
         mismatches(["a"], good, bad, ["x", "y"])
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_no_numbers_is_not_exported(tokenizer, tmp_path):
     broken = classifier()
     for weight in broken.weights[-2:]:  # finite, and too large for what is computed with them
