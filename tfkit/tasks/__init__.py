@@ -1,5 +1,6 @@
 """A file per task: head, targets, loss, metrics, answers. `TASKS` has the `Task` objects of all by
-the `problem_type` of examples.
+the `problem_type` of examples; `READ_BY_OUTPUTS`, by their outputs, how signatures are read whose
+answers to texts are lists of dicts.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from collections.abc import Mapping
 
 from tfkit.tasks import sequence_classification, token_classification
 from tfkit.tasks.base import Task
+from tfkit.tasks.served_entities import Entities
 
 TASKS: Mapping[str, Task] = {**sequence_classification.TASKS, **token_classification.TASKS}
+READ_BY_OUTPUTS = {frozenset(kind.outputs): kind.read for kind in (Entities,)}
 
-__all__ = ["TASKS"]
+__all__ = ["READ_BY_OUTPUTS", "TASKS"]

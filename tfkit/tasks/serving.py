@@ -30,7 +30,8 @@ class Signature:
         bounded: whether these are scores; else they are larger, and differ by more.
         labelled: whether a label goes with each row of scores.
         read: of a signature that answers as a pipeline does: the outputs of one text, lists and
-            numbers by name -> a list of dicts of `score` and what it is of.
+            numbers by name -> a list of dicts of `score` and what it is of. Its outputs are
+            `outputs`, by which a client knows it.
     """
 
     inputs: ClassVar[Mapping[str, int]] = {}
@@ -43,6 +44,7 @@ class Signature:
     bounded = True
     labelled = False
     read: Callable[[Mapping[str, Any]], list[dict]] | None = None
+    outputs: tuple[str, ...] = ()
 
     def __init__(self, model, tokenizer, max_length: int, **options):
         self.model, self.tokenizer, self.max_length = model, tokenizer, max_length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from tfkit.tasks.entity_figures import EntityEvaluation, entity_predictions
 from tfkit.tasks.head import IGNORED, HeadedModel, token_loss
 from tfkit.tasks.labels import is_list, python_value
 from tfkit.tasks.tags import Tags, joined, spanned, tag_names, tagged
+from tfkit.tasks.served_entities import Entities, TokenScores
 from tfkit.utils.lazy import tf
 from tfkit.utils.strings import listed
 
@@ -41,9 +43,20 @@ class TokenClassification(HeadedModel):
 
     task_name = "token_classification"
     output_name = "TFTokenClassifierOutput"
+    signatures: ClassVar = {"text": Entities, "tokens": TokenScores}
+    usual_signatures = 2
 
     def head_options(self, config):
         return {"head_dropout": config.dropout_of(self.task_name)}
+
+    @property
+    def labels(self) -> list[str]:
+        """What a token may be, in the order of the scores."""
+        return [self.config.id2label[number] for number in range(self.config.num_labels)]
+
+    def answered(self, logits):
+        """What exports answer of each token: scores float32 `[B,T,C]`."""
+        return tf.nn.softmax(tf.cast(logits, tf.float32))
 
     def head_loss(self, labels, outputs):
         return token_loss(labels, outputs, self.config.num_labels)

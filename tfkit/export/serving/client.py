@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfkit.export.answers import python_rows
 from tfkit.inference.batching import finite
+from tfkit.tasks import READ_BY_OUTPUTS
 from tfkit.utils.strings import list_of, utf8
 from tfkit.utils.values import positive_integer
 
@@ -40,19 +42,21 @@ class ServerError(RuntimeError):
 
 
 def ask(
-    url: str, texts: Sequence[str], *, batch_size: int = 32, timeout: float = 30.0
-) -> list[dict]:
-    """Labels and scores of texts, from a server that has the signature `text`.
+    url: str, texts: Sequence[str | dict], *, batch_size: int = 32, timeout: float = 30.0
+) -> list:
+    """What a server that has the signature `text` answers to texts.
 
     Args:
         url: `http://HOST:8501/v1/models/NAME` (or https), or `grpc://HOST:8500/NAME` (or grpcs);
             `/versions/N` or `/labels/L` may follow, and `:predict`.
-        texts: what to classify.
+        texts: strings, or where `text` has other inputs than `text`, dicts of them by name.
         batch_size: texts per request; more are sent in several, one after the other.
         timeout: seconds to wait for each.
 
     Returns:
-        For each text a dict with `label`, `score` and `scores`.
+        For each text a dict with `label`, `score` and `scores`; of a model that finds something
+        in texts, such as a token classifier, a list of dicts: `label`, `score`, and `start` and
+        `end` in characters.
 
     Raises:
         TypeError: `texts` is no list of strings.
@@ -78,28 +82,58 @@ def ask(
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"Expected a list of texts. Received one: {texts!r:.60}. Pass `[text]`.")
     texts = list_of(texts)
-    if others := [text for text in texts if not isinstance(text, str)]:
-        raise TypeError(
-            f"Expected a list of texts. Received, among {len(texts)}, {others[0]!r:.60}. Pass "
-            "`str` only; decode bytes first."
-        )
-    texts = list(map(utf8, texts))
+    for text in texts:
+        parts = tf.nest.flatten(text) if isinstance(text, dict) and text else [text]
+        if not all(isinstance(part, str) for part in parts):
+            raise TypeError(
+                f"Expected a list of texts. Received, among {len(texts)}, {text!r:.60}. Pass "
+                "`str` only; decode bytes first."
+            )
+    if len({(*sorted(text),) if isinstance(text, dict) else () for text in texts}) > 1:
+        raise TypeError("Expected texts of one kind: strings, or dicts of the same keys.")
+    texts = [tf.nest.map_structure(utf8, text) for text in texts]
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    answers: list[dict] = []
+    answers: list = []
     with contextlib.ExitStack() as stack:
         if not rest:
             send = _grpc(stack, scheme, host, name, version, label, timeout)
         for number, batch in enumerate(batches):
             received = _rest(address, batch, timeout) if rest else send(batch)
-            _check_answers(url, received, batch, f"request {number + 1} of {len(batches)}")
-            answers += received
+            answers += _read(url, received, batch, f"request {number + 1} of {len(batches)}")
     return answers
 
 
-def _check_answers(url: str, received, texts: list[bytes], request: str) -> None:
-    """Raises ServerError unless these are answers to `texts` from a model that tfkit exported."""
-    if not isinstance(received, list):
+def _read(url: str, received, texts: list, request: str) -> list:
+    """The answers to `texts`; ServerError unless they are from a model that tfkit exported."""
+    if not isinstance(received, list) or not all(isinstance(one, dict) for one in received):
         raise _unexpected(url, received)
+    if len(received) != len(texts) and received:
+        raise ServerError(
+            f"'{url}' gave {len(received)} answers to {len(texts)} texts, in {request}."
+        )
+    read = READ_BY_OUTPUTS.get(frozenset(received[0])) if received else None
+    if read is None:
+        _check_labels(url, received, texts, request)
+        return received
+    answers = []
+    for answer in received:
+        try:
+            answers.append(read(answer))
+            known = all(isinstance(item["score"], float) for item in answers[-1])
+        except (TypeError, LookupError, ValueError):
+            known = False
+        if not known:
+            raise _unexpected(url, answer)
+        scores = np.array([item["score"] for item in answers[-1]])
+        if not np.isfinite(scores).all():
+            raise ServerError(
+                f"In {request} to '{url}': expected finite scores. Received {answer}."
+            )
+    return answers
+
+
+def _check_labels(url: str, received: list[dict], texts: list, request: str) -> None:
+    """Raises ServerError unless these are labels of `texts` with their scores."""
     rows: list[np.ndarray] = []
     for answer in received:
         try:
@@ -112,13 +146,17 @@ def _check_answers(url: str, received, texts: list[bytes], request: str) -> None
             raise _unexpected(url, answer)
         rows.append(row)
     if len(rows) != len(texts):
-        raise ServerError(f"'{url}' gave {len(rows)} answers to {len(texts)} texts, in {request}.")
+        raise _other_number(url, rows, texts, request)
     scores = np.array(rows)[:, 1:]
-    words = [text.decode() for text in texts]
+    words = [_plain(text) for text in texts]
     finite(scores, words, lambda said: ServerError(f"In {request} to '{url}': {said}"))
     for answer, best in zip(received, scores.max(-1)):
         if answer["score"] != best:
             raise _unexpected(url, answer)
+
+
+def _other_number(url: str, received, texts: list, request: str) -> ServerError:
+    return ServerError(f"'{url}' gave {len(received)} answers to {len(texts)} texts, in {request}.")
 
 
 def _unexpected(url: str, answer) -> ServerError:
@@ -129,8 +167,8 @@ def _unexpected(url: str, answer) -> ServerError:
     )
 
 
-def _rest(url: str, texts: list[bytes], timeout: float) -> list[dict]:
-    instances = [text.decode() for text in texts]
+def _rest(url: str, texts: list, timeout: float) -> list[dict]:
+    instances = [_plain(text) for text in texts]
     body = json.dumps({"signature_name": "text", "instances": instances}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}:predict", data=body, headers=headers)
@@ -182,19 +220,20 @@ def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: flo
     stub = prediction_service_pb2_grpc.PredictionServiceStub(stack.enter_context(channel))
     url = f"{scheme}://{host}/{name}"
 
-    def send(texts: list[bytes]) -> list[dict]:
+    def send(texts: list) -> list[dict]:
         request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = name, "text"
         if version:
             request.model_spec.version.value = int(version)
         if label:
             request.model_spec.version_label = label
-        request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts, tf.string, [len(texts)]))
+        rows = [text if isinstance(text, dict) else {"text": text} for text in texts]
+        for key in rows[0]:
+            column = [row[key] for row in rows]
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(column, tf.string))
         try:
             outputs = stub.Predict(request, timeout=timeout).outputs
-            if not {*_KEYS} <= outputs.keys():
-                raise _unexpected(url, sorted(outputs))
-            values = {key: tf.make_ndarray(outputs[key]) for key in _KEYS}
+            values = {key: tf.make_ndarray(value) for key, value in outputs.items()}
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise _late(url, timeout) from error
@@ -205,7 +244,7 @@ def _grpc(stack, scheme: str, host: str, name: str, version, label, timeout: flo
             raise _refused(url, f"{error.code().name}, {error.details()}") from error
         if not all(value.ndim for value in values.values()):
             raise _unexpected(url, {key: value.tolist() for key, value in values.items()})
-        return [dict(zip(values, map(_plain, row))) for row in zip(*values.values())]
+        return python_rows(values)
 
     return send
 
@@ -219,5 +258,6 @@ def _late(url: str, timeout: float) -> ServerError:
     return ServerError(f"No answer from '{url}' within {timeout:g} s. {_REMEDIES['Deadline']}")
 
 
-def _plain(value):
-    return value.decode() if isinstance(value, bytes) else np.asarray(value).tolist()
+def _plain(text):
+    """A text, or several by name, as JSON has them."""
+    return tf.nest.map_structure(bytes.decode, text)
