@@ -1,5 +1,7 @@
-"""`Classifier` and `Embedder` run the `.tflite` files that `tfkit.export.tflite` writes."""
+"""`Classifier`, `TokenClassifier` and `Embedder` run the `.tflite` files that `tfkit.export.tflite`
+writes.
+"""
 
-from tfkit.export.mobile.classifier import Classifier, Embedder
+from tfkit.export.mobile.classifier import Classifier, Embedder, TokenClassifier
 
-__all__ = ["Classifier", "Embedder"]
+__all__ = ["Classifier", "Embedder", "TokenClassifier"]

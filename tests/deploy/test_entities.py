@@ -10,7 +10,7 @@ from tests.deploy.stand_in import model_server, rest, rpc
 from tests.inference.conftest import both_pipelines  # noqa: F401
 from tests.inference.test_token_classification import NAMES, VOCABULARY
 from tests.inference.test_token_classification import TEXTS as WRITTEN
-from tfkit import export
+from tfkit import export, lite
 from tfkit.export.answers import python_rows
 from tfkit.export.serving.batching import Batching
 from tfkit.export.serving.requests import strings
@@ -158,3 +158,35 @@ def test_what_cannot_be_exported_is_one_sentence(both, tmp_path):
         TypeError, match="no option but those of .*: aggregation_strategy. Received"
     ):
         export.saved_model(*made, stride=3)
+
+
+# === TFLite ===
+
+
+@pytest.mark.parametrize(
+    "form, options",
+    [
+        ("ids", {"vocabulary": True}),
+        ("text", {}),
+        pytest.param("text", {"dynamic": True}, marks=pytest.mark.slow),
+        pytest.param("ids", {"quantization": "dynamic_int8"}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_tflite_file_gives_the_entities_of_transformers(both, tmp_path, form, options):
+    ours, theirs = both
+    file = tmp_path / "names.tflite"
+    export.tflite(ours.model, ours.tokenizer, file, form=form, max_length=16, **options)
+    find = lite.TokenClassifier(
+        file, tokenizer=ours.tokenizer if "quantization" in options else None
+    )
+    assert_same(find(TEXTS), expected(theirs, TEXTS))
+    assert find("") == []
+    average = lite.TokenClassifier(file, tokenizer=ours.tokenizer, aggregation_strategy="average")
+    assert_same(average(TEXTS), expected(theirs, TEXTS, "average"))
+    with pytest.raises(ValueError, match="scores of 3 axes.*`Classifier` runs text"):
+        lite.Classifier(file, tokenizer=ours.tokenizer)
+
+
+def test_mediapipe_has_no_such_task(both, tmp_path):
+    with pytest.raises(ValueError, match="MediaPipe has no task for .* Use one of 'text', 'ids'"):
+        export.tflite(both[0].model, both[0].tokenizer, tmp_path / "names.tflite")

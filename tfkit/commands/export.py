@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfkit.commands import shared
-from tfkit.commands.shared import integers, lines, model_and_tokenizer, smaller
+from tfkit.commands.shared import exported_and_tokenizer, integers, lines, smaller
 
 HELP = "write a SavedModel for TF Serving or a .tflite for phones"
 _SERVING = ("max_length", "version", "dtype", "batching")
@@ -44,7 +44,7 @@ def add_arguments(parser) -> None:
 def run(options) -> None:
     from tfkit import export
 
-    model, tokenizer = model_and_tokenizer(options.model)
+    model, tokenizer = exported_and_tokenizer(options.model)
     asked = {name: getattr(options, name) for name in {*_SERVING, *_TFLITE}}
     given = {name: value for name, value in asked.items() if value is not None}
     forms = {"serving": (export.saved_model, _SERVING), "tflite": (export.tflite, _TFLITE)}

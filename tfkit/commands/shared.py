@@ -91,6 +91,17 @@ def model_and_tokenizer(name_or_path: str | None, **overrides):
     return model, AutoTokenizer.from_pretrained(name_or_path)
 
 
+def exported_and_tokenizer(name_or_path: str | None):
+    """The model of that name, of its folder's task, or the small model, and its tokenizer."""
+    from tfkit import AutoConfig, AutoTokenizer
+    from tfkit.models.auto import class_of
+
+    name_or_path = name_or_path or small_model()
+    config = AutoConfig.from_pretrained(name_or_path)
+    model = class_of(config, "sequence_classification").from_pretrained(name_or_path)
+    return model, AutoTokenizer.from_pretrained(name_or_path)
+
+
 def add_smaller(parser) -> None:
     add = parser.add_argument
     pruned = "leave out the pieces that these texts, one per line, do not use"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfkit.commands.shared import add_smaller, model_and_tokenizer, smaller
+from tfkit.commands.shared import add_smaller, exported_and_tokenizer, smaller
 
 HELP = "check an exported SavedModel as a server would load it"
 
@@ -21,7 +21,7 @@ def run(options) -> None:
 
     model = tokenizer = None
     if options.model:
-        model, tokenizer = smaller(*model_and_tokenizer(options.model), options)
+        model, tokenizer = smaller(*exported_and_tokenizer(options.model), options)
     elif options.prune_vocabulary or options.keep_layers:
         raise ValueError("--prune-vocabulary and --keep-layers say what is left of --model.")
     report = export.verify(

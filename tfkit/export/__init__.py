@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from tfkit.export.mobile._tflite import tflite
-from tfkit.export.mobile.classifier import Classifier, Embedder
+from tfkit.export.mobile.classifier import Classifier, Embedder, TokenClassifier
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
 from tfkit.export.serving._saved_model import saved_model
 from tfkit.export.serving._verify import verify
@@ -30,6 +30,7 @@ __all__ = [
     "ServerError",
     "ServingReport",
     "TFLiteReport",
+    "TokenClassifier",
     "ask",
     "drop_layers",
     "prune_vocabulary",

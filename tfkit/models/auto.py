@@ -50,6 +50,13 @@ class _Auto:
         return _CLASSES[config.model_type, cls.task_name]
 
 
+def class_of(config: EncoderConfig, otherwise: str) -> type[EncoderModel]:
+    """The class that a checkpoint's `architectures` names, or that of the task `otherwise`."""
+    named = {f"TF{name.removeprefix('TF')}" for name in config.extra.get("architectures") or ()}
+    found = [model for model in _CLASSES.values() if model.__name__ in named and model.task_name]
+    return found[0] if found else _CLASSES[config.model_type, otherwise]
+
+
 class TFAutoModel(_Auto):
     """The bare encoder of a checkpoint."""
 

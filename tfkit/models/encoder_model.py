@@ -106,6 +106,9 @@ class EncoderModel(TFPreTrainedModel):
         signatures: of an export, by name (`tfkit.tasks.serving`), the usual ones first; none where
             exports do not know the task.
         usual_signatures: how many are written by default.
+        forms: of a `.tflite` file; none where exports do not know the task.
+        places_tokens: whether answers are of tokens, so that a file that tokenises says where they
+            are in the text.
         batch_axes: of the inputs, before that of tokens.
         reads_pooled: whether the task reads what the family pools, where it does.
         pools_tokens: whether the task reads the last states of all tokens, and of no padding.
@@ -131,6 +134,10 @@ class EncoderModel(TFPreTrainedModel):
     task: Task | None = None
     tasks: Mapping[str, Task] = MappingProxyType({})
     signatures: ClassVar[Mapping[str, type[Signature]]] = {}
+    forms: tuple[str, ...] = ()
+    places_tokens = False
+    labels: list[str] | None = None
+    answer_name = "logits"
     batch_axes = 1
     _together = tuple  # what hidden states are as an output
 
@@ -271,6 +278,14 @@ class EncoderModel(TFPreTrainedModel):
     def answer(self, last_hidden_state, labels, training):
         """What the task answers, from the last states: a dict of `output_type`'s fields."""
         return {"last_hidden_state": last_hidden_state}
+
+    def answered(self, output):
+        """What exports answer, by `answer_name`, of the main output."""
+        return output
+
+    def exported(self, outputs) -> dict[str, tf.Tensor]:
+        """What a `.tflite` file answers, by name."""
+        return {self.answer_name: self.answered(outputs[self.main_output])}
 
     @property
     def embedding_size(self) -> int:

@@ -30,8 +30,8 @@ class SentenceEmbedding:
     reads_pooled = False
     signatures: ClassVar = {"embed": Embed, "tokens": _Tokens}
     usual_signatures = 2
+    forms = ("text", "ids")
     answer_name = "embedding"
-    labels = None
 
     def __init__(self, config, **options):
         from tfkit.layers.sentence import SentenceHead  # it takes Keras

@@ -101,6 +101,7 @@ class SequenceClassification:
         "embed": Embed,
     }
     usual_signatures = 3
+    forms = ("mediapipe", "text", "ids")
     answer_name = "scores"
 
     def __init__(self, config, **options):

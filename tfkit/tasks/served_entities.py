@@ -41,17 +41,16 @@ class EntityDecoder:
         self.names = [label.split("-", 1)[-1] if joined else label for label in labels]
         self._kept = np.array([name != "O" for name in self.names])
 
-    def words(self, scores, real, size, start, end):
+    def words(self, scores, written, size, start, end):
         """Words, or tokens, of all rows in turn: row `[W]`, scores `[W,C]`, start and end `[W]`.
 
         Args:
             scores: float32 `[n,T,C]`.
-            real: bool `[n,T]`, False for padding; the first and last that are True are special.
+            written: bool `[n,T]`, False for special tokens and padding.
             size: int32 `[n,T]`, see `token_sizes`.
             start, end: the tokens' characters, int32 `[n,T]` each.
         """
-        count = tf.cumsum(tf.cast(real, tf.int32), axis=1)
-        places = tf.where(real & (count > 1) & (count < count[:, -1:]))
+        places = tf.where(written)
         row = tf.cast(places[:, 0], tf.int32)
         scores, size, start, end = (tf.gather_nd(x, places) for x in (scores, size, start, end))
         if self._strategy in ("none", "simple"):
@@ -71,12 +70,12 @@ class EntityDecoder:
                 of_words = tf.gather(scores, tf.math.segment_min(at, word))
         return tf.gather(row, first), of_words, tf.gather(start, first), tf.gather(end, last)
 
-    def __call__(self, scores, real, size, start, end) -> dict:
+    def __call__(self, scores, written, size, start, end) -> dict:
         """The same -> count `[n]`, and label, a number of `names`, score, start and end `[n,T]`,
         of which those from `count` on are zeros.
         """
-        shape = tf.shape(real)
-        row, scores, start, end = self.words(scores, real, size, start, end)
+        shape = tf.shape(written)
+        row, scores, start, end = self.words(scores, written, size, start, end)
         label, score = tf.argmax(scores, -1, tf.int32), tf.reduce_max(scores, -1)
         if self._strategy != "none":
             kind = tf.gather(self._kinds, label)
@@ -129,7 +128,8 @@ class Entities(Signature):
     def compute(self, batch):
         logits, *tokens = self._tokens(batch)
         found = self._decode(tf.nn.softmax(logits), *tokens)
-        known = tf.reduce_all(tf.math.is_finite(logits) | ~tokens[0][:, :, None], [1, 2])
+        padding = batch["attention_mask"][:, :, None] < 1
+        known = tf.reduce_all(tf.math.is_finite(logits) | padding, [1, 2])
         # Of a row with NaN no score is a number, whatever was made of it.
         found["score"] = tf.where(known[:, None], found["score"], np.nan)
         return found
@@ -140,7 +140,7 @@ class Entities(Signature):
         logits = self.model(inputs, padding_free=True, training=False).logits
         start, end = tf.unstack(batch["offset_mapping"], axis=-1)
         size = tf.gather(self._sizes, batch["input_ids"])
-        return tf.cast(logits, tf.float32), batch["attention_mask"] > 0, size, start, end
+        return tf.cast(logits, tf.float32), within(batch["attention_mask"]), size, start, end
 
     def answer(self, found, *inputs):
         count = found["count"]
@@ -190,6 +190,12 @@ class TokenScores(Signature):
         scores = self.model.answered(found["logits"])
         values = {**found, "scores": scores}
         return {key: tf.where(real, x, tf.zeros_like(x)) for key, x in values.items()}
+
+
+def within(mask):
+    """Which tokens are of the text, bool `[B,T]`: the first and the last of a row are special."""
+    count = tf.cumsum(mask, axis=1)
+    return (mask > 0) & (count > 1) & (count < count[:, -1:])
 
 
 def token_sizes(tokenizer) -> np.ndarray:

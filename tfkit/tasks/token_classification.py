@@ -12,8 +12,8 @@ from tfkit.tasks.entities import TagTable
 from tfkit.tasks.entity_figures import EntityEvaluation, entity_predictions
 from tfkit.tasks.head import IGNORED, HeadedModel, token_loss
 from tfkit.tasks.labels import is_list, python_value
-from tfkit.tasks.tags import Tags, joined, spanned, tag_names, tagged
 from tfkit.tasks.served_entities import Entities, TokenScores
+from tfkit.tasks.tags import Tags, joined, spanned, tag_names, tagged
 from tfkit.utils.lazy import tf
 from tfkit.utils.strings import listed
 
@@ -45,6 +45,9 @@ class TokenClassification(HeadedModel):
     output_name = "TFTokenClassifierOutput"
     signatures: ClassVar = {"text": Entities, "tokens": TokenScores}
     usual_signatures = 2
+    forms = ("text", "ids")
+    places_tokens = True
+    answer_name = "scores"
 
     def head_options(self, config):
         return {"head_dropout": config.dropout_of(self.task_name)}

@@ -19,20 +19,20 @@ from tfkit.export.answers import (
     OF_EMBEDDINGS,
     TOLERANCE,
     agreement,
-    keras_answers,
+    joined,
     require_agreement,
     require_finite,
 )
-from tfkit.export.mobile.classifier import Classifier, Embedder
+from tfkit.export.mobile.classifier import TextRunner
 from tfkit.export.mobile.conversion import QUANTIZATIONS, audit_tflite, convert
 from tfkit.export.mobile.forms import CUSTOM_OPS, Form
 from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
-from tfkit.export.report import ExportError, Mismatch, TFLiteReport
-from tfkit.inference.batching import rows_of
+from tfkit.export.report import Agreement, ExportError, Mismatch, TFLiteReport
+from tfkit.inference.batching import parts_of, rows_of
 from tfkit.inference.litert import interpreter_module
 from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import in_dtype
-from tfkit.models.inputs import tells_texts_apart, token_limit
+from tfkit.models.inputs import takes_token_types, tells_texts_apart, token_limit
 from tfkit.utils.files import enough_room, write_file
 from tfkit.utils.processes import TIMEOUT, ending
 
@@ -60,12 +60,14 @@ def tflite(
 
     It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
     TensorFlow's interpreter; the form "mediapipe" in MediaPipe's `TextClassifier` too, where that
-    is installed. `tfkit.lite.Classifier` runs every form, `tfkit.lite.Embedder` those of sentence
-    encoders.
+    is installed. `tfkit.lite.Classifier` runs every form, `tfkit.lite.TokenClassifier` and
+    `tfkit.lite.Embedder` those of token classifiers and sentence encoders.
 
     Args:
         model, tokenizer: a text classifier of tfkit, or the model of a `SentenceEncoder`, whose
-            forms are "text" and "ids" with `embedding`, float32 `[1,E]`; and its tokenizer.
+            forms are "text" and "ids" with `embedding`, float32 `[1,E]`; or a token classifier,
+            whose forms are the same with `scores` `[1,T,C]`, and which in "text" says where the
+            tokens are; and its tokenizer.
         path: the file to write.
         form: what goes in and out.
             "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
@@ -75,8 +77,13 @@ def tflite(
             (`tfkit.export.mobile.mediapipe.token_ids`); the report names the texts that are
             answered otherwise.
             "text": `text`, a string `[1]`, to `label` `[1]` and `scores` `[1,C]`; the tokenizer
-            is in the graph. The app has to register tensorflow-text's two kernels. Added tokens
-            must begin and end with punctuation, as special tokens do (`tfkit.text.graph.portable`).
+            is in the graph. Of a token classifier to `label` `[1,T]`, `scores` `[1,T,C]`, and
+            int32 `[1,T]` `start` and `last`, the bytes of UTF-8 at which a token's first and last
+            character begin, -1 for special tokens and padding, and `size`, the characters of the
+            token as the vocabulary has it, which is not their number in the text where the token
+            continues a word, and 0 where it begins one in any case. The app has to register
+            tensorflow-text's two kernels. Added tokens must begin and end with punctuation, as
+            special tokens do (`tfkit.text.graph.portable`).
             "ids": the model's inputs (`input_ids`, `attention_mask`, and of BERT
             `token_type_ids`), int32 `[1,T]`, to `scores`, float32 `[1,C]`; for apps with a
             tokenizer of their own. The file holds the labels and the tokenizer's settings.
@@ -107,8 +114,12 @@ def tflite(
             should. Nothing is left behind.
     """
     options.check_tokenizer(model, tokenizer)
-    labelled = model.labels is not None
-    options.check_choice("form", form, CUSTOM_OPS if labelled else ("text", "ids"))
+    if form == "mediapipe" and form not in model.forms:
+        raise ValueError(
+            f"MediaPipe has no task for the answers of a {type(model).__name__}. Received form="
+            f"'mediapipe'. Use one of {', '.join(map(repr, model.forms))}."
+        )
+    options.check_choice("form", form, model.forms)
     options.check_choice("quantization", quantization, QUANTIZATIONS)
     options.check_choice("vocabulary", vocabulary, [True, False])
     options.check_exportable(model)
@@ -141,27 +152,30 @@ def tflite(
     # Pairs too, where token types are an input.
     pairs = form != "text" and tells_texts_apart(model)
     rows = [*texts, *(rows_of([texts, texts[::-1]]) if pairs else ())]
-    expected = keras_answers(keras, rows)
+    expected = _answers(keras, rows)
     received, latency = {}, {}
     for threads in _THREADS:
-        runner = (Classifier if labelled else Embedder)(
-            content, tokenizer=tokenizer, threads=threads
-        )
+        runner = TextRunner(content, tokenizer=tokenizer, threads=threads)
         answers, seconds = [], []
-        for row in rows:
+        for row, wanted in zip(rows, expected):
             inputs = runner.inputs(row)
             start = time.perf_counter()
-            answers.append(runner.run(inputs)[model.answer_name][0])
+            given = runner.run(inputs)
             seconds.append(time.perf_counter() - start)
-        received[threads], latency[threads] = np.stack(answers), statistics.median(seconds)
-    compared, _ = (agreement(expected, each, labelled=labelled) for each in received.values())
+            answers.append({name: _real(given[name][0], wanted[name]) for name in wanted})
+        received[threads], latency[threads] = answers, statistics.median(seconds)
+    compared, _ = (_compared(expected, each, model) for each in received.values())
     if QUANTIZATIONS[quantization] is not None:
         tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
-        tolerance *= 1 if labelled else OF_EMBEDDINGS
+        tolerance *= 1 if model.answer_name == "scores" else OF_EMBEDDINGS
         require_agreement(compared, tolerance, f"the TFLite file '{path}'")
     deployed, differing = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
     if deployed is not None:
-        differing = mismatches(texts, received[1][: len(texts)], deployed, runner.labels)
+        wanted, given = (
+            np.stack([answer["scores"] for answer in each[: len(texts)]])
+            for each in (expected, received[1])
+        )
+        differing = mismatches(texts, given, deployed, model.labels)
         if plain := [mismatch.text for mismatch in differing if _PLAIN.fullmatch(mismatch.text)]:
             raise ExportError(
                 f"Expected MediaPipe to answer the plain text {plain[0]!r} as the file does on the "
@@ -180,9 +194,47 @@ def tflite(
         agreement=compared,
         latency=latency,
         memory=memory,
-        deployed=None if deployed is None else agreement(expected[: len(texts)], deployed),
+        deployed=None if deployed is None else agreement(wanted, deployed),
         mismatches=differing,
     )
+
+
+def _answers(keras: TextModel, rows: Sequence[str | dict]) -> list[dict[str, np.ndarray]]:
+    """What the Keras model answers to each row, as a file does, without padding."""
+    model, found = keras.model, []
+    layers = [
+        keras.tokenizer.as_layer(
+            max_length=keras.max_length,
+            pairs=pairs,
+            return_token_type_ids=takes_token_types(model),
+        )
+        for pairs in (False, True)
+    ]
+    for row in rows:
+        parts = [[part] for part in parts_of(row)]
+        batch = layers[len(parts) - 1](parts[0] if len(parts) == 1 else parts)
+        for _ in range(model.batch_axes - 1):
+            batch = {name: value[:, None] for name, value in batch.items()}
+        answers = model.exported(model(batch, training=False))
+        found.append({name: value.numpy()[0] for name, value in answers.items()})
+    return found
+
+
+def _real(given: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Of answers `[T,…]` those of real tokens, as many as are wanted."""
+    return given[: len(wanted)]
+
+
+def _compared(expected: list[dict], received: list[dict], model) -> Agreement:
+    if model.labels is not None and not model.places_tokens:
+        columns = ([each["scores"] for each in answers] for answers in (expected, received))
+        return agreement(*map(np.stack, columns))
+    rows = zip(expected, received)
+    return joined([agreement(*map(_flat, pair), labelled=False) for pair in rows])
+
+
+def _flat(answers: dict[str, np.ndarray]) -> np.ndarray:
+    return np.concatenate([value.ravel() for value in answers.values()])[None]
 
 
 def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = TIMEOUT) -> int:

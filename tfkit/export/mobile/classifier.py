@@ -1,20 +1,22 @@
-"""Runs the `.tflite` files of every form on the desktop: classifiers and sentence encoders."""
+"""Runs the `.tflite` files of every form on the desktop, of what answers texts."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from tfkit.export.answers import python_rows
 from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of, tokenizer_of
 from tfkit.export.mobile.mediapipe.metadata import INPUTS
 from tfkit.inference.batching import finite, parts_of
 from tfkit.inference.litert import interpreter_module
 from tfkit.tasks import TASKS
 from tfkit.tasks.base import Task
+from tfkit.tasks.served_entities import Entities, EntityDecoder, token_sizes, within
 from tfkit.utils.files import local_path
 
 # The inputs of a file's signatures -> its form. Those of token ids are in the order of what
@@ -29,9 +31,12 @@ _FORM_OF = {
 
 
 class TextRunner:
-    """Runs a `.tflite` file of `tfkit.export.tflite` on texts; see `Classifier` and `Embedder`."""
+    """Runs a `.tflite` file of `tfkit.export.tflite` on texts; see `Classifier`, `Embedder` and
+    `TokenClassifier`.
+    """
 
-    answer_name: str  # the output that is asked for
+    answer_name: str | None = None  # the output that is asked for, and its rank
+    rank = 2
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
         from tensorflow_text import tflite_registrar
@@ -57,11 +62,13 @@ class TextRunner:
                 f"with {[sorted(names) for names in inputs]}."
             )
         outputs = runners[0].get_output_details()
-        if self.answer_name not in outputs:
+        ranks = {name: len(detail["shape"]) for name, detail in outputs.items()}
+        if self.answer_name is not None and ranks.get(self.answer_name) != self.rank:
+            found = ", ".join(f"{name} of {ranks[name]} axes" for name in sorted(ranks))
             raise ValueError(
-                f"Expected a file with the output {self.answer_name!r}, for a "
-                f"{type(self).__name__}. Received one with {', '.join(sorted(outputs))}: "
-                "`Classifier` runs text classifiers, `Embedder` sentence encoders."
+                f"Expected a file with the output {self.answer_name!r} of {self.rank} axes, for a "
+                f"{type(self).__name__}. Received one with {found}: `Classifier` runs text "
+                "classifiers, `TokenClassifier` token classifiers, `Embedder` sentence encoders."
             )
         files = files_in(self._content)
         self.read(files)
@@ -70,7 +77,7 @@ class TextRunner:
         # T -> what runs T tokens, the shortest first; 0 stands for any T.
         self._runners = {max(0, _width(run)): run for run in sorted(runners, key=_width)}
         if self.form != "text":
-            tokenizer, limit = tokenizer_of(files, tokenizer)
+            self.tokenizer, limit = tokenizer, _ = tokenizer_of(files, tokenizer)
             self.max_length = max(self._runners) or limit
             self._names = INPUTS if self.form == "mediapipe" else _TOKENS[: len(*inputs)]
             self._layers = [
@@ -96,7 +103,12 @@ class TextRunner:
                 )
             return {"text": np.array(parts, dtype=object)}
         columns = [tf.constant([part]) for part in parts]
-        batch = self._layers[len(parts) - 1](columns if len(parts) > 1 else columns[0])
+        return self.of_tokens(
+            self._layers[len(parts) - 1](columns[0] if len(parts) < 2 else columns)
+        )
+
+    def of_tokens(self, batch: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+        """The input tensors of the tokens of one text, int32 `[1,T]` each."""
         count = batch["input_ids"].shape[1]
         width = next((width for width in self._runners if width >= count), count)
         rows = [np.pad(batch[name], [(0, 0), (0, width - count)]) for name in _TOKENS]
@@ -117,7 +129,21 @@ class TextRunner:
         return finite(np.array(rows, np.float32).reshape(len(texts), width), texts)
 
 
-class Classifier(TextRunner):
+class _Labelled(TextRunner):
+    """What gives scores of the labels in the file."""
+
+    answer_name = "scores"
+
+    def read(self, files: dict[str, list[str]]) -> None:
+        if LABELS not in files:
+            raise ValueError(
+                f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
+                f"that holds {sorted(files) or 'none'}."
+            )
+        self.labels, self.problem_type = files[LABELS], problem_type_of(files)
+
+
+class Classifier(_Labelled):
     """Answers texts with a `.tflite` file of `tfkit.export.tflite`.
 
     Runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
@@ -147,17 +173,6 @@ class Classifier(TextRunner):
         classify([{"text": "Is it good?", "text_pair": "It is."}])
     """
 
-    answer_name = "scores"
-
-    def read(self, files: dict[str, list[str]]) -> None:
-        if LABELS not in files:
-            raise ValueError(
-                f"Expected a classifier that tfkit exported, with {LABELS} inside. Received a file "
-                f"that holds {sorted(files) or 'none'}."
-            )
-        self.labels, self.problem_type = files[LABELS], problem_type_of(files)
-        self._task = TASKS[self.problem_type] if self.problem_type else Task()
-
     def scores(self, texts: Sequence[str | dict[str, str]]) -> np.ndarray:
         """Scores float32 `[B,C]` of texts, or of pairs of them as `inputs` takes them.
 
@@ -169,7 +184,8 @@ class Classifier(TextRunner):
     def __call__(self, texts: str | dict[str, str] | Sequence[str | dict[str, str]]) -> list[dict]:
         """The best label of each text, or pair, with its score."""
         scores = self.scores([texts] if isinstance(texts, (str, dict)) else texts)
-        return [best for (best,) in self._task.answers(scores, self.labels)]
+        task = TASKS[self.problem_type] if self.problem_type else Task()
+        return [best for (best,) in task.answers(scores, self.labels)]
 
 
 class Embedder(TextRunner):
@@ -195,6 +211,83 @@ class Embedder(TextRunner):
         (detail,) = next(iter(self._runners.values())).get_output_details().values()
         found = self.ask([texts] if isinstance(texts, str) else texts, int(detail["shape"][-1]))
         return found[0] if isinstance(texts, str) else found
+
+
+class TokenClassifier(_Labelled):
+    """Finds entities in texts with a `.tflite` file that `tfkit.export.tflite` wrote of a token
+    classifier.
+
+    Args:
+        path, tokenizer, threads: as of `Classifier`.
+        aggregation_strategy: as of `pipeline("ner")`; "none" gives tokens.
+
+    Attributes:
+        form: "text" or "ids".
+        labels: of a token, in the order of the scores.
+        max_length: as of `Classifier`.
+
+    Raises:
+        FileNotFoundError, ValueError: as of `Classifier`, or there is no such strategy.
+
+    Example:
+
+        find = TokenClassifier("names.tflite")
+        find(["Anna sings in Bonn."])    # [[{"label": "PER", "score": 0.98, "start": 0, "end": 4},…
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        path: str | os.PathLike | bytes,
+        *,
+        tokenizer=None,
+        threads: int = 1,
+        aggregation_strategy: str = "first",
+    ):
+        super().__init__(path, tokenizer=tokenizer, threads=threads)
+        self._decode = EntityDecoder(self.labels, aggregation_strategy)
+        if self.form != "text":
+            self._sizes = token_sizes(self.tokenizer)
+            options = {"max_length": self.max_length, "return_token_type_ids": True}
+            self._layer = self.tokenizer.as_layer(return_offsets_mapping=True, **options)
+
+    def __call__(self, texts: str | Sequence[str]) -> list:
+        """The entities of each text, dicts of label, score, start and end in characters; of one
+        text its own alone.
+
+        Raises:
+            TypeError: something is not a string.
+            ValueError: a score is not finite.
+        """
+        single = isinstance(texts, str)
+        found = [self._entities(text) for text in ([texts] if single else texts)]
+        return found[0] if single else found
+
+    def _entities(self, text: str) -> list[dict]:
+        (written,) = parts_of(text)
+        tokens = self._in_graph(written) if self.form == "text" else self._here(written)
+        finite(tokens[0][0], [text] * tokens[0].shape[1])
+        found = self._decode(*map(tf.constant, tokens))
+        (row,) = python_rows({name: value.numpy() for name, value in found.items()})
+        row["label"] = [self._decode.names[number] for number in row["label"]]
+        return Entities.read(row)
+
+    def _here(self, text: bytes) -> tuple[np.ndarray, ...]:
+        batch = self._layer(tf.constant([text]))
+        count = batch["input_ids"].shape[1]
+        scores = self.run(self.of_tokens(batch))["scores"][:, :count]
+        start, end = np.moveaxis(batch["offset_mapping"].numpy(), -1, 0)
+        inside = within(batch["attention_mask"]).numpy()
+        return scores, inside, self._sizes[batch["input_ids"].numpy()], start, end
+
+    def _in_graph(self, text: bytes) -> tuple[np.ndarray, ...]:
+        found = self.run({"text": np.array([text], dtype=object)})
+        # Bytes -> characters: those that begin no later, less one.
+        begins = np.frombuffer(text, np.uint8) & 0xC0 != 0x80
+        number = np.append(np.cumsum(begins), 0).astype(np.int32) - 1
+        start, last = (number[found[name]] for name in ("start", "last"))
+        return found["scores"], found["start"] >= 0, found["size"], start, last + 1
 
 
 def _width(run) -> int:

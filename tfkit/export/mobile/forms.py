@@ -17,6 +17,7 @@ from tfkit.export.mobile.mediapipe.metadata import INPUTS, with_metadata
 from tfkit.export.mobile.mediapipe.token_ids import TokenIdConverter
 from tfkit.export.mobile.mediapipe.vocabulary import MediaPipeVocabulary
 from tfkit.models.inputs import takes_token_types
+from tfkit.tasks.served_entities import token_sizes
 
 # tensorflow-text's kernels; a runtime has to register them.
 CUSTOM_OPS = {
@@ -70,8 +71,9 @@ class Form:
 
     def _answer(self, *inputs) -> dict[str, tf.Tensor]:
         batch = dict(zip(self._model.model_input_names, inputs))
-        outputs = self._model(batch, padding_free=False, training=False)
-        return {self._model.answer_name: self._model.answered(outputs[self._model.main_output])}
+        for _ in range(self._model.batch_axes - 1):  # a row is one of several texts of a question
+            batch = {name: tf.expand_dims(value, 1) for name, value in batch.items()}
+        return self._model.exported(self._model(batch, padding_free=False, training=False))
 
     def _ids(self, length: int):
         shape = [None, None] if self._dynamic else [1, length]
@@ -97,13 +99,18 @@ class Form:
             return_token_type_ids=takes_token_types(self._model),
         )
 
+        placed = self._model.places_tokens
+        sizes = token_sizes(self._tokenizer) if placed else None
+
         @tf.function(input_signature=[tf.TensorSpec([rows], tf.string, name="text")])
         def from_text(text):
-            batch = tokenize(text)
-            inputs = [batch[name] for name in self._model.model_input_names]
+            batch = (tokenize.with_places if placed else tokenize)(text)
             if not self._dynamic:
-                inputs = [tf.reshape(x, [1, length]) for x in inputs]
-            answer = self._answer(*inputs)
+                batch = {name: tf.reshape(x, [1, length]) for name, x in batch.items()}
+            answer = self._answer(*(batch[name] for name in self._model.model_input_names))
+            if placed:
+                answer |= {name: batch[name] for name in ("start", "last")}
+                answer["size"] = tf.gather(sizes, batch["input_ids"])
             if self._model.labels is None:
                 return answer
             best = tf.argmax(answer["scores"], axis=-1)

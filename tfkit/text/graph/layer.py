@@ -172,6 +172,18 @@ class TokenizerLayer(keras.layers.Layer):
         check_threads()
         return self._post_processor.unpadded(*self._tokens(self._as_tensors(inputs)))
 
+    def with_places(self, inputs) -> dict[str, tf.Tensor]:
+        """As a call of a portable layer, and `start` and `last`, int32 `[B,T]`: the bytes of the
+        text, in UTF-8, at which the first and the last character of each token begin; -1 for
+        special tokens and padding.
+        """
+        tokens = self._model(self._column(inputs), places=True)
+        # What the post-processor adds has offsets of 0.
+        tokens = tokens._replace(starts=tokens.starts + 1, ends=tokens.ends + 1)
+        batch = self._post_processor(tokens)
+        start, last = tf.unstack(batch.pop("offset_mapping") - 1, axis=-1)
+        return batch | {"start": start, "last": last}
+
     def _as_tensors(self, inputs):
         if not self.pairs:
             return _as_tensor(inputs)

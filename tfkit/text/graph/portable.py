@@ -44,13 +44,23 @@ class PortableWordPiece:
         self._kernels = Kernels(vocabulary, options, by_bytes=False, **model)
         self._finder = _Finder(added, options) if added else None
 
-    def __call__(self, text: tf.Tensor) -> RaggedTokens:
-        """Tokenises strings `[B]` or `[]`."""
+    def __call__(self, text: tf.Tensor, *, places: bool = False) -> RaggedTokens:
+        """Tokenises strings `[B]` or `[]`. With `places`, `starts` and `ends` are the bytes of the
+        text at which the first and the last character of each token begin.
+        """
         text = tf.reshape(text, [-1])
-        if self._finder is None:
+        if self._finder is None and not places:
             return RaggedTokens(*self._kernels.look_up(self._kernels.normalize(text))[:2])
         normal, origin = self._kernels.normalize_with_offsets(text)
-        return RaggedTokens(*self._finder.put_in(text, self._kernels.look_up(normal), origin)[:2])
+        tokens, origin = self._kernels.look_up(normal), _Bytes(origin)
+        first = origin(tokens.starts, tokens.splits)
+        tokens = tokens._replace(starts=first, ends=origin(tokens.ends - 1, tokens.splits))
+        if self._finder is not None:
+            tokens = self._finder.put_in(text, tokens)
+        if not places:
+            return RaggedTokens(*tokens[:2])
+        before = origin.before(tokens.ids, tokens.splits)
+        return tokens._replace(starts=tokens.starts - before, ends=tokens.ends - before)
 
 
 class _Finder:
@@ -86,31 +96,30 @@ class _Finder:
             self._model = tf.constant(model)
             self._id_of = tf.constant([*found, *found], tf.int32)
 
-    def put_in(
-        self, text: tf.Tensor, tokens: RaggedTokens, origin: tf.RaggedTensor
-    ) -> RaggedTokens:
+    def put_in(self, text: tf.Tensor, tokens: RaggedTokens) -> RaggedTokens:
         """Puts the added tokens of texts `[B]` in the place of the tokens they are split into.
-        `origin` has the byte of the text that each byte which `tokens` counts is from.
+        Starts and ends are the first bytes of characters, counted over all texts as `_Bytes` does.
         """
         letters, origin_of_letters = ops.normalize_with_offsets(text, self._normalizer)
         matches = look_up(letters, self._model)
         number = tf.gather(self._id_of, matches.ids)
         found = tf.reshape(tf.where(number >= 0), [-1])
         in_text = _Bytes(origin_of_letters)
-        begin, end = (
+        begin, last, end = (
             tf.expand_dims(tf.gather(in_text(at, matches.splits), found), 1)
-            for at in (matches.starts, matches.ends)
+            for at in (matches.starts, matches.ends - 1, matches.ends)
         )
         # Of each byte of the texts: the token that begins there, and whether one covers it.
         size = tf.expand_dims(in_text.count, 0)
         first = tf.scatter_nd(begin, tf.gather(number, found) + 1, size)
         one = tf.ones_like(found, tf.int32)
         covered = tf.cumsum(tf.scatter_nd(begin, one, size) - tf.scatter_nd(end, one, size))
-        at = _Bytes(origin)(tokens.starts, tokens.splits)
-        instead = tf.gather(first, at) - 1
+        lasts = tf.scatter_nd(begin, tf.squeeze(last, 1), size)
+        instead = tf.gather(first, tokens.starts) - 1
         ids = tf.where(instead >= 0, instead, tokens.ids)
-        keep = tf.logical_or(instead >= 0, tf.gather(covered, at) <= 0)
-        return select(tokens._replace(ids=ids), keep)
+        ends = tf.where(instead >= 0, tf.gather(lasts, tokens.starts), tokens.ends)
+        keep = tf.logical_or(instead >= 0, tf.gather(covered, tokens.starts) <= 0)
+        return select(tokens._replace(ids=ids, ends=ends), keep)
 
 
 class _Bytes:
@@ -126,8 +135,14 @@ class _Bytes:
 
     def __call__(self, at: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
         """The places of bytes `at` `[n]` of what the texts became; `splits` `[B+1]` parts them."""
+        index = at + tf.gather(self._edges, self._row(at, splits))
+        return tf.gather(self._origin, index) + self.before(at, splits)
+
+    def before(self, values: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
+        """The places before the text of each of `values` `[n]`."""
+        return tf.gather(tf.cumsum(self._sizes, exclusive=True), self._row(values, splits))
+
+    def _row(self, values: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
         ends = tf.expand_dims(splits[1:], 1)
-        ended = tf.scatter_nd(ends, tf.ones_like(self._sizes), tf.expand_dims(tf.size(at) + 1, 0))
-        row = tf.cumsum(ended)[:-1]
-        before = tf.gather(tf.cumsum(self._sizes, exclusive=True), row)
-        return tf.gather(self._origin, at + tf.gather(self._edges, row)) + before
+        count = tf.expand_dims(tf.size(values) + 1, 0)
+        return tf.cumsum(tf.scatter_nd(ends, tf.ones_like(self._sizes), count))[:-1]
