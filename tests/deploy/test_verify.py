@@ -105,7 +105,7 @@ def test_where_two_classes_tie_either_is_right():
     require_agreement(compared, 0.02, "it")
     with pytest.raises(export.ExportError, match="to within 1e-05. Received.* 7.0e-04"):
         require_agreement(compared, 1e-5, "it")
-    with pytest.raises(export.ExportError, match="label of the highest score. .* 1 of 1 texts"):
+    with pytest.raises(export.ExportError, match="answer of the highest score. .* 1 of 1 texts"):
         require_agreement(agreement(keras, exported, [1]), 0.02, "it")
 
 
