@@ -106,6 +106,7 @@ def test_a_bert_answers_pairs_as_torch_does(tmp_path, capsys):
     assert_alike(said, expected[-len(PAIRS) :])
 
 
+@pytest.mark.slow
 def test_max_length(checkpoint):
     assert graph_folder(checkpoint, 4) != graph_folder(checkpoint, None)
     assert_alike(
@@ -187,6 +188,7 @@ def test_a_model_in_another_dtype_is_not_kept(checkpoint, tmp_path):
     assert not graph_folder(checkpoint, 7).exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_no_error(checkpoint, tmp_path):
     """Files that may not grow stand for it: TensorFlow and Python fail to write."""
     code = (

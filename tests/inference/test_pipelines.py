@@ -47,7 +47,9 @@ def test_top_k(parts):
     assert [a["score"] for a in everything] == sorted(a["score"] for a in everything)[::-1]
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 32])
+@pytest.mark.parametrize(
+    "batch_size", [*(pytest.param(size, marks=pytest.mark.slow) for size in (1, 32)), 4]
+)
 def test_scores_are_the_models_whatever_the_batches(parts, batch_size):
     model, tokenizer = parts
     scores = pipeline(model=model, tokenizer=tokenizer, batch_size=batch_size).scores(TEXTS)
@@ -69,36 +71,55 @@ def assert_equal_answers(ours, theirs):
         assert_equal_answers(our, their)
 
 
-def test_equals_transformers(parts, tmp_path):
+@pytest.fixture(scope="module")
+def both(parts, tmp_path_factory):
+    """Our pipeline, that of `transformers`, and the folder of both."""
     transformers = pytest.importorskip("transformers", reason="extra `parity` is not installed")
+    folder = tmp_path_factory.mktemp("both")
     for part in parts:
-        part.save_pretrained(tmp_path)
-    theirs = transformers.pipeline("text-classification", model=str(tmp_path))
-    ours = pipeline("text-classification", model=tmp_path, device=-1, use_fast=True)
-    parts = {"model": ours.model, "tokenizer": ours.tokenizer}  # traced once
+        part.save_pretrained(folder)
+    theirs = transformers.pipeline("text-classification", model=str(folder))
+    return pipeline("text-classification", model=folder, device=-1, use_fast=True), theirs, folder
+
+
+def test_a_folder_is_answered_as_by_transformers(both):
+    ours, theirs, _ = both
     texts = TEXTS[:5]
     for our, their in zip(ours(texts), theirs(texts)):
         assert our["label"] == their["label"]
         assert our["score"] == pytest.approx(their["score"], abs=1e-5)
-    pair = {"text": "good", "text_pair": "bad bad"}
-    for arguments in (
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         {},
         {"top_k": None},
-        {"top_k": 1},
-        {"top_k": 2},
-        {"function_to_apply": "sigmoid"},
+        pytest.param({"top_k": 1}, marks=pytest.mark.slow),
+        pytest.param({"top_k": 2}, marks=pytest.mark.slow),
+        pytest.param({"function_to_apply": "sigmoid"}, marks=pytest.mark.slow),
         {"function_to_apply": "none", "top_k": None},
-        {"truncation": True, "max_length": 5, "batch_size": 2},
-    ):
-        made = (
-            pipeline("text-classification", **parts, device=-1, use_fast=True, **arguments),
-            transformers.pipeline(
-                "text-classification", model=str(tmp_path), device=-1, use_fast=True, **arguments
-            ),
-        )
-        for call in ("good", ["good"], texts, pair, [pair, {"text": "bad"}], ["bad", pair]):
-            assert_equal_answers(ours(call, **arguments), theirs(call, **arguments))
-            assert_equal_answers(*(pipe(call) for pipe in made))
+        pytest.param(
+            {"truncation": True, "max_length": 5, "batch_size": 2}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=str,
+)
+def test_arguments_mean_what_they_mean_to_transformers(both, arguments):
+    import transformers
+
+    ours, theirs, folder = both
+    parts = {"model": ours.model, "tokenizer": ours.tokenizer}  # traced once
+    made = (
+        pipeline("text-classification", **parts, device=-1, use_fast=True, **arguments),
+        transformers.pipeline(
+            "text-classification", model=str(folder), device=-1, use_fast=True, **arguments
+        ),
+    )
+    pair = {"text": "good", "text_pair": "bad bad"}
+    for call in ("good", ["good"], TEXTS[:5], pair, [pair, {"text": "bad"}], ["bad", pair]):
+        assert_equal_answers(ours(call, **arguments), theirs(call, **arguments))
+        assert_equal_answers(*(pipe(call) for pipe in made))
 
 
 def test_ill_formed_characters_are_dropped(parts):

@@ -58,8 +58,11 @@ def keras_scores(texts):
     return np.array(rows)
 
 
+FEW = [pytest.param(texts, marks=pytest.mark.slow) for texts in (TEXTS[:1], ["", "", ""])]
+
+
 @pytest.mark.parametrize("precision", REDUCED)
-@pytest.mark.parametrize("texts", [TEXTS, PAIRS, TEXTS[:1], ["" for _ in range(3)]])
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS, *FEW])
 def test_equals_the_keras_model_in_the_order_of_the_texts(classify, precision, texts):
     scores = classify.scores(texts, precision=precision)
     assert np.abs(scores - keras_scores(texts)).max() < TOLERANCE[precision]
@@ -106,7 +109,7 @@ def test_the_argument_of_the_constructor_is_that_of_a_call(classify, precision):
     assert made.model.dtype_policy.name == text_model.PRECISIONS[precision]
 
 
-@pytest.mark.parametrize("texts", [TEXTS, PAIRS, TEXTS[:1], ["" for _ in range(3)]])
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS, *FEW])
 def test_float32_in_litert_is_the_keras_model_to_rounding(classify, texts):
     scores = classify.scores(texts, precision="float32", runtime="litert")
     np.testing.assert_allclose(scores, keras_scores(texts), atol=2e-6)
