@@ -163,9 +163,23 @@ def test_a_model_that_answers_nan_is_an_error(trained, tmp_path, capsys):
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     said = "Expected finite scores. Received nan for class . of text 1, "
     commands = ("predict good", f"evaluate {trained}/reviews.csv", "explain good")
-    for command in (*commands, "predict good --precision int8", "predict good"):
+    for command in (*commands, "predict good"):  # at last from the graph that was kept
         assert_one_line([*command.split(), "--model", str(tmp_path)], capsys, said)
         assert capsys.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_a_copy_in_int8_that_answers_nan_is_an_error(trained, tmp_path, capsys):
+    from safetensors.numpy import load_file, save_file
+
+    shutil.copytree(trained / "model", tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    weights = load_file(path)
+    weights["classifier.bias"][1] = float("nan")
+    save_file(weights, path, metadata={"format": "pt"})
+    command = f"predict good --precision int8 --model {tmp_path}/model"
+    assert_one_line(command.split(), capsys, "Expected finite scores. Received nan")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("precision", ["int8", pytest.param("bfloat16", marks=pytest.mark.slow)])
@@ -205,12 +219,14 @@ def test_predict_reads_some_texts_at_a_time(trained, capsys, monkeypatch):
     assert asked == [2, 2, 1]
 
 
+@pytest.mark.slow
 def test_a_very_long_text_is_cut(trained, capsys):
     (trained / "long.csv").write_text("text\n" + "good " * 100_000 + "\n")
     assert main(["predict", "--input", f"{trained}/long.csv", "--model", f"{trained}/model"]) == 0
     assert capsys.readouterr().out.startswith("pos")
 
 
+@pytest.mark.slow
 def test_fine_tune_a_trained_model_for_other_labels(trained):
     rows = ROWS.replace("pos", "great").replace("bad,neg", "bad,poor")
     (trained / "three.csv").write_text(rows)
@@ -248,6 +264,7 @@ def test_export(trained, capsys, form):
     assert (path / "1" / "saved_model.pb").exists() if form == "serving" else path.exists()
 
 
+@pytest.mark.slow
 def test_export_of_a_smaller_model_with_and_without_vocabulary(tmp_path, capsys):
     (tmp_path / "texts.txt").write_text("good\n")
     small.classifier().save_pretrained(tmp_path / "model")
