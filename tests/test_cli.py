@@ -182,7 +182,8 @@ def test_a_copy_in_int8_that_answers_nan_is_an_error(trained, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("precision", ["int8", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["int8", "bfloat16"])
 def test_predict_takes_pairs_lengths_and_precisions(
     trained, tmp_path, capsys, monkeypatch, precision
 ):

@@ -194,6 +194,7 @@ def test_a_directory_below_a_file_is_refused(model, tokenizer, tmp_path):
             export.saved_model(model, tokenizer, directory)
 
 
+@pytest.mark.slow
 def test_a_multi_label_model_scores_each_class_alone(tokenizer, tmp_path):
     model = classifier(problem_type="multi_label_classification")
     report = export.saved_model(model, tokenizer, tmp_path, **QUICK)

@@ -90,6 +90,7 @@ def test_a_frozen_matrix_stays_so_when_it_is_resized(tiny_model):
     assert len(tiny_model.trainable_weights) == count
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_quantised_and_low_rank_weights_answer_in_predict(model):
     model.enable_lora(2)

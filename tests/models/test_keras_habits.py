@@ -239,9 +239,8 @@ def test_mixed_precision_is_close_and_a_masked_row_is_no_nan(tiny_model, tmp_pat
     np.testing.assert_allclose(half(batch).logits, tiny_model(batch).logits, atol=2e-2)
 
 
-@pytest.mark.parametrize(
-    "policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_fit_with_a_keras_loss_learns(small_config, policy):
     keras.utils.set_random_seed(0)
     model = TFDistilBertForSequenceClassification(small_config, dtype=policy)

@@ -145,6 +145,7 @@ def floatx(half):
     keras.config.set_dtype_policy(before[1])
 
 
+@pytest.mark.slow
 @ONE
 def test_floatx(half, floatx):
     theirs, dtype, tolerance = half

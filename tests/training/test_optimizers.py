@@ -134,11 +134,8 @@ def fitted(optimizer, dtype=None, **options):
 OTHERWISE = ({"dtype": "mixed_float16"}, {"jit_compile": True})
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{}, *(pytest.param(one, marks=pytest.mark.slow) for one in OTHERWISE)],
-    ids=str,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, *OTHERWISE], ids=str)
 def test_a_model_learns_what_it_learns_with_keras(options, fused_steps):
     # Without clipping and with a large epsilon, for which the square of a repeated token's
     # gradient, where Keras' class differs, hardly counts.

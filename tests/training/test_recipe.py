@@ -95,6 +95,7 @@ def test_several_labels_a_text():
     assert history["val_loss"][-1] < history["val_loss"][0]
 
 
+@pytest.mark.slow
 def test_numbers_to_predict():
     rows = [("good film", 3.0), ("bad film", -1.0), ("a film", 1.0)]
     examples = data.read(rows * 4, problem_type="regression")
@@ -160,6 +161,7 @@ def test_f1_as_scikit_learn_counts_it():
 # === Which epoch ===
 
 
+@pytest.mark.slow
 def test_training_ends_when_it_no_longer_helps():
     history = train(new_model(), TRAIN, TRAIN, epochs=30, learning_rate=1e-9, patience=2).history
     assert len(history["loss"]) <= 5
