@@ -37,6 +37,8 @@ class LabelledTexts:
     @property
     def model_options(self) -> dict[str, Any]:
         """What a config says of such labels: `BertConfig(**examples.model_options)`."""
+        if self.task is not None and not self.task.has_names:
+            return {}
         named = self.task is not None and self.task.in_config
         return {"id2label": self.id2label, "problem_type": self.problem_type if named else None}
 
@@ -50,7 +52,9 @@ class Examples(LabelledTexts):
         text_pairs: the second text of each row, or None.
         labels: the class number of each row, counted from 0; of a multi-label task, a tuple of
             class numbers; of a regression, a number; of token classification, a tuple of
-            `(start, end, class number)`, one for each word, in characters of the text; or None.
+            `(start, end, class number)`, one for each word, in characters of the text; of question
+            answering a tuple of the possible answers, `(start, text)` in characters of the second
+            text, the context; or None.
         names: the name of each class; `names[labels[i]]` is the label of row i as it was read. Of
             a regression, the name of what is predicted.
         problem_type: one of `tfkit.tasks.TASKS`.

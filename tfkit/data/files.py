@@ -24,6 +24,7 @@ from tfkit.utils.files import local_path
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 _HEAD = 1024
+_ARTICLES = re.compile(r'"data"\s*:\s*\[\s*\{\s*"(title|paragraphs)"')
 _BLOCK = 1 << 20
 
 
@@ -220,9 +221,13 @@ def read_text(file: DataFile, encoding: str) -> str:
 
 
 def json_kind(file: DataFile, encoding: str) -> str | None:
-    """Of a file that begins as JSON: "json", an array of objects, or "jsonl", an object a line."""
+    """Of a file that begins as JSON: "json", an array of objects, "squad", an object of articles,
+    or "jsonl", an object a line.
+    """
     start = codecs.getincrementaldecoder(file.codec(encoding))("replace").decode(file.start)
     begins = re.match(r'\s*(\[\s*)?\{\s*["}]', start)
+    if begins and not begins.group(1) and _ARTICLES.search(start):
+        return "squad"
     return begins and ("json" if begins.group(1) else "jsonl")
 
 

@@ -176,18 +176,47 @@ def jsonl_rows(file: DataFile, *, encoding: str = "utf-8", lenient: bool = False
 
 def json_rows(file: DataFile, *, encoding: str = "utf-8") -> Rows:
     """One JSON array of objects, numbered from 0. It is held whole while its rows are read."""
+    for number, row in enumerate(_json(file, encoding, "array")):
+        yield number, row if isinstance(row, dict) else _no_object(repr(row))
+
+
+def squad_rows(file: DataFile, *, encoding: str = "utf-8") -> Rows:
+    """SQuAD's JSON, of any version: one object of articles, of paragraphs, of questions. These are
+    numbered from 0. It is held whole while its rows are read.
+    """
+    content = _json(file, encoding, "object")
+
+    def parts(holder, name: str) -> list[dict]:
+        found = holder.get(name) if isinstance(holder, dict) else None
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise ValueError(
+                f"{file} is not SQuAD's JSON, an object of `data`, `paragraphs` and `qas`. "
+                f"Expected `{name}`, a list of objects, in {holder!r:.60}."
+            )
+        return found
+
+    rows = (
+        {"context": paragraph.get("context"), **question}
+        for article in parts(content, "data")
+        for paragraph in parts(article, "paragraphs")
+        for question in parts(paragraph, "qas")
+    )
+    for number, row in enumerate(rows):
+        yield number, {**row, "answers": []} if row.get("is_impossible") else row
+
+
+def _json(file: DataFile, encoding: str, kind: str):
+    """What a file holds, as JSON's `kind`."""
     text = read_text(file, encoding)
     try:
-        rows = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{file} is not a whole JSON array: {error.msg} at line {error.lineno}, column "
+            f"{file} is not a whole JSON {kind}: {error.msg} at line {error.lineno}, column "
             f"{error.colno}. JSON lines, an object a line, can be read past such a place."
         ) from None
     except RecursionError:
         raise ValueError(f"{file} is JSON too deeply nested to read.") from None
-    for number, row in enumerate(rows):
-        yield number, row if isinstance(row, dict) else _no_object(repr(row))
 
 
 def parquet_rows(file: DataFile, *, columns: list[str]) -> Rows:

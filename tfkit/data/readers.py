@@ -44,18 +44,18 @@ def read(
 
     Args:
         source: a file with column names in its first line (CSV with quotes as in RFC 4180, TSV
-            without quoting), a file of JSON lines or one JSON array of objects, a Parquet file, a
-            file of texts alone (.txt), one per line, any of them compressed by gzip, bzip2, xz or
-            zip, by its path, "-" for standard input, or as an open file; a folder that has a folder
-            of .txt files for each class; a DataFrame of pandas or polars, a table of pyarrow, whose
-            missing values are read as the empty ones of a CSV file; a `datasets.Dataset`; a dict of
-            columns; or an iterable of rows: dicts, tuples in the order (text, text_pair, label), or
-            plain strings.
+            without quoting), a file of JSON lines or one JSON array of objects, SQuAD's JSON, a
+            Parquet file, a file of texts alone (.txt), one per line, any of them compressed by
+            gzip, bzip2, xz or zip, by its path, "-" for standard input, or as an open file; a
+            folder that has a folder of .txt files for each class; a DataFrame of pandas or polars,
+            a table of pyarrow, whose missing values are read as the empty ones of a CSV file; a
+            `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts, tuples in the
+            order (text, text_pair, label), or plain strings.
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
         text_pair: the column of second texts, if the task is about pairs.
-        format: "csv", "tsv", "jsonl", "json" (an array), "parquet" or "txt"; None goes by the end
-            of the file's name, or what it holds where that is JSON or Parquet.
+        format: "csv", "tsv", "jsonl", "json" (an array), "squad", "parquet" or "txt"; None goes by
+            the end of the file's name, or what it holds where that is JSON or Parquet.
         names: the classes of an earlier reading (`examples.names`) or of a model
             (`config.id2label`). A label that is not among them is an error. Labels 0, 1, … are
             taken as class numbers if no name is a number.
@@ -65,7 +65,11 @@ def read(
         problem_type: what a label is. "single_label_classification": one class.
             "multi_label_classification": any number of classes, as a list, as "a|b", or as a 0
             or 1 for each class (the classes are then `names`, or LABEL_0, LABEL_1, …).
-            "regression": a number. None takes lists for the second, all else for the first.
+            "regression": a number. "question_answering": answers to the question `question`,
+            parts of the text `context`, in the column `answers`: {"text": […], "answer_start": […]}
+            as Hugging Face has them, or texts alone, each in the context but once; in CSV
+            `answer`, and `answer_start` if there is one; none where the context has no answer.
+            None takes SQuAD's JSON for the last, lists for the second, all else for the first.
         skip_bad_rows: leave out rows that cannot be read or have an unknown label, with a warning;
             `examples.skipped` lists them. Without it the first of them is an error.
 
@@ -88,6 +92,9 @@ def read(
         ((0, 1), (0,))
         >>> read([("so-so", 2.5)], problem_type="regression").labels
         (2.5,)
+        >>> read([{"question": "Who?", "context": "Anna sings", "answers": ["Anna"]}],
+        ...      problem_type="question_answering").labels
+        (((0, 'Anna'),),)
         >>> read(["no label", "none either"], label=None)
         Examples(2 texts)
     """
@@ -107,7 +114,7 @@ def read(
             table[argument].append(value)
     task = task or task_of_read(table.get("label", ()))
     if label is None or not task.has_classes:
-        names = () if label is None else (label,)
+        names = () if label is None or not task.has_names else (label,)
     else:
         found = {part for label in table["label"] for part in task.spelled(label)}
         reading, classes = classes_of(task, found, names, source.names)
@@ -192,7 +199,7 @@ def checked_rows(
         if missing:
             reason = (
                 f"no column '{columns[missing[0]]}'. Its columns: {', '.join(map(str, row))}. "
-                f"{_REMEDIES[missing[0]]}"
+                f"{_REMEDIES.get(missing[0], '')}"
             )
             if table.same_columns:
                 raise ValueError(f"{table.name} has {reason}")

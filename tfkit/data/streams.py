@@ -223,6 +223,11 @@ def stream(
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     opened = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
     columns, task = opened.layout or (columns, task or TASKS[SingleLabel.name])
+    if task.tokenizes:
+        raise ValueError(
+            "Expected examples whose texts are batched as they come. Received those of "
+            f"{task.name}, which are cut into windows first: `tfkit.data.read` reads them."
+        )
     skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
     digest = hashlib.sha256(repr((names, columns)).encode())
     rows, places = 0, {}  # the first row of each label, or set of labels, and how many there are

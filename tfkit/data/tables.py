@@ -17,6 +17,7 @@ from tfkit.data.formats import (
     json_rows,
     jsonl_rows,
     parquet_rows,
+    squad_rows,
     tsv_rows,
     txt_rows,
 )
@@ -34,9 +35,10 @@ _READERS = {
     "txt": txt_rows,
     "conll": conll_rows,
 }
-FORMATS = tuple(_READERS)
-_SUFFIXES = {f".{name}": name for name in FORMATS} | {".json": "jsonl", ".ndjson": "jsonl"}
+_SUFFIXES = {f".{name}": name for name in _READERS} | {".json": "jsonl", ".ndjson": "jsonl"}
 _SUFFIXES |= dict.fromkeys((".iob", ".iob2", ".bio"), "conll")
+_READERS["squad"] = squad_rows  # known by what it holds
+FORMATS = tuple(_READERS)
 
 
 class Layout(NamedTuple):
@@ -64,9 +66,15 @@ def _layout_of(found: Iterable[str], columns: Mapping[str, str], task: Task | No
         return None
     for each in TASKS.values() if task is None else (task,):
         for layout in each.layouts:
-            if {*layout.values()} <= found and columns.keys() <= layout.keys():
-                return Layout({name: layout[name] for name in columns}, each)
+            wanted = _wanted(layout, columns)
+            if {*wanted.values()} <= found and columns.keys() <= wanted.keys():
+                return Layout(wanted, each)
     return None
+
+
+def _wanted(layout: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Without what belongs to labels, where none are read."""
+    return {n: column for n, column in layout.items() if n.startswith("text") or "label" in columns}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,22 +159,28 @@ def _file(
     options = {
         "csv": {"encoding": encoding, "delimiter": delimiter, "lenient": lenient},
         "json": {"encoding": encoding},
+        "squad": {"encoding": encoding},
         "conll": {"columns": columns, "encoding": encoding, "lenient": lenient},
         "parquet": {"columns": list(columns.values())},
         "txt": {"column": columns["text"], "encoding": encoding, "lenient": lenient},
     }.get(found, {"encoding": encoding, "lenient": lenient})
     rows, layout = _READERS[found], None
-    if found in ("json", "jsonl"):
-        first = next((row for _, row in rows(file, **options) if isinstance(row, dict)), {})
-        layout = _layout_of(first, columns, task)
     if found == "conll":
         layout = Layout(columns, TASKS["token_classification"])
+    elif found == "squad":
+        own = TASKS["question_answering"]
+        layout = Layout(_wanted(own.layouts[0], columns), own)
+    elif found != "txt":
+        first = next((row for _, row in rows(file, **options) if isinstance(row, dict)), {})
+        layout = _layout_of(first, columns, task)
+    if found == "parquet" and layout is not None:
+        options["columns"] = list(layout.columns.values())
     return Table(
         name=str(file),
         layout=layout,
         rows=lambda: rows(file, **options),
-        place=f"{'row' if found in ('json', 'parquet') else 'line'} {{}} of {file}".format,
-        same_columns=found not in ("json", "jsonl"),
+        place=f"{'row' if found in ('json', 'parquet', 'squad') else 'line'} {{}} of {file}".format,
+        same_columns=found not in ("json", "jsonl", "squad"),
     )
 
 

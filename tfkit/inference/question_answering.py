@@ -12,13 +12,12 @@ from tfkit.inference.batching import outputs_of
 from tfkit.inference.graph import graph_of, spans_of, unpadded_specs
 from tfkit.models.inputs import check_pairs, token_limit
 from tfkit.tasks.question_answering import best_spans
-from tfkit.tasks.windows import Window, windows
+from tfkit.tasks.windows import Window, default_stride, windows
 from tfkit.utils.ignored_keywords import QUESTION_ANSWERING, drop_ignored
 from tfkit.utils.strings import list_of
 from tfkit.utils.values import is_whole, plain, positive_integer
 
 _MAX_SEQ_LEN = 384
-_DOC_STRIDE = 128
 _BLOCK = 1024  # questions, among whose windows those of one length meet
 
 
@@ -123,7 +122,7 @@ class QuestionAnsweringPipeline:
         most = token_limit(self.model, self.tokenizer, options["max_seq_len"])
         options["max_seq_len"] = most = options["max_seq_len"] or min(most, _MAX_SEQ_LEN)
         if options["doc_stride"] is None:
-            options["doc_stride"] = min(most // 2, _DOC_STRIDE)
+            options["doc_stride"] = default_stride(most)
         for name in ("top_k", "max_answer_len"):
             positive_integer(name, options[name])
         if not is_whole(options["doc_stride"]) or options["doc_stride"] > most:

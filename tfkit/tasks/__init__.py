@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfkit.tasks import sequence_classification, token_classification
+from tfkit.tasks import question_answering, sequence_classification, token_classification
 from tfkit.tasks.base import Task
 from tfkit.tasks.served_entities import Entities
 
-TASKS: Mapping[str, Task] = {**sequence_classification.TASKS, **token_classification.TASKS}
+TASKS: Mapping[str, Task] = {
+    **sequence_classification.TASKS,
+    **token_classification.TASKS,
+    **question_answering.TASKS,
+}
 READ_BY_OUTPUTS = {frozenset(kind.outputs): kind.read for kind in (Entities,)}
 
 __all__ = ["READ_BY_OUTPUTS", "TASKS"]

@@ -23,6 +23,8 @@ class Task:
     Attributes:
         name: the `problem_type` of examples, and of configs where `in_config` says that Hugging
             Face's may have it.
+        has_names: examples name what a model's outputs are: classes, or the number predicted.
+        tokenizes: whether the task itself makes rows of tokens of texts, with `tokenized`.
         in_parts: whether a label has classes in parts, each of which is looked up.
         has_classes, multi_label: labels are classes, not numbers; and any number per text.
         reads_offsets: whether `compared` needs `offset_mapping`, the characters of each token.
@@ -35,6 +37,8 @@ class Task:
 
     name: str
     in_config = False
+    has_names = True
+    tokenizes = False
     in_parts = False
     has_classes = True
     multi_label = False
@@ -123,6 +127,21 @@ class Task:
         """
         return features, targets
 
+    def tokenized(
+        self, columns: Sequence[Sequence[str]], labels: Sequence | None, tokenizer, max_length: int
+    ) -> tuple[list[dict[str, np.ndarray]], np.ndarray | None]:
+        """Rows of tokens, as many as there are to learn from, and what a batch takes rows of beside
+        them. Only of tasks that say so: texts of the others are tokenised batch by batch.
+
+        Args:
+            columns: the texts, and the second texts.
+            labels: those of the texts, if there are any.
+            tokenizer, max_length: as in `tfkit.data.dataset`.
+
+        Returns: inputs int32 `[T]` by name, of each row; and `targets` `[W]` of W rows.
+        """
+        raise NotImplementedError
+
     def label_text(self, label, names: Sequence[str]) -> str:
         """A label as a file would have it."""
         raise NotImplementedError
@@ -170,7 +189,10 @@ class Task:
         """A loss `(labels, logits) -> [B]` for `compile`; weights are of texts of each class, or of
         a yes to it.
         """
-        raise ValueError("`label_smoothing` goes with classes. A regression has none: leave it 0.")
+        raise ValueError(
+            f"`label_smoothing` and `class_weights` go with classes. A {self.name} has none: leave "
+            "them out."
+        )
 
     def balanced_weights(self, counts: np.ndarray, texts: int) -> np.ndarray:
         """Weights that make up for how rare a class is, from the texts of each class int `[C]`."""

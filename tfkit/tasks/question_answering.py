@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from tfkit.tasks.answer_figures import AnswersEvaluation
+from tfkit.tasks.base import Task
 from tfkit.tasks.head import HeadedModel
-from tfkit.utils.lazy import keras, ops
-from tfkit.utils.values import outside
+from tfkit.tasks.labels import python_value
+from tfkit.utils.lazy import keras, ops, tf
+from tfkit.utils.values import is_whole, outside
 
 _POSITIONS = ("start_positions", "end_positions")
+_LOGITS = ("start_logits", "end_logits")
+
+
+# === The model class ===
 
 
 class QuestionAnswering(HeadedModel):
@@ -82,7 +89,15 @@ class QuestionAnswering(HeadedModel):
     def _compared(self, x, y, y_pred):
         if y is None and isinstance(x, Mapping):
             y = {name: x[name] for name in _POSITIONS if name in x} or None
-        return y, {name: y_pred[name] for name in ("start_logits", "end_logits")}
+        return y, {name: y_pred[name] for name in _LOGITS}
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Metrics of both places at once: of positions int `[B,2]` and logits `[B,2,T]`."""
+        y, logits = self._compared(x, y, y_pred)
+        if isinstance(y, Mapping) and {*y} == {*_POSITIONS}:
+            y = ops.stack([ops.reshape(y[name], (-1,)) for name in _POSITIONS], axis=1)
+            logits = ops.stack([logits[name] for name in _LOGITS], axis=1)
+        return keras.Model.compute_metrics(self, x, y, logits, sample_weight)
 
     def head_loss(self, labels, outputs):
         """The mean of both cross-entropies, `[B]`.
@@ -95,7 +110,7 @@ class QuestionAnswering(HeadedModel):
                 f"{labels!r:.80}."
             )
         losses = []
-        for name, logits in zip(_POSITIONS, (outputs["start_logits"], outputs["end_logits"])):
+        for name, logits in zip(_POSITIONS, (outputs[name] for name in _LOGITS)):
             places = ops.reshape(ops.cast(labels[name], "int32"), (-1,))
             if None not in (places.shape[0], logits.shape[0]) and (
                 places.shape[0] != logits.shape[0]
@@ -116,6 +131,170 @@ class QuestionAnswering(HeadedModel):
                 )
             )
         return (losses[0] + losses[1]) / 2
+
+
+# === Its labels ===
+
+
+class Answers(Task):
+    """Possible answers to a question about a context, the second text: a tuple of `(start, text)`,
+    `start` in characters of the context; an empty one where the context has none.
+
+    The first is learned, in windows of the context: where in each it begins and ends, [CLS] if it
+    is not in there whole.
+    """
+
+    name = QuestionAnswering.task_name
+    layouts = (
+        {"text": "question", "text_pair": "context", "label": "answers"},
+        {"text": "question", "text_pair": "context", "label": "answer", "start": "answer_start"},
+        {"text": "question", "text_pair": "context", "label": "answer"},
+    )
+    has_names = has_classes = False
+    tokenizes = True
+    monitors = ("exact_match", "loss")
+    target_dtype = "int32"
+    min_classes = 0
+    evaluation = AnswersEvaluation
+
+    # === Data ===
+
+    def read(self, cell):
+        """One answer or several; see `_answers` for their forms. `start` may be None."""
+        return tuple(_answers(python_value(cell)))
+
+    def read_row(self, row):
+        row = dict(row)
+        if "start" in row:  # which a CSV file has in a column of its own
+            row["label"] = {"text": row["label"], "answer_start": row.pop("start")}
+        if "label" in row and isinstance(row.get("text_pair"), str):
+            row["label"] = tuple(
+                (_start(text, start, row["text_pair"]), text)
+                for start, text in self.read(row["label"])
+            )
+        return row
+
+    def as_labels(self, labels):
+        return tuple(tuple((int(start), text) for start, text in row) for row in labels)
+
+    def check_rows(self, columns, labels):
+        if len(columns) != 2:
+            raise ValueError(
+                "Expected questions with contexts, as `text_pairs`. Received questions alone."
+            )
+        for row, (context, label) in enumerate(zip(columns[1], labels)):
+            for start, text in label:
+                try:
+                    _start(text, start, context)
+                except ValueError as error:
+                    raise ValueError(f"Row {row}: {error}.") from None
+
+    def tokenized(self, columns, labels, tokenizer, max_length):
+        from tfkit.tasks.windows import default_stride, windows
+
+        sizes = {"max_length": max_length, "stride": default_stride(max_length)}
+        found = [*windows(tokenizer, *columns, **sizes)]
+        inputs = [window.inputs for window in found]
+        if labels is None:
+            return inputs, None
+        places = np.zeros((len(found), len(_POSITIONS)), np.int32)
+        for place, window in zip(places, found):
+            for start, text in labels[window.row][:1]:
+                place[:] = window.places(start, start + len(text))
+        return inputs, places
+
+    def compared(self, features, targets):
+        return features, dict(zip(_POSITIONS, tf.unstack(targets, axis=1)))
+
+    def label_text(self, label, names):
+        return " | ".join(text for _, text in label)
+
+    def describe(self, names):
+        return "answers"
+
+    # === Training ===
+
+    def metrics(self, names):
+        from tfkit.tasks.metrics import SpanMatch
+
+        return [SpanMatch()]
+
+    def measured(self, targets, outputs):
+        """The logit of the right token and the largest of the others `[B,2]`, as place 0 and 1."""
+        compared = {}
+        for place, name in zip(_POSITIONS, _LOGITS):
+            logits = outputs[name]
+            right = tf.one_hot(targets[place], tf.shape(logits)[1], True, False, dtype=tf.bool)
+            parts = (tf.where(right == side, logits, logits.dtype.min) for side in (True, False))
+            compared[name] = tf.stack([tf.reduce_max(part, -1) for part in parts], axis=-1)
+        return {place: tf.zeros_like(targets[place]) for place in _POSITIONS}, compared
+
+
+TASKS = {Answers.name: Answers()}
+QuestionAnswering.task = TASKS[Answers.name]
+
+
+def _answers(cell) -> Iterator[tuple[int | None, str]]:
+    """`(start, text)` of a cell: Hugging Face's `{"text": […], "answer_start": […]}`; SQuAD's list
+    of `{"text": …, "answer_start": …}`; a text, or several; empty where there is no answer.
+    """
+    if isinstance(cell, Mapping) and "text" in cell:
+        texts, starts = (python_value(cell.get(name)) for name in ("text", "answer_start"))
+        if isinstance(texts, str):
+            texts, starts = [texts][: len(texts)], [starts][: len(texts)]
+        starts = [None] * len(texts) if starts is None else starts
+        if len(starts) != len(texts):
+            raise ValueError(
+                f"expected as many `answer_start` as `text`. Received {len(starts)} and "
+                f"{len(texts)}"
+            )
+        cell = [*zip(starts, texts)]
+    elif isinstance(cell, str):
+        cell = [(None, cell)] if cell else []
+    if not isinstance(cell, (list, tuple)):
+        raise ValueError(
+            'expected answers such as {"text": ["…"], "answer_start": [0]}, or texts of the '
+            f"context. Received: {cell!r:.60}"
+        )
+    for each in cell:
+        if isinstance(each, (str, Mapping)):
+            yield from _answers(each)
+            continue
+        start, text = each if isinstance(each, (list, tuple)) and len(each) == 2 else (None, None)
+        if isinstance(start, str):  # of a CSV file
+            start = int(start) if start.isdecimal() else start or None
+        if not isinstance(text, str) or not text or not (start is None or is_whole(start)):
+            raise ValueError(
+                "expected answers as texts of the context, and their first characters as integers "
+                f"from 0. Received: {each!r:.60}"
+            )
+        yield start, text
+
+
+def _start(answer: str, start: int | None, context: str) -> int:
+    """The first character of an answer. Raises ValueError for one that is not there, and without
+    `start` for one that is there twice.
+    """
+    if start is None:
+        start = context.find(answer)
+        if start >= 0 and context.find(answer, start + 1) >= 0:
+            raise ValueError(
+                f"the answer {answer!r:.60} is in the context more than once. Say where it begins, "
+                "with `answer_start`"
+            )
+    if start < 0:
+        raise ValueError(f"the answer {answer!r:.60} is not in the context")
+    if context[start : start + len(answer)] != answer:
+        found = context.find(answer)
+        hint = f"; there is one at {found}" if found >= 0 else ""
+        raise ValueError(
+            f"expected the answer {answer!r:.60} at character {start} of the context. Received "
+            f"there: {context[start : start + len(answer)]!r:.60}{hint}"
+        )
+    return start
+
+
+# === Logits to answers ===
 
 
 class Spans(NamedTuple):

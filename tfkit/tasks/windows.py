@@ -14,6 +14,14 @@ from tfkit.text.call.truncation import rows_of
 _BLOCK = 256  # questions that are tokenised at once
 
 
+_STRIDE = 128
+
+
+def default_stride(max_length: int) -> int:
+    """Tokens that windows of so many share, where nobody says it: 128, or half a window."""
+    return min(max_length // 2, _STRIDE)
+
+
 class Window(NamedTuple):
     """`[CLS] question [SEP] K tokens of its context [SEP]`, T tokens.
 
