@@ -145,7 +145,8 @@ def _batches(examples, tokenizer, **options) -> _Batches:
     if isinstance(examples, LabelledTexts) and not isinstance(examples, Examples):
         return _StreamBatches(examples, tokenizer, **options)
     check_examples(examples)
-    return _ExampleBatches(examples, tokenizer, **options)
+    made = _TokenBatches if examples.task.tokenizes else _ExampleBatches
+    return made(examples, tokenizer, **options)
 
 
 class _Batches:
@@ -166,29 +167,38 @@ class _Batches:
         **order,
     ):
         batch_size = positive_integer("batch_size", batch_size)
-        if drop_remainder and len(examples) < batch_size:
-            raise ValueError(
-                f"drop_remainder=True leaves no batch of {batch_size} rows. "
-                f"Received: {len(examples)} examples. Use a smaller `batch_size`."
-            )
-        self.steps = (len(examples) + (batch_size - 1) * (not drop_remainder)) // batch_size
         self._examples, self._batch_size, self._drop = examples, batch_size, drop_remainder
         self._pairs, self._unpadded = examples.has_pairs, unpadded
         self._padding = {"input_ids": tokenizer.pad_token_id}
-        options = {"pairs": self._pairs, "return_token_type_ids": return_token_type_ids}
         # What the features of a batch and its targets become, of labelled examples.
         task = examples.task if examples.has_labels else None
         self._compared = None if task is None else task.compared
-        options["return_offsets_mapping"] = task is not None and task.reads_offsets
-        layer = tokenizer.as_layer(max_length=max_length, **options)
+        self._rows = self._load(tokenizer, max_length, return_token_type_ids)
+        if drop_remainder and self._rows < batch_size:
+            raise ValueError(
+                f"drop_remainder=True leaves no batch of {batch_size} rows. "
+                f"Received: {self._rows} examples. Use a smaller `batch_size`."
+            )
+        self.steps = (self._rows + (batch_size - 1) * (not drop_remainder)) // batch_size
+        self._plan_order(**order)
+
+    def _load(self, tokenizer, max_length, return_token_type_ids) -> int:
+        """Gets ready what makes features; gives the number of rows."""
+        examples = self._examples
+        layer = tokenizer.as_layer(
+            max_length=max_length,
+            pairs=self._pairs,
+            return_token_type_ids=return_token_type_ids,
+            return_offsets_mapping=self._compared is not None and examples.task.reads_offsets,
+        )
         column = tf.TensorSpec([None], tf.string)
         # Traced once, for all the graphs that tokenise.
         self._tokenize = tf.function(
-            layer.unpadded if unpadded else layer,
+            layer.unpadded if self._unpadded else layer,
             [(column, column) if self._pairs else column],
             autograph=False,
         )
-        self._plan_order(**order)
+        return len(examples)
 
     def _features(self, texts):
         return self._tokenize(tuple(texts) if self._pairs else texts[0])
@@ -197,26 +207,32 @@ class _Batches:
 class _ExampleBatches(_Batches):
     """Batches as row numbers of `Examples`; padded to one of at most eight widths."""
 
-    def _plan_order(self, *, shuffle=False, bucket=True, shuffle_buffer=None):
-        examples, self._plan = self._examples, None
+    def _load(self, tokenizer, max_length, return_token_type_ids):
+        examples, self._targets = self._examples, None
         self._columns = [tf.constant(column) for column in examples.columns]
-        self._targets = None
         if examples.has_labels:
             targets = examples.targets()
             self._targets = targets if tf.is_tensor(targets) else tf.constant(targets)
+        return super()._load(tokenizer, max_length, return_token_type_ids)
+
+    def _of_rows(self, rows):
+        return self._features([tf.gather(column, rows) for column in self._columns])
+
+    def _plan_order(self, *, shuffle=False, bucket=True, shuffle_buffer=None):
+        self._plan = None
         if self._unpadded and not shuffle:
             return
 
-        def counts(*texts):
-            tokens = self._features(texts)
+        def counts(rows):
+            tokens = self._of_rows(rows)
             if self._unpadded:
                 return tokens["lengths"]
             return tf.reduce_sum(tokens["attention_mask"], 1)
 
-        texts = tf.data.Dataset.from_tensor_slices(tuple(self._columns)).batch(_TEXTS_PER_COUNT)
-        lengths = np.concatenate(list(mapped_ahead(texts, counts).as_numpy_iterator()))
+        rows = tf.data.Dataset.range(self._rows).batch(_TEXTS_PER_COUNT)
+        lengths = np.concatenate(list(mapped_ahead(rows, counts).as_numpy_iterator()))
         # Four full batches to a width at least: a width for few texts makes small batches.
-        most = min(_MOST_WIDTHS, len(examples) // (4 * self._batch_size))
+        most = min(_MOST_WIDTHS, self._rows // (4 * self._batch_size))
         self._widths = fit_widths(lengths, max(1, most))
         if shuffle:
             widths = self._widths if bucket else self._widths[-1:]
@@ -226,10 +242,10 @@ class _ExampleBatches(_Batches):
     def of_pass(self, seed) -> tf.data.Dataset:
         if self._plan is not None:
             return shuffled_pass(self._plan, seed)
-        return tf.data.Dataset.range(len(self._examples)).batch(self._batch_size, self._drop)
+        return tf.data.Dataset.range(self._rows).batch(self._batch_size, self._drop)
 
     def encode(self, rows):
-        features = self._features([tf.gather(column, rows) for column in self._columns])
+        features = self._of_rows(rows)
         if not self._unpadded:  # to the smallest width that holds the batch
             length = tf.shape(features["input_ids"])[1]
             width = tf.gather(self._widths, tf.searchsorted(self._widths, [length])[0])
@@ -244,6 +260,40 @@ class _ExampleBatches(_Batches):
         if self._targets is None:
             return features
         return self._compared(features, tf.gather(self._targets, rows))
+
+
+class _TokenBatches(_ExampleBatches):
+    """Batches of rows of tokens that the task made of all texts beforehand."""
+
+    def _load(self, tokenizer, max_length, return_token_type_ids):
+        examples = self._examples
+        rows, targets = examples.task.tokenized(
+            examples.columns, examples.labels, tokenizer, max_length or tokenizer.model_max_length
+        )
+        names = ["input_ids"]
+        if return_token_type_ids is None:
+            return_token_type_ids = "token_type_ids" in tokenizer.model_input_names
+        if return_token_type_ids:
+            names.append("token_type_ids")
+        lengths = [len(row["input_ids"]) for row in rows]
+        self._tokens = {
+            name: tf.RaggedTensor.from_row_lengths(
+                np.concatenate([row[name] for row in rows]), np.array(lengths, np.int32)
+            )
+            for name in names
+        }
+        self._targets = None if targets is None else tf.constant(targets)
+        return len(rows)
+
+    def _of_rows(self, rows):
+        features = {name: tf.gather(tokens, rows) for name, tokens in self._tokens.items()}
+        lengths = tf.cast(features["input_ids"].row_lengths(), tf.int32)
+        if self._unpadded:
+            return {name: tokens.values for name, tokens in features.items()} | {"lengths": lengths}
+        features = {
+            name: tokens.to_tensor(self._padding.get(name, 0)) for name, tokens in features.items()
+        }
+        return features | {"attention_mask": tf.sequence_mask(lengths, dtype=tf.int32)}
 
 
 class _StreamBatches(_Batches):

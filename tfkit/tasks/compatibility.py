@@ -44,6 +44,8 @@ def check_task(model, examples) -> None:
             f"Expected examples of a {' or a '.join(tasks)}, the model's `problem_type`. "
             f"Received {examples!r}. Read them with `problem_type={own!r}`, or {remedy}."
         )
+    if not examples.task.has_names:
+        return
     if len(examples.names) != len(names):
         raise ValueError(
             f"Expected examples of {len(names)} classes, the model's `num_labels`. "

@@ -183,3 +183,25 @@ def end_to_end(tokens):
     rest = [[0, 0]] * (tokens.shape.rank - 2)
     tokens = tf.pad(tokens, [[0, 0], [0, 1], *rest], constant_values=END)
     return tf.reshape(tokens, (-1, *tokens.shape[2:]))
+
+
+@keras.saving.register_keras_serializable(package="tfkit")
+class SpanMatch(keras.metrics.Mean):
+    """The fraction of rows of tokens in which the likeliest start and end are both right.
+
+    Labels are places int `[B,2]`, start and end, against logits `[B,2,T]`.
+
+    Example:
+
+        >>> metric = SpanMatch()
+        >>> metric.update_state([[1, 1]], [[[0.0, 2.0], [0.0, 3.0]]])
+        >>> float(metric.result())
+        1.0
+    """
+
+    def __init__(self, name="exact_match", dtype="float32"):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        right = ops.argmax(y_pred, axis=-1) == ops.cast(y_true, "int32")
+        super().update_state(ops.cast(ops.all(right, axis=-1), "float32"), sample_weight)
