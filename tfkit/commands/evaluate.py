@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from tfkit.commands import shared
@@ -32,8 +32,6 @@ def add_arguments(parser) -> None:
 
 
 def run(options) -> None:
-    import numpy as np
-
     from tfkit import data, evaluation
 
     if (options.data is None) == (options.data_option is None):
@@ -47,12 +45,12 @@ def run(options) -> None:
     outputs = []
     with progress(len(examples)) as answered:
         for start in range(0, len(examples), _AT_ONCE):
-            part = [column[start : start + _AT_ONCE] for column in examples.columns]
-            outputs.append(answer(part))
-            answered(len(part[0]))
+            part = examples[start : start + _AT_ONCE]
+            outputs.append(answer(part.columns, part.labels))
+            answered(len(part))
     found = evaluation.report_of(
         examples,
-        **{"scores" if options.tflite else "logits": np.concatenate(outputs)},
+        **{"scores" if options.tflite else "logits": evaluation.together(outputs)},
         answer=answer if options.report else None,
         model_name=_name(options.tflite or options.model or small_model()),
         data_name=_name(file),
@@ -67,9 +65,9 @@ def run(options) -> None:
             print(f"Wrote {page} and report.json beside it")
 
 
-# How the labels of the file are to be read, and a function of columns of strings that gives logits
-# `[B,C]`, or of a `.tflite` file scores.
-_Classifier = tuple[dict, Callable[[list[Sequence[str]]], object]]
+# How the labels of the file are to be read, and a function of columns of strings, and perhaps of
+# their labels, that gives what the task compares with them, or of a `.tflite` file scores.
+_Classifier = tuple[dict, Callable[..., object]]
 
 
 def _model(options) -> _Classifier:
@@ -80,8 +78,13 @@ def _model(options) -> _Classifier:
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options), **dtype)
     computed = {"precision": options.precision, "runtime": options.runtime}
     asked = TextModel(model, tokenizer, options.max_length, **computed)
-    known = {"names": model.config.id2label, "problem_type": model.config.problem_type}
-    return known, lambda columns: asked.logits(rows_of(columns), batch_size=options.batch_size)
+    task, kind = model.task, model.config.problem_type
+    known = {"names": model.config.id2label, "problem_type": kind if task.in_config else task.name}
+
+    def answer(columns, labels=None):
+        return task.outputs(asked, rows_of(columns), labels, batch_size=options.batch_size)
+
+    return known, answer
 
 
 def _tflite(options) -> _Classifier:
@@ -108,7 +111,7 @@ def _tflite(options) -> _Classifier:
             "Pass --problem-type, or export it anew."
         )
     known = {"names": classify.labels, "problem_type": kind}
-    return known, lambda columns: classify.scores(rows_of(columns))
+    return known, lambda columns, labels=None: classify.scores(rows_of(columns))
 
 
 def _name(path: str | Path) -> str:

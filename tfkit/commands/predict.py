@@ -17,9 +17,10 @@ from tfkit.demo.shipped import small_model
 from tfkit.utils.console import print_json, quiet_tensorflow
 from tfkit.utils.strings import decode_escaped
 
-HELP = "label and score of texts: arguments, a file, or stdin"
+HELP = "label and score of texts, or of the entities in them: arguments, a file, or stdin"
 _AT_ONCE = 1024  # texts that are in memory
 _BYTES_AT_ONCE = 1 << 16
+_OF_TEXTS = ("precision", "runtime", "batch_size", "max_length")
 
 
 def add_texts(parser) -> None:
@@ -46,14 +47,14 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     total, chunks = texts_of(options)
-    answer = _server(options) if options.server else _from_cache(options) or _Keras(options)
+    answer = _server(options) if options.server else _from_cache(options) or _keras(options)
     with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
         for rows in chunks:
             for row, best in zip(rows, answer(rows)):
                 if options.json:
-                    print_json({**row, "labels": best})
+                    print_json({**row, getattr(answer, "key", "labels"): best})
                 else:
-                    said = "  ".join(f"{label['label']} {label['score']:.4f}" for label in best)
+                    said = "  ".join(map(_said, best))
                     print(said, *row.values(), sep="\t")
             sys.stdout.flush()
             answered(len(rows))
@@ -83,6 +84,12 @@ def texts_of(options) -> tuple[int | None, Iterator[list[dict]]]:
     return len(rows), (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE))
 
 
+def _said(label: dict) -> str:
+    """A label, or an entity, in a line."""
+    word = f" {' '.join(label['word'].split())}" if "word" in label else ""
+    return f"{label['label']} {label['score']:.4f}{word}"
+
+
 def _row(text: str, pair: str | None = None) -> dict:
     return {"text": text} if pair is None else {"text": text, "text_pair": pair}
 
@@ -102,16 +109,46 @@ def _has_graph(options) -> bool:
     return options.precision in (None, "float32") and options.runtime in (None, "tensorflow")
 
 
+def _keras(options):
+    """Answers from the Keras model of the task that its config names."""
+    quiet_tensorflow()
+    from tfkit.inference.pipelines import TASKS
+    from tfkit.models.auto import auto_class_of
+
+    auto = auto_class_of(options.model or small_model())
+    kind = next(kind.pipeline for kind in TASKS.values() if kind.auto is auto)
+    return (_Entities if hasattr(kind, "entities") else _Keras)(options)
+
+
+class _Entities:
+    """The entities of texts, from the Keras model."""
+
+    key = "entities"
+
+    def __init__(self, options):
+        from tfkit import pipeline
+
+        given = [name for name in _OF_TEXTS if getattr(options, name) is not None]
+        given += ["top_k"] * (options.top_k != 1)
+        if given:
+            raise ValueError(
+                f"--{given[0].replace('_', '-')} goes with labels of whole texts. The model labels "
+                "words: leave it out."
+            )
+        self._found = pipeline("token-classification", model=options.model).entities
+
+    def __call__(self, rows: list[dict]) -> list[list[dict]]:
+        return self._found(rows)
+
+
 class _Keras:
     """Answers from the Keras model, and saves its graph for the next command."""
 
     def __init__(self, options):
-        quiet_tensorflow()
         from tfkit import pipeline
 
         self._options, self._name = options, options.model or small_model()
-        names = ("precision", "runtime", "batch_size", "max_length")
-        asked = {name: getattr(options, name) for name in names}
+        asked = {name: getattr(options, name) for name in _OF_TEXTS}
         self._classify = pipeline("text-classification", model=self._name, **asked)
 
     def __call__(self, rows: list[dict]) -> list[list[dict]]:

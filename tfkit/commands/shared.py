@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 from tfkit.data.tables import FORMATS
 from tfkit.demo.shipped import small_model
-from tfkit.tasks.sequence_classification import PROBLEM_TYPES
+from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
 from tfkit.utils.files import local_path
 
 # The options that are not called as the arguments of the library.
@@ -51,12 +52,12 @@ def add_columns(parser) -> None:
 
 
 def add_problem_type(parser, usage_help: str) -> None:
-    parser.add_argument("--problem-type", choices=PROBLEM_TYPES, help=usage_help)
+    parser.add_argument("--problem-type", choices=TASKS, help=usage_help)
 
 
 def named_kind(options) -> dict:
     """What `--problem-type` says of a model whose config does not; ValueError if it contradicts."""
-    if options.problem_type is None:
+    if options.problem_type is None or not TASKS[options.problem_type].in_config:
         return {}
     from tfkit.models.families import AutoConfig
 
@@ -82,12 +83,16 @@ def columns(options) -> dict:
     }
 
 
-def model_and_tokenizer(name_or_path: str | None, **overrides):
-    """The classifier of that name, or the small model, and its tokenizer."""
-    from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification
+def model_and_tokenizer(name_or_path: str | None, *, task: Task | None = None, **overrides):
+    """The model of that name, or the small one, and its tokenizer: for the labels of a task, or of
+    the task that its config names.
+    """
+    from tfkit import AutoTokenizer
+    from tfkit.models.auto import auto_class_for, auto_class_of
 
     name_or_path = name_or_path or small_model()
-    model = TFAutoModelForSequenceClassification.from_pretrained(name_or_path, **overrides)
+    kind = auto_class_of(name_or_path) if task is None else auto_class_for(task)
+    model = kind.from_pretrained(name_or_path, **overrides)
     return model, AutoTokenizer.from_pretrained(name_or_path)
 
 

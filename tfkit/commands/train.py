@@ -12,7 +12,7 @@ from tfkit.commands import shared
 from tfkit.commands.shared import columns, model_and_tokenizer
 from tfkit.utils.files import local_path
 
-HELP = "fine-tune a classifier on a file of labelled texts"
+HELP = "fine-tune a classifier, of texts or of their words, on a file of labelled texts"
 
 # Texts, with fewer of which none are held out unless asked for.
 _FEWEST = 100
@@ -271,6 +271,7 @@ def starting_model(options, examples):
         warnings.filterwarnings("ignore", ".*New weights, to be trained")  # they will be
         model, tokenizer = model_and_tokenizer(
             options.model,
+            task=examples.task,
             **examples.model_options,
             ignore_mismatched_sizes=True,
             dtype=POLICIES[options.mixed_precision],
@@ -304,12 +305,11 @@ def unknown_share(tokenizer, texts: Iterable[str]) -> float:
 
 
 def _new(options, examples):
-    from tfkit import TFDistilBertForSequenceClassification
+    from tfkit.models.auto import auto_class_for
 
     texts = itertools.chain(examples.texts, examples.text_pairs or ())
-    return new_model(
-        options, TFDistilBertForSequenceClassification, texts, **examples.model_options
-    )
+    kind = auto_class_for(examples.task).from_config
+    return new_model(options, kind, texts, **examples.model_options)
 
 
 def new_model(options, kind, texts: Iterable[str], **of_task):

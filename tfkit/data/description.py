@@ -9,6 +9,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.data.splitting import same_texts, text_key
+from tfkit.tasks import TASKS
 from tfkit.utils.strings import counted
 
 _SHOWN_CLASSES, _SHOWN_CONFLICTS, _BAR = 20, 10, 24
@@ -21,7 +22,8 @@ class Description:
     Attributes:
         texts: how many.
         problem_type: of the labels; None without labels.
-        classes: texts of each class, most first. Empty for numbers.
+        classes: texts of each class, or words where these have classes, most first. Empty for
+            numbers.
         alike: classes whose names differ in nothing but capitals and blanks.
         numbers: least, mean and largest target of a regression, or None.
         words: median, 95th percentile and maximum of the words of a text, by blanks.
@@ -83,12 +85,14 @@ class Description:
             return []
         most, least = max(self.classes.values()), min(self.classes.values())
         ratio = f", {most / least:.1f} to 1" if least else ""
-        lines = [f"{len(self.classes):,} classes of {least:,} to {most:,} texts{ratio}:"]
+        of = TASKS[self.problem_type].counted
+        total = self.texts if of == "texts" else sum(self.classes.values())
+        lines = [f"{len(self.classes):,} classes of {least:,} to {most:,} {of}{ratio}:"]
         names, half = list(self.classes), _SHOWN_CLASSES // 2
         width = max(map(len, names[:half] + names[-half:]))
         for name, count in self.classes.items():
             bar = "█" * round(_BAR * count / most) if most else ""
-            lines.append(f"  {name:{width}}  {count:7,}  {count / self.texts:6.1%}  {bar}".rstrip())
+            lines.append(f"  {name:{width}}  {count:7,}  {count / total:6.1%}  {bar}".rstrip())
         if len(names) > 2 * half:
             lines[1 + half : -half] = [f"  … {len(names) - 2 * half:,} more …"]
         return lines

@@ -152,7 +152,8 @@ class Stream(LabelledTexts):
             )
 
     def _checked(self) -> Iterator[tuple]:
-        for _, row in checked_rows(self._table, self._columns, self.task):
+        task = self._table.layout.task if self._table.layout else self.task
+        for _, row in checked_rows(self._table, self._columns, task):
             if isinstance(row, str):
                 continue  # the first pass has reported it
             if self._number_of is not None:

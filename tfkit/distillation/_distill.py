@@ -89,6 +89,11 @@ def distill(
             f"above; received {', '.join(map(str, weights.values()))}."
         )
     check_examples(train)
+    if not train.task.learns_answers:
+        raise ValueError(
+            "Expected labels of whole texts: what a teacher says of their words is not learned. "
+            f"Received {train!r}. Train the small model on the labels, with `fine_tune`."
+        )
     check_labels(student, train)  # before the teacher is asked
     if validation is not None:
         check_labels(student, validation)

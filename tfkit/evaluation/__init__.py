@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tfkit.evaluation._evaluate import answer_of, evaluate, logits_of, predict_logits, score
+from tfkit.evaluation._evaluate import (
+    answer_of,
+    evaluate,
+    logits_of,
+    predict_logits,
+    score,
+    together,
+)
 from tfkit.evaluation._report import Report, report, report_of
 from tfkit.tasks.entity_figures import EntityEvaluation
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
@@ -20,4 +27,5 @@ __all__ = [
     "report",
     "report_of",
     "score",
+    "together",
 ]

@@ -14,6 +14,7 @@ from tfkit.inference.batching import finite, rows_of
 from tfkit.inference.speed import Answer
 from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
 from tfkit.tasks.compatibility import check_task
 from tfkit.tasks.entity_figures import EntityEvaluation
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
@@ -62,12 +63,12 @@ def evaluate(
             finite(outputs, columns[0], before=len(labels))
         blocks.append(task.log_probabilities(outputs))
         labels += some
-    compared, names = _together(blocks), examples.names
+    compared, names = together(blocks), examples.names
     return task.evaluation.of(task.expected(labels, len(names)), compared, names)
 
 
-def _together(blocks: list) -> np.ndarray | list:
-    """What is said of some rows, and of further ones."""
+def together(blocks: list) -> np.ndarray | list:
+    """What is said of some rows, and of further ones, as `score` takes it."""
     if isinstance(blocks[0], np.ndarray):
         return np.concatenate(blocks)
     return [*itertools.chain(*blocks)]
@@ -127,7 +128,7 @@ def predict_logits(
     if examples.has_labels:
         check_task(model, examples)
     options = {"batch_size": batch_size, "max_length": max_length, "verbose": verbose}
-    return _together([found for _, _, found in _blocks(model, tokenizer, examples, **options)])
+    return together([found for _, _, found in _blocks(model, tokenizer, examples, **options)])
 
 
 def _blocks(
@@ -158,7 +159,8 @@ def _parts(examples: Examples | Stream) -> Iterator[tuple[Sequence, Sequence | N
 def answer_of(model, tokenizer, max_length: int | None, pairs: bool) -> Answer:
     """A model as a function of columns of strings, two for pairs, that gives logits `[B,C]`."""
     asked = TextModel(model, tokenizer, max_length)
-    return lambda columns: asked.logits(rows_of(columns))
+    task = getattr(model, "task", None) or Task()
+    return lambda columns: task.outputs(asked, rows_of(columns), None)
 
 
 def logits_of(problem_type: str, scores: np.ndarray) -> np.ndarray:

@@ -20,7 +20,9 @@ def as_html(report) -> str:
         raise missing(error.name) from None
     figures = report.evaluation
     headline, lead, cards = figures.summary(report.model, report.data)
-    view = {"findings": [], "classes": None, "shown_classes": 0, "matrix": None}
+    of = getattr(figures, "counted", "texts")
+    view = {"of": of, "total": getattr(figures, of, figures.examples)}
+    view |= {"findings": [], "classes": None, "shown_classes": 0, "matrix": None}
     if report.score_histogram is not None:
         cards = [*cards, _calibration_card(figures.calibration)]
         confused = [
@@ -46,8 +48,23 @@ def as_html(report) -> str:
         )
         cards = [*cards, ("Time for one text", median, meaning)]
     view |= {"headline": headline, "lead": lead, "cards": cards}
-    filters = {"percent": percent, "number": "{:,}".format, "ms": milliseconds}
+    filters = {
+        "percent": percent,
+        "number": "{:,}".format,
+        "ms": milliseconds,
+        "pieces": _pieces,
+    }
     return render("report.html", filters=filters, report=report, figures=figures, **view)
+
+
+def _pieces(mistake: dict) -> list[tuple[str, dict | None]]:
+    """A text cut where entities begin and end, and the entity of each piece that is one."""
+    pieces, place = [], 0
+    for mark in sorted(mistake["entities"], key=lambda mark: mark["start"]):
+        pieces.append((mistake["text"][place : mark["start"]], None))
+        pieces.append((mistake["text"][mark["start"] : mark["end"]], mark))
+        place = mark["end"]
+    return [*pieces, (mistake["text"][place:], None)]
 
 
 def milliseconds(value: float) -> str:
@@ -70,12 +87,13 @@ def _calibration_card(calibration) -> tuple[str, str, str]:
 
 
 def _weak_classes(figures) -> Iterable[str]:
+    of = getattr(figures, "counted", "texts")
     asked = {name: c for name, c in figures.classes.items() if c["support"]}
     if len(asked) < 3:
         return
     weakest = sorted(asked, key=lambda name: asked[name]["f1"])[:3]
     yield "The weakest classes: " + ", ".join(
-        f"{quoted(name)} (F1 {percent(asked[name]['f1'], 0)}, {asked[name]['support']:,} texts)"
+        f"{quoted(name)} (F1 {percent(asked[name]['f1'], 0)}, {asked[name]['support']:,} {of})"
         for name in weakest
     )
     unasked = len(figures.classes) - len(asked)

@@ -16,6 +16,7 @@ from tfkit.tasks.token_classification import TokenClassification
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.strings import list_of
 
+_SHARED = 32  # tokens of neighbouring parts of a long text
 STRATEGIES = ("none", "simple", "first", "average", "max")
 
 
@@ -122,6 +123,33 @@ class TokenClassificationPipeline:
             found = [each for each in self._found(parts, strategy) if each[key] not in ignored]
             answers.append(found if len(parts) == 1 else _longest(found))
         return answers[0] if single else answers
+
+    def entities(self, rows: Sequence[dict[str, str]]) -> list[list[dict[str, Any]]]:
+        """The entities of texts, each as `label`, `score`, `start`, `end`, and `word`, the
+        characters between: words have the label of their first token, by which they are learned,
+        and of texts longer than the model takes all parts are looked at.
+
+        Args:
+            rows: dicts of `text`.
+        """
+        if any({*row} != {"text"} for row in rows):
+            raise ValueError("Expected single texts. Received pairs of texts.")
+        stride = min(_SHARED, token_limit(self.model, self.tokenizer) // 4)
+        options = {"aggregation_strategy": "first", "stride": stride}
+        texts = [row["text"] for row in rows]
+        return [
+            [
+                {
+                    "label": entity["entity_group"],
+                    "score": entity["score"],
+                    "start": entity["start"],
+                    "end": entity["end"],
+                    "word": text[entity["start"] : entity["end"]],
+                }
+                for entity in found
+            ]
+            for text, found in zip(texts, self(texts, **options))
+        ]
 
     def _tokens(self, texts: list[str], stride: int | None) -> Iterator[list[list[_Token]]]:
         """The tokens of each text, in one part or several."""

@@ -10,6 +10,8 @@ from tfkit.models import classes
 from tfkit.models.config import EncoderConfig
 from tfkit.models.encoder_model import EncoderModel
 from tfkit.models.families import AutoConfig
+from tfkit.tasks import TASKS
+from tfkit.tasks.base import Task
 
 # (family, task) -> class.
 _CLASSES = {
@@ -55,6 +57,20 @@ def class_of(config: EncoderConfig, otherwise: str) -> type[EncoderModel]:
     named = {f"TF{name.removeprefix('TF')}" for name in config.extra.get("architectures") or ()}
     found = [model for model in _CLASSES.values() if model.__name__ in named and model.task_name]
     return found[0] if found else _CLASSES[config.model_type, otherwise]
+
+
+def auto_class_for(task: Task) -> type[_Auto]:
+    """The auto class of the models that learn the labels of a task."""
+    return next(kind for kind in _Auto.__subclasses__() if kind.task_name == task.task_name)
+
+
+def auto_class_of(name_or_path: str | os.PathLike) -> type[_Auto]:
+    """The auto class of the model that config.json names in its `architectures`; that of text
+    classifiers where it names none that learns labels.
+    """
+    config, usual = AutoConfig.from_pretrained(name_or_path), TFAutoModelForSequenceClassification
+    own = class_of(config, usual.task_name).task_name
+    return next((auto_class_for(task) for task in TASKS.values() if task.task_name == own), usual)
 
 
 class TFAutoModel(_Auto):

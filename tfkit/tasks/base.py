@@ -25,6 +25,7 @@ class Task:
             Face's may have it.
         has_names: examples name what a model's outputs are: classes, or the number predicted.
         tokenizes: whether the task itself makes rows of tokens of texts, with `tokenized`.
+        task_name: of the model classes that learn it.
         in_parts: whether a label has classes in parts, each of which is looked up.
         has_classes, multi_label: labels are classes, not numbers; and any number per text.
         reads_offsets: whether `compared` needs `offset_mapping`, the characters of each token.
@@ -33,6 +34,8 @@ class Task:
         monitors: the figures of a validation; the first chooses the best epoch.
         target_dtype: of a batch of targets.
         min_classes: with fewer classes there is nothing to learn.
+        counted: what has a class, in words.
+        learns_answers: whether a model can learn what another answers, by `soft_target_loss`.
     """
 
     name: str
@@ -48,9 +51,15 @@ class Task:
     monitors: tuple[str, ...]
     target_dtype = "float32"
     min_classes = 1
+    counted = "texts"
+    learns_answers = False
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
+
+    @property
+    def task_name(self) -> str:
+        return self.name
 
     # === Data ===
 
@@ -223,7 +232,7 @@ class Task:
         Args:
             asked: a `tfkit.inference.text_model.TextModel`.
             rows: texts, or dicts of `text` and `text_pair`.
-            labels: theirs, as `Examples` have them.
+            labels: theirs, as `Examples` have them; None to see how long an answer takes.
             **options: `batch_size` and `progress` of `TextModel.outputs`.
         """
         return asked.logits(rows, **options)

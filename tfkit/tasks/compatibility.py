@@ -16,7 +16,7 @@ def check_answers_texts(model) -> None:
     if not getattr(model, "answers_texts", True):
         raise TypeError(
             "Expected a model that answers texts, such as a text classifier: only those are asked "
-            f"for labels and scores of whole texts, explained and exported. Received a "
+            f"for labels and scores of whole texts, and explained. Received a "
             f"{type(model).__name__}. Call it with token ids, or ask its own pipeline."
         )
 

@@ -49,6 +49,7 @@ class EntityEvaluation:
     """
 
     problem_type = "token_classification"
+    counted = "entities"
 
     examples: int
     words: int

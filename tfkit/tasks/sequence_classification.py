@@ -184,6 +184,8 @@ class SequenceClassification:
 class SingleLabel(Task):
     """One class per text."""
 
+    task_name = SequenceClassification.task_name
+    learns_answers = True
     name = "single_label_classification"
     in_config = True
     function = "softmax"
@@ -301,6 +303,8 @@ class SingleLabel(Task):
 class MultiLabel(Task):
     """Any number of classes per text: a yes or no to each."""
 
+    task_name = SequenceClassification.task_name
+    learns_answers = True
     name = "multi_label_classification"
     in_config = True
     multi_label = True
@@ -416,6 +420,8 @@ class MultiLabel(Task):
 class Regression(Task):
     """A number per text; of several outputs, as many."""
 
+    task_name = SequenceClassification.task_name
+    learns_answers = True
     name = "regression"
     in_config = True
     has_classes = False

@@ -77,6 +77,7 @@ class TokenLabels(Task):
     """
 
     name = TokenClassification.task_name
+    counted = "words"
     function = "softmax"
     in_parts = True
     reads_offsets = True
@@ -209,6 +210,8 @@ class TokenLabels(Task):
     def outputs(self, asked, rows, labels, **options):
         """Logits `[W,C]` of the words of each text, NaN of those of which no token is left."""
         found = asked.token_outputs(rows, **options)
+        if labels is None:
+            return found
         # The number of each word in place of its class.
         words = [[(s, e, n) for n, (s, e, _) in enumerate(words)] for words in labels]
         offsets = np.concatenate([offsets for _, offsets in found])
