@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfkit.tasks.answer_figures import AnswersEvaluation, compared
+from tfkit.tasks.answer_figures import AnswersEvaluation, answer_predictions, compared
 
 # Answer, those expected -> exact match and F1 by version 1.1 and by version 2.0 of the rule.
 # Source: `transformers.data.metrics.squad_metrics` of transformers 4.57.6 (`get_raw_scores`), and
@@ -28,10 +28,23 @@ def test_figures_are_those_of_the_official_scripts(answer, expected, first, seco
     assert compared(answer, expected, or_none=True) == pytest.approx(second)
 
 
+def evaluated(labels, answers):
+    found = [[{"answer": answer, "score": 0.5}] for answer in answers]
+    return AnswersEvaluation.of(labels, found)
+
+
+def test_an_empty_answer_counts_only_where_some_question_has_none():
+    found = [[{"answer": "", "score": 0.7}, {"answer": "Bonn", "score": 0.2}]]
+    assert AnswersEvaluation.of([((0, "Bonn"),)], found).exact_match == 1
+    assert AnswersEvaluation.of([((0, "Bonn"),), ()], found * 2).exact_match == 0.5
+    first, second = answer_predictions([((0, "Bonn"), (5, "Bonn")), ()], found * 2).predicted
+    assert (first, second) == ("", "")
+
+
 def test_questions_without_an_answer_have_figures_of_their_own():
     labels = [((0, "Anna"),), ((3, "in Bonn"), (6, "Bonn")), (), ()]
-    found = AnswersEvaluation.of(labels, ["anna", "of Bonn", "", "Bonn"])
+    found = evaluated(labels, ["anna", "of Bonn", "", "Bonn"])
     assert (found.examples, found.exact_match, found.f1) == (4, 0.5, pytest.approx(8 / 3 / 4))
     assert found.has_answer == {"examples": 2, "exact_match": 0.5, "f1": pytest.approx(5 / 6)}
     assert found.no_answer == {"examples": 2, "exact_match": 0.5, "f1": 0.5}
-    assert AnswersEvaluation.of(labels[:1], ["Bonn"]).no_answer is None
+    assert evaluated(labels[:1], ["Bonn"]).no_answer is None

@@ -10,6 +10,7 @@ import tfkit
 from tfkit import training
 from tfkit.data import dataset, read
 from tfkit.data.pipeline import Epochs
+from tfkit.evaluation import AnswersEvaluation, evaluate, report
 from tfkit.tasks.metrics import SpanMatch
 from tfkit.tasks.windows import windows
 
@@ -100,6 +101,21 @@ def test_fine_tune_learns_where_answers_are(tokenizer, examples):
     assert round(exact, 5) in kept and accuracy >= exact
     assert loss == pytest.approx(history["val_loss"][kept.index(round(exact, 5))], rel=0.5)
     assert model.config.problem_type is None
+
+    # What is reported is what the pipeline answers, whole windows of the model's length.
+    found = report(model, tokenizer, examples, latency=False)
+    evaluation = found.evaluation
+    asked = tfkit.pipeline("question-answering", model, tokenizer, max_answer_len=30)
+    answers = asked(
+        question=[*examples.texts],
+        context=[*examples.text_pairs],
+        handle_impossible_answer=True,
+        top_k=2,
+    )
+    assert evaluation == AnswersEvaluation.of(examples.labels, answers)
+    assert evaluation == evaluate(model, tokenizer, examples) and evaluation.examples == 8
+    assert evaluation.no_answer["examples"] == 1
+    assert all(each["label"] != each["answer"] for each in found.mistakes)
 
 
 def test_a_span_is_right_if_both_of_its_ends_are():

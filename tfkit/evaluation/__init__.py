@@ -11,10 +11,12 @@ from tfkit.evaluation._evaluate import (
     together,
 )
 from tfkit.evaluation._report import Report, report, report_of
+from tfkit.tasks.answer_figures import AnswersEvaluation
 from tfkit.tasks.entity_figures import EntityEvaluation
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
 
 __all__ = [
+    "AnswersEvaluation",
     "EntityEvaluation",
     "Evaluation",
     "MultiLabelEvaluation",

@@ -40,15 +40,16 @@ def evaluate(
     """Compares what a model says of texts with their labels.
 
     Args:
-        model, tokenizer: a classifier of texts or of tokens, of tfkit, and its tokenizer.
+        model, tokenizer: a classifier of texts or of tokens, or a model of question answering, of
+            tfkit, and its tokenizer.
         examples: labelled texts, read with `names=model.config.id2label`. Of a `Stream` some texts
             at a time are in memory, and of all of them the labels and logits.
         batch_size: B at most; long texts are fewer in a batch.
         max_length: tokens after which a text is cut.
         verbose: as in `model.predict`.
 
-    Returns: an `Evaluation`, or what it is for several labels per text, for numbers, or for
-        entities (`EntityEvaluation`).
+    Returns: an `Evaluation`, or what it is for several labels per text, for numbers, for entities
+        (`EntityEvaluation`), or for answers to questions (`AnswersEvaluation`).
 
     Raises:
         ValueError: the texts have no labels, or other ones than the model's config says.
@@ -100,7 +101,7 @@ def log_probabilities(examples: Examples, logits, scores) -> np.ndarray:
     if (logits is None) == (scores is None):
         raise ValueError("Expected either logits or scores. Received both or neither.")
     outputs = scores if logits is None else logits
-    if len(outputs) and outputs[0].shape[-1] != len(examples.names):
+    if examples.task.has_names and len(outputs) and outputs[0].shape[-1] != len(examples.names):
         raise ValueError(
             f"Expected examples of {outputs[0].shape[-1]} classes, as the model has. Received "
             f"{len(examples.names)}: {listed(examples.names)}. Read them with "

@@ -101,12 +101,14 @@ def _blocks(texts: Sequence, tokenize: Callable) -> Iterator[tuple[np.ndarray, T
 
 
 def outputs_of(
-    rows: Sequence[Mapping[str, Sequence[int]]], run: Callable[[Tokens], np.ndarray]
+    rows: Sequence[Mapping[str, Sequence[int]]],
+    run: Callable[[Tokens], np.ndarray],
+    batch_size: int | None = None,
 ) -> list[np.ndarray]:
     """What a model says of each token of the rows, `[T,…]` each; `run` gives `[B,T,…]`."""
     found: list = [None] * len(rows)
     lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
-    for places in batches(lengths, run.max_tokens):
+    for places in batches(lengths, run.max_tokens, batch_size):
         outputs = run(Tokens.of_rows([rows[place] for place in places]))
         for place, output in zip(places, outputs):
             found[place] = output[: lengths[place]]

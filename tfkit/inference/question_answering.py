@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ class QuestionAnsweringPipeline:
         """
         options = drop_ignored(options, QUESTION_ANSWERING)
         rows = _rows(inputs, question, context)
-        answers = self._answers(rows, **self._checked(options))
+        answers = self.answers(rows, **self._checked(options))
         return answers[0] if len(answers) == 1 else answers
 
     def _checked(self, changes: dict[str, Any]) -> dict[str, Any]:
@@ -132,9 +132,19 @@ class QuestionAnsweringPipeline:
             )
         return options
 
-    def _answers(
-        self, rows: list[tuple[str, str]], *, max_seq_len: int, doc_stride: int, **options
+    def answers(
+        self,
+        rows: Sequence[tuple[str, str]],
+        *,
+        max_seq_len: int,
+        doc_stride: int,
+        batch_size: int | None = None,
+        progress: Callable[[int], object] | None = None,
+        **options,
     ) -> list:
+        """To questions, each with its context. Options are all those of a call, and as of
+        `TextModel.outputs` `batch_size` and `progress`.
+        """
         names = [name for name in unpadded_specs(self.model) if name != "lengths"]
         run, answers = graph_of(self.model, spans_of, True), []
         sizes = {"max_length": max_seq_len, "stride": doc_stride}
@@ -142,9 +152,11 @@ class QuestionAnsweringPipeline:
             questions, contexts = zip(*rows[begin : begin + _BLOCK])
             found = [*windows(self.tokenizer, questions, contexts, **sizes)]
             tokens = [{name: window.inputs[name] for name in names} for window in found]
-            parts = zip(found, outputs_of(tokens, run))
+            parts = zip(found, outputs_of(tokens, run, batch_size))
             for row, group in itertools.groupby(parts, key=lambda part: part[0].row):
                 answers.append(_best(contexts[row], group, **options))
+            if progress is not None:
+                progress(len(questions))
         return answers
 
 

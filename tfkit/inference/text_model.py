@@ -12,10 +12,12 @@ import numpy as np
 from tfkit.inference.batching import Tokens, answer, batches, finite, tokenized
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
+from tfkit.inference.question_answering import QuestionAnsweringPipeline
 from tfkit.models.copies import in_dtype
 from tfkit.models.inputs import check_pairs, takes_token_types, token_limit
 from tfkit.tasks.base import Task
 from tfkit.tasks.compatibility import check_answers_texts
+from tfkit.tasks.windows import default_stride
 from tfkit.utils.keras_backend import keras
 
 # What a classifier answers in -> the dtype that the Keras model is wanted in.
@@ -181,6 +183,22 @@ class TextModel:
             if progress is not None:
                 progress(len(places))
         return found
+
+    def found_answers(self, rows: Sequence[dict], *, max_answer_len: int, **options) -> list:
+        """Of each question, `text`, about a context, `text_pair`, the two best answers as dicts, of
+        which the empty one may be one; options are those of `QuestionAnsweringPipeline.answers`.
+        """
+        pairs = [(row["text"], row["text_pair"]) for row in rows]
+        return QuestionAnsweringPipeline(self.model, self.tokenizer).answers(
+            pairs,
+            top_k=2,
+            max_seq_len=self.max_length,
+            doc_stride=default_stride(self.max_length),
+            max_answer_len=max_answer_len,
+            handle_impossible_answer=True,
+            align_to_words=True,
+            **options,
+        )
 
     def embeddings(self, texts: Sequence[str | dict], *, batch_size: int | None = None):
         """The embedding of each text, float32 `[B,D]`: the mean of its last hidden states, or what

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfkit.tasks.figures import Figures, Summary, percent
+from tfkit.tasks.figures import (
+    Calibration,
+    Figures,
+    Predictions,
+    Summary,
+    calibration,
+    percent,
+)
 from tfkit.utils.strings import counted
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -76,11 +83,13 @@ class AnswersEvaluation:
         f1: mean F1 of the words of answers.
         has_answer, no_answer: "examples", "exact_match" and "f1" of the questions that have an
             answer, and of those that have none; None where all have one.
+        calibration: of the scores of answers, of which those that match are right.
 
     Example:
 
         >>> labels = [((0, "Anna"),), ((3, "in Bonn"),)]
-        >>> print(AnswersEvaluation.of(labels, ["Anna", "Bonn"]))
+        >>> found = [[{"answer": "Anna", "score": 0.9}], [{"answer": "Bonn", "score": 0.4}]]
+        >>> print(AnswersEvaluation.of(labels, found))
         exact match 0.5000, F1 0.8333 of 2 questions
     """
 
@@ -91,14 +100,23 @@ class AnswersEvaluation:
     f1: float
     has_answer: Figures | None
     no_answer: Figures | None
+    calibration: Calibration
 
     @classmethod
-    def of(cls, labels: Sequence[tuple], answers: Sequence[str]) -> AnswersEvaluation:
-        """Figures from the possible answers to each question, `(start, text)`, and one given."""
+    def of(cls, labels: Sequence[tuple], found: Sequence, names: Sequence[str] = ()):
+        """Figures from the possible answers to each question, `(start, text)`, and those found, as
+        dicts of `answer` and `score`, the best first. Where all questions have an answer, empty
+        ones do not count.
+        """
         some = np.array([bool(label) for label in labels])
+        answers, scores = _given(labels, found)
         figures = figures_of(labels, answers)
         whole, *parts = (_means(figures[rows]) for rows in (slice(None), some, ~some))
-        return cls(**whole, **dict(zip(("has_answer", "no_answer"), _parts(parts))))
+        return cls(
+            **whole,
+            **dict(zip(("has_answer", "no_answer"), _parts(parts))),
+            calibration=calibration(scores, figures[:, 0] == 1),
+        )
 
     def __str__(self) -> str:
         lines = [_line(dataclasses.asdict(self))]
@@ -123,6 +141,28 @@ class AnswersEvaluation:
                 ),
             ],
         )
+
+
+def answer_predictions(labels: Sequence[tuple], found: Sequence, names=()) -> Predictions:
+    """The answers one by one; those are wrong that do not match."""
+    answers, scores = _given(labels, found)
+    right = figures_of(labels, answers)[:, 0] == 1
+    return Predictions(
+        expected=[" | ".join(dict.fromkeys(text for _, text in label)) for label in labels],
+        predicted=answers,
+        wrong=~right,
+        severity=np.where(right, 0.0, scores),
+        scores=scores,
+        correct=right,
+    )
+
+
+def _given(labels: Sequence[tuple], found: Sequence) -> tuple[list[str], np.ndarray]:
+    """The answer to each question, and its score, up to 1: those of windows add up."""
+    or_none = not all(labels)
+    none = {"answer": "", "score": 0.0}
+    best = [next((each for each in some if or_none or each["answer"]), none) for some in found]
+    return [each["answer"] for each in best], np.array([min(each["score"], 1.0) for each in best])
 
 
 def figures_of(labels: Sequence[tuple], answers: Sequence[str]) -> np.ndarray:

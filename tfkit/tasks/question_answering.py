@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfkit.tasks.answer_figures import AnswersEvaluation
+from tfkit.tasks.answer_figures import AnswersEvaluation, answer_predictions
 from tfkit.tasks.base import Task
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import python_value
@@ -15,6 +15,7 @@ from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.values import is_whole, outside
 
 _POSITIONS = ("start_positions", "end_positions")
+_LONGEST = 30
 _LOGITS = ("start_logits", "end_logits")
 
 
@@ -156,6 +157,7 @@ class Answers(Task):
     target_dtype = "int32"
     min_classes = 0
     evaluation = AnswersEvaluation
+    predictions = staticmethod(answer_predictions)
 
     # === Data ===
 
@@ -228,6 +230,20 @@ class Answers(Task):
             parts = (tf.where(right == side, logits, logits.dtype.min) for side in (True, False))
             compared[name] = tf.stack([tf.reduce_max(part, -1) for part in parts], axis=-1)
         return {place: tf.zeros_like(targets[place]) for place in _POSITIONS}, compared
+
+    # === Evaluation ===
+
+    def outputs(self, asked, rows, labels, **options):
+        """Of each question the two best answers, of which the empty one may be one. They have 30
+        tokens at most, as in Transformers' example.
+        """
+        return asked.found_answers(rows, max_answer_len=_LONGEST, **options)
+
+    def expected(self, labels, num_labels):
+        return labels
+
+    def log_probabilities(self, outputs, are_scores=False):
+        return outputs
 
 
 TASKS = {Answers.name: Answers()}
