@@ -38,7 +38,7 @@ def test_an_empty_answer_counts_only_where_some_question_has_none():
     assert AnswersEvaluation.of([((0, "Bonn"),)], found).exact_match == 1
     assert AnswersEvaluation.of([((0, "Bonn"),), ()], found * 2).exact_match == 0.5
     first, second = answer_predictions([((0, "Bonn"), (5, "Bonn")), ()], found * 2).predicted
-    assert (first, second) == ("", "")
+    assert (first, second) == ("no answer", "no answer")
 
 
 def test_questions_without_an_answer_have_figures_of_their_own():

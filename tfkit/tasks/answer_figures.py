@@ -7,6 +7,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from tfkit.tasks.figures import (
 from tfkit.utils.strings import counted
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_NONE = "no answer"
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
@@ -94,6 +96,7 @@ class AnswersEvaluation:
     """
 
     problem_type = "question_answering"
+    classes = MappingProxyType({})
 
     examples: int
     exact_match: float
@@ -148,8 +151,8 @@ def answer_predictions(labels: Sequence[tuple], found: Sequence, names=()) -> Pr
     answers, scores = _given(labels, found)
     right = figures_of(labels, answers)[:, 0] == 1
     return Predictions(
-        expected=[" | ".join(dict.fromkeys(text for _, text in label)) for label in labels],
-        predicted=answers,
+        expected=[" | ".join(dict.fromkeys(t for _, t in label)) or _NONE for label in labels],
+        predicted=[answer or _NONE for answer in answers],
         wrong=~right,
         severity=np.where(right, 0.0, scores),
         scores=scores,
