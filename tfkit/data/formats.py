@@ -17,6 +17,7 @@ from tfkit.data.files import DataFile, numbered_lines, problem_of, read_text
 Rows = Iterator[tuple[int, "dict | str"]]
 
 _ROWS_AT_ONCE = 4096
+_DOCUMENT = "-DOCSTART-"
 # How comments of CoNLL files begin, where the number of columns does not show them.
 _COMMENT = re.compile(r"#\s*(id|text|sent_id|newdoc|newpar)\b")
 # What Excel writes in place of commas, where those are decimal points, and what others do.
@@ -132,12 +133,23 @@ def conll_rows(
                     f"Expected `{argument}` to be the number of a column, from 0, since {file} has "
                     f"no names of columns. Received: {column!r}."
                 ) from None
-    tabs, width, cells, problem, begun = None, None, [], None, 0
-    lines = numbered_lines(file, encoding, newline="\n", lenient=lenient)
-    for number, line in itertools.chain(lines, [(0, "")]):
+
+    def lines() -> Iterator[tuple[int, str]]:
+        return numbered_lines(file, encoding, newline="\n", lenient=lenient)
+
+    # What columns there are, the first line says that is surely one of words.
+    apart = (line.rstrip("\r\n") for _, line in lines() if not line.startswith(("#", _DOCUMENT)))
+    usual = next((line for line in apart if line.strip(" \t")), "")
+    tabs = "\t" in usual
+
+    def columns_of(line: str) -> list[str]:
+        return line.split("\t") if tabs else re.findall("[^ \t]+", line)
+
+    width, cells, problem, begun = len(columns_of(usual)), [], None, 0
+    for number, line in itertools.chain(lines(), [(0, "")]):
         said, line = problem_of(line), line.rstrip("\r\n")
-        if not line.strip(" \t") or line.startswith("-DOCSTART-"):
-            if cells or problem:
+        if not line.strip(" \t") or line.startswith(_DOCUMENT):
+            if cells:
                 # Of a bad sentence no cell is asked for: a line of it may have too few.
                 found = (
                     {} if problem else {column: places[name] for name, column in columns.items()}
@@ -146,16 +158,10 @@ def conll_rows(
                 yield begun, problem or words
             cells, problem = [], None
             continue
-        if tabs is None:
-            tabs = "\t" in line
-        row = line.split("\t") if tabs else line.strip(" ").split()
-        if line.startswith("#") and not cells:
-            odd = len(row) < 2 if width is None else len(row) != width
-            if odd or _COMMENT.match(line):
-                continue
-        begun = begun if cells or problem else number
-        if width is None:
-            width = len(row)
+        row = columns_of(line)
+        if line.startswith("#") and not cells and (len(row) != width or _COMMENT.match(line)):
+            continue
+        begun = begun if cells else number
         cells.append(row)
         least = max(place + 1 for name, place in places.items() if name in columns)
         if said is None and (len(row) != width or width < max(least, len(columns))):

@@ -45,8 +45,8 @@ def read(
     Args:
         source: a file with column names in its first line (CSV with quotes as in RFC 4180, TSV
             without quoting), a file of JSON lines or one JSON array of objects, SQuAD's JSON, a
-            Parquet file, a file of texts alone (.txt), one per line, any of them compressed by
-            gzip, bzip2, xz or zip, by its path, "-" for standard input, or as an open file; a
+            Parquet file, CoNLL columns (.conll), a file of texts alone (.txt), one per line, any of
+            them compressed by gzip, bzip2, xz or zip, by its path, "-" for standard input, or as an open file; a
             folder that has a folder of .txt files for each class; a DataFrame of pandas or polars,
             a table of pyarrow, whose missing values are read as the empty ones of a CSV file; a
             `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts, tuples in the
@@ -54,8 +54,10 @@ def read(
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
         text_pair: the column of second texts, if the task is about pairs.
-        format: "csv", "tsv", "jsonl", "json" (an array), "squad", "parquet" or "txt"; None goes by
-            the end of the file's name, or what it holds where that is JSON or Parquet.
+        format: "csv", "tsv", "jsonl", "json" (an array), "squad", "parquet", "conll" or "txt"; None
+            goes by the end of the file's name, or what it holds where that is JSON or Parquet. Of
+            CoNLL columns the first are words and the last tags; `text` and `label` may be the
+            numbers of others, from 0, as strings.
         names: the classes of an earlier reading (`examples.names`) or of a model
             (`config.id2label`). A label that is not among them is an error. Labels 0, 1, … are
             taken as class numbers if no name is a number.
@@ -69,7 +71,11 @@ def read(
             parts of the text `context`, in the column `answers`: {"text": […], "answer_start": […]}
             as Hugging Face has them, or texts alone, each in the context but once; in CSV
             `answer`, and `answer_start` if there is one; none where the context has no answer.
-            None takes SQuAD's JSON for the last, lists for the second, all else for the first.
+            "token_classification": a tag for each word, from CoNLL columns, from lists `tokens` and
+            `tags` (or `ner_tags`), or from `spans` (or `entities`) of a text, dicts of `start`,
+            `end` and `label`; tags become BIO, as a warning says. None takes SQuAD's JSON for
+            "question_answering", rows of words or spans for "token_classification", lists for the
+            second, all else for the first.
         skip_bad_rows: leave out rows that cannot be read or have an unknown label, with a warning;
             `examples.skipped` lists them. Without it the first of them is an error.
 
@@ -90,6 +96,9 @@ def read(
         ((0, 1), (0,))
         >>> read([("a goal", [1, 1]), ("rain", [1, 0])], names=["news", "sport"]).labels
         ((0, 1), (0,))
+        >>> words = read([{"tokens": ["Anna", "sings"], "tags": ["B-name", "O"]}])
+        >>> words.texts, words.labels, words.names
+        (('Anna sings',), (((0, 4, 1), (5, 10, 0)),), ('O', 'B-name', 'I-name'))
         >>> read([("so-so", 2.5)], problem_type="regression").labels
         (2.5,)
         >>> read([{"question": "Who?", "context": "Anna sings", "answers": ["Anna"]}],
