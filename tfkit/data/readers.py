@@ -46,11 +46,11 @@ def read(
         source: a file with column names in its first line (CSV with quotes as in RFC 4180, TSV
             without quoting), a file of JSON lines or one JSON array of objects, SQuAD's JSON, a
             Parquet file, CoNLL columns (.conll), a file of texts alone (.txt), one per line, any of
-            them compressed by gzip, bzip2, xz or zip, by its path, "-" for standard input, or as an open file; a
-            folder that has a folder of .txt files for each class; a DataFrame of pandas or polars,
-            a table of pyarrow, whose missing values are read as the empty ones of a CSV file; a
-            `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts, tuples in the
-            order (text, text_pair, label), or plain strings.
+            them compressed by gzip, bzip2, xz or zip, by its path, "-" for standard input, or as an
+            open file; a folder that has a folder of .txt files for each class; a DataFrame of
+            pandas or polars, a table of pyarrow, whose missing values are read as the empty ones of
+            a CSV file; a `datasets.Dataset`; a dict of columns; or an iterable of rows: dicts,
+            tuples in the order (text, text_pair, label), or plain strings.
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
         text_pair: the column of second texts, if the task is about pairs.
