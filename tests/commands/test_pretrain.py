@@ -27,6 +27,7 @@ def test_a_classifier_learns_the_texts_of_several_files(files, capsys):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     asked = ["pretrain", "a.txt", "a.txt", "--model", "classifier", "--output", "out"]
     asked += ["--epochs", "1", "--max-length", "16", "--batch-size", "4", "--seed", "2"]
+    asked += ["--dev-share", "0.1"]
     assert main(asked) == 0
     said, notes = capsys.readouterr()
     assert "Pre-training on 62 texts, of which " in said  # an empty one in each

@@ -58,12 +58,13 @@ def _read(options):
     named = {**columns(options), "label": None}
     parts = [data.stream(file, **named) for file in options.texts]
     texts, validation, share = Corpus(parts), None, options.dev_share
-    said = [f"Pre-training on {sum(map(len, parts)):,} texts"]
+    count = sum(map(len, parts))
+    said = [f"Pre-training on {count:,} texts"]
     if options.validation:
         held_out = data.stream(options.validation, **named)
         validation = Corpus(held_out)
         said.append(f"{len(held_out):,} texts of {options.validation} are held out")
-    elif share != 0:
+    elif share != 0 and (share is not None or count >= train.FEWEST):
         texts, validation = texts.split(0.05 if share is None else share)
         said[0] += f", of which {sum(1 for _ in validation):,} are held out"
     return texts, validation, *said

@@ -15,7 +15,7 @@ from tfkit.utils.files import local_path
 HELP = "fine-tune a classifier, of texts or of their words, on a file of labelled texts"
 
 # Texts, with fewer of which none are held out unless asked for.
-_FEWEST = 100
+FEWEST = 100
 # Fraction of unknown tokens above which a vocabulary is of another language.
 FOREIGN = 0.1
 _PROBE = 2000
@@ -254,7 +254,7 @@ def _read(options):
         named["problem_type"] = examples.problem_type
         return examples, data.read(options.validation, names=examples.names, **named)
     share = options.dev_share
-    if share == 0 or (share is None and len(examples) < _FEWEST):
+    if share == 0 or (share is None and len(examples) < FEWEST):
         return examples, None
     return data.split(examples, share=0.1 if share is None else share)
 

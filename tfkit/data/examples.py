@@ -49,7 +49,7 @@ class Examples(LabelledTexts):
 
     Args:
         texts: one string per row.
-        text_pairs: the second text of each row, or None.
+        text_pairs: the second text of each row, or None; of a multiple choice a tuple of texts.
         labels: the class number of each row, counted from 0; of a multi-label task, a tuple of
             class numbers; of a regression, a number; of token classification, a tuple of
             `(start, end, class number)`, one for each word, in characters of the text; of question
@@ -75,7 +75,7 @@ class Examples(LabelledTexts):
     """
 
     texts: tuple[str, ...]
-    text_pairs: tuple[str, ...] | None = None
+    text_pairs: tuple[str, ...] | tuple[tuple[str, ...], ...] | None = None
     labels: tuple | None = None
     names: tuple[str, ...] = ()
     problem_type: str = "single_label_classification"
@@ -85,6 +85,7 @@ class Examples(LabelledTexts):
         for column in ("texts", "text_pairs", "labels", "names"):
             values = getattr(self, column)
             if values is not None:
+                values = (tuple(v) if isinstance(v, list) else v for v in values)
                 object.__setattr__(self, column, tuple(values))
         for column in ("text_pairs", "labels"):
             values = getattr(self, column)

@@ -173,6 +173,7 @@ class _Batches:
         # What the features of a batch and its targets become, of labelled examples.
         task = examples.task if examples.has_labels else None
         self._compared = None if task is None else task.compared
+        self._choices = examples.task is not None and examples.task.has_choices
         self._rows = self._load(tokenizer, max_length, return_token_type_ids)
         if drop_remainder and self._rows < batch_size:
             raise ValueError(
@@ -187,6 +188,7 @@ class _Batches:
         examples = self._examples
         layer = tokenizer.as_layer(
             max_length=max_length,
+            truncation="only_first" if self._choices else "longest_first",
             pairs=self._pairs,
             return_token_type_ids=return_token_type_ids,
             return_offsets_mapping=self._compared is not None and examples.task.reads_offsets,
@@ -201,7 +203,18 @@ class _Batches:
         return len(examples)
 
     def _features(self, texts):
-        return self._tokenize(tuple(texts) if self._pairs else texts[0])
+        if not self._choices:
+            return self._tokenize(tuple(texts) if self._pairs else texts[0])
+        counts = tf.cast(texts[1].row_lengths(), tf.int32)
+        tokens = self._tokenize((tf.repeat(texts[0], counts), texts[1].flat_values))
+        if self._unpadded:
+            return {**tokens, "choices": counts}
+        return {  # [B,K,T]; a choice that a row does not have is padding
+            name: tf.RaggedTensor.from_row_lengths(each, counts, validate=False).to_tensor(
+                self._padding.get(name, 0)
+            )
+            for name, each in tokens.items()
+        }
 
 
 class _ExampleBatches(_Batches):
@@ -209,7 +222,8 @@ class _ExampleBatches(_Batches):
 
     def _load(self, tokenizer, max_length, return_token_type_ids):
         examples, self._targets = self._examples, None
-        self._columns = [tf.constant(column) for column in examples.columns]
+        constants = [tf.constant, tf.ragged.constant if self._choices else tf.constant]
+        self._columns = [make(column) for make, column in zip(constants, examples.columns)]
         if examples.has_labels:
             targets = examples.targets()
             self._targets = targets if tf.is_tensor(targets) else tf.constant(targets)
@@ -225,9 +239,13 @@ class _ExampleBatches(_Batches):
 
         def counts(rows):
             tokens = self._of_rows(rows)
-            if self._unpadded:
-                return tokens["lengths"]
-            return tf.reduce_sum(tokens["attention_mask"], 1)
+            if not self._unpadded:
+                lengths = tf.reduce_sum(tokens["attention_mask"], -1)
+            elif self._choices:
+                lengths = tf.RaggedTensor.from_row_lengths(tokens["lengths"], tokens["choices"])
+            else:
+                lengths = tokens["lengths"]
+            return tf.reduce_max(lengths, 1) if self._choices else lengths
 
         rows = tf.data.Dataset.range(self._rows).batch(_TEXTS_PER_COUNT)
         lengths = np.concatenate(list(mapped_ahead(rows, counts).as_numpy_iterator()))
@@ -247,12 +265,17 @@ class _ExampleBatches(_Batches):
     def encode(self, rows):
         features = self._of_rows(rows)
         if not self._unpadded:  # to the smallest width that holds the batch
-            length = tf.shape(features["input_ids"])[1]
+            leading = [[0, 0]] * (1 + self._choices)
+            length = tf.shape(features["input_ids"])[-1]
             width = tf.gather(self._widths, tf.searchsorted(self._widths, [length])[0])
             features = {
                 name: tf.pad(
                     value,
-                    [[0, 0], [0, width - length], *[[0, 0]] * (value.shape.rank - 2)],
+                    [
+                        *leading,
+                        [0, width - length],
+                        *[[0, 0]] * (value.shape.rank - len(leading) - 1),
+                    ],
                     constant_values=self._padding.get(name, 0),
                 )
                 for name, value in features.items()

@@ -6,6 +6,7 @@ import functools
 import os
 import warnings
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ def read(
     *,
     text: str = "text",
     label: str | None = "label",
-    text_pair: str | None = None,
+    text_pair: str | Sequence[str] | None = None,
     format: str | None = None,
     names: Sequence[str] | Mapping | None = None,
     encoding: str = "utf-8",
@@ -53,7 +54,8 @@ def read(
             tuples in the order (text, text_pair, label), or plain strings.
         text: the column of the texts.
         label: the column of the labels; None for texts without labels.
-        text_pair: the column of second texts, if the task is about pairs.
+        text_pair: the column of second texts, if the task is about pairs; of a multiple choice the
+            column of lists of choices, or a list of columns with a choice each.
         format: "csv", "tsv", "jsonl", "json" (an array), "squad", "parquet", "conll" or "txt"; None
             goes by the end of the file's name, or what it holds where that is JSON or Parquet. Of
             CoNLL columns the first are words and the last tags; `text` and `label` may be the
@@ -73,7 +75,8 @@ def read(
             `answer`, and `answer_start` if there is one; none where the context has no answer.
             "token_classification": a tag for each word, from CoNLL columns, from lists `tokens` and
             `tags` (or `ner_tags`), or from `spans` (or `entities`) of a text, dicts of `start`,
-            `end` and `label`; tags become BIO, as a warning says. None takes SQuAD's JSON for
+            `end` and `label`; tags become BIO, as a warning says. "multiple_choice": the number of
+            the right choice from 0, its letter, or itself. None takes SQuAD's JSON for
             "question_answering", rows of words or spans for "token_classification", lists for the
             second, all else for the first.
         skip_bad_rows: leave out rows that cannot be read or have an unknown label, with a warning;
@@ -108,12 +111,12 @@ def read(
         Examples(2 texts)
     """
     task = task_named(problem_type)
-    columns = columns_of(text, text_pair, label)
+    columns = columns_of(text, text_pair, label, task)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     source = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
     columns, task = source.layout or (columns, task)
     skipped = SkippedRows(source, lenient=skip_bad_rows)
-    numbers, table = array("q"), {argument: [] for argument in columns}
+    numbers, table = array("q"), defaultdict(list)
     for number, row in checked_rows(source, columns, task):
         if isinstance(row, str):
             skipped.add(number, row)
@@ -187,9 +190,26 @@ class BadRow(NamedTuple):
         return f"{self.place}: {self.reason}."
 
 
-def columns_of(text: str, text_pair: str | None, label: str | None) -> dict[str, str]:
-    """Argument -> column, in the order of a row's parts, of those that there are."""
-    columns = {"text": text, "text_pair": text_pair, "label": label}
+def columns_of(
+    text: str, text_pair: str | Sequence[str] | None, label: str | None, task: Task | None
+) -> dict[str, str]:
+    """Argument -> column, in the order of a row's parts, of those that there are; of choices in
+    several columns "text_pair 0", "text_pair 1" and so on.
+    """
+    pairs = {"text_pair": text_pair}
+    if text_pair is not None and not isinstance(text_pair, str):
+        if task is None or not task.has_choices:
+            raise ValueError(
+                "Expected one column as `text_pair`: several hold the choices of "
+                f"problem_type='multiple_choice'. Received {[*text_pair]!r}."
+            )
+        pairs = {f"text_pair {number}": column for number, column in enumerate(text_pair)}
+    elif text_pair is None and task is not None and task.has_choices:
+        raise ValueError(
+            "Expected `text_pair`, the column of the choices, or a list of columns with one each. "
+            "Received none."
+        )
+    columns = {"text": text, **pairs, "label": label}
     return {argument: column for argument, column in columns.items() if column is not None}
 
 
@@ -208,7 +228,7 @@ def checked_rows(
         if missing:
             reason = (
                 f"no column '{columns[missing[0]]}'. Its columns: {', '.join(map(str, row))}. "
-                f"{_REMEDIES.get(missing[0], '')}"
+                f"{_REMEDIES.get(missing[0].split()[0], '')}"
             )
             if table.same_columns:
                 raise ValueError(f"{table.name} has {reason}")
@@ -216,9 +236,9 @@ def checked_rows(
             continue
         try:
             row = read_row({name: row[column] for name, column in columns.items()})
-            for name in ("text", "text_pair"):
-                if name in row:
-                    _check_text(row[name])
+            for part in (row[name] for name in ("text", "text_pair") if name in row):
+                for each in part if isinstance(part, tuple) else [part]:
+                    _check_text(each)
             yield number, row
         except ValueError as error:
             yield number, str(error)

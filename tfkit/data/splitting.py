@@ -100,7 +100,8 @@ def same_texts(examples: Examples) -> dict[Hashable, list[int]]:
     pairs = examples.text_pairs or ("",) * len(examples)
     groups = defaultdict(list)
     for row, parts in enumerate(zip(examples.texts, pairs)):
-        groups[tuple(map(text_key, parts))].append(row)
+        texts = (parts[0], *([parts[1]] if isinstance(parts[1], str) else parts[1]))
+        groups[tuple(map(text_key, texts))].append(row)
     return groups
 
 

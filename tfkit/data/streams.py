@@ -220,14 +220,14 @@ def stream(
             "Expected a source that can be read more than once, such as a file. Received: "
             f"{type(source).__name__}. Write its rows to a file, or use `read`."
         )
-    columns = columns_of(text, text_pair, label)
+    columns = columns_of(text, text_pair, label, task)
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     opened = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
     columns, task = opened.layout or (columns, task or TASKS[SingleLabel.name])
-    if task.tokenizes:
+    if task.tokenizes or task.has_choices:
         raise ValueError(
             "Expected examples whose texts are batched as they come. Received those of "
-            f"{task.name}, which are cut into windows first: `tfkit.data.read` reads them."
+            f"{task.name}, which become other rows first: `tfkit.data.read` reads them."
         )
     skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
     digest = hashlib.sha256(repr((names, columns)).encode())

@@ -22,7 +22,8 @@ class TokenizerGraph:
 
     def __init__(self, tokenizer, model, max_length: int, pairs: bool, compiled: bool = True):
         types = takes_token_types(model)
-        options = {"pairs": pairs, "return_token_type_ids": types}
+        cut_first = getattr(model, "truncation", "longest_first")
+        options = {"pairs": pairs, "return_token_type_ids": types, "truncation": cut_first}
         layer = tokenizer.as_layer(max_length=max_length, **options)
 
         def tokens(*texts):

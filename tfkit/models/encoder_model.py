@@ -112,6 +112,7 @@ class EncoderModel(TFPreTrainedModel):
         batch_axes: of the inputs, before that of tokens.
         reads_pooled: whether the task reads what the family pools, where it does.
         pools_tokens: whether the task reads the last states of all tokens, and of no padding.
+        truncation: which text of a pair is cut first, as `TokenizerLayer` names it.
         task_inputs: further inputs of a batch that the task's `answer` takes, where they are given.
     """
 
@@ -129,6 +130,7 @@ class EncoderModel(TFPreTrainedModel):
     reads_cls_only = False
     reads_pooled = True
     pools_tokens = False
+    truncation = "longest_first"
     task_inputs: tuple[str, ...] = ()
     answers_texts = False
     task: Task | None = None

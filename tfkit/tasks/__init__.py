@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfkit.tasks import question_answering, sequence_classification, token_classification
+from tfkit.tasks import (
+    multiple_choice,
+    question_answering,
+    sequence_classification,
+    token_classification,
+)
 from tfkit.tasks.base import Task
 from tfkit.tasks.served_entities import Entities
 
@@ -15,6 +20,7 @@ TASKS: Mapping[str, Task] = {
     **sequence_classification.TASKS,
     **token_classification.TASKS,
     **question_answering.TASKS,
+    **multiple_choice.TASKS,
 }
 READ_BY_OUTPUTS = {frozenset(kind.outputs): kind.read for kind in (Entities,)}
 

@@ -28,6 +28,7 @@ class Task:
         task_name: of the model classes that learn it.
         in_parts: whether a label has classes in parts, each of which is looked up.
         has_classes, multi_label: labels are classes, not numbers; and any number per text.
+        has_choices: whether the second text of a row is a tuple of texts to choose from.
         reads_offsets: whether `compared` needs `offset_mapping`, the characters of each token.
         function: what gives scores from logits, as `function_to_apply` of a pipeline names it.
         keras_losses: losses of Keras that show that a model is trained for it.
@@ -45,6 +46,7 @@ class Task:
     in_parts = False
     has_classes = True
     multi_label = False
+    has_choices = False
     reads_offsets = False
     function: str
     keras_losses: tuple[str, ...] = ()

@@ -66,7 +66,7 @@ def check_task(model, examples) -> None:
 def config_changes(config, examples) -> dict[str, Any]:
     """What a config says after training on `examples`, whose names take the place of `LABEL_0`."""
     names = [*config.id2label.values()]
-    named = _are_numbers(names) and not _are_numbers(examples.names)
+    named = examples.task.has_names and _are_numbers(names) and not _are_numbers(examples.names)
     labels = {"id2label": examples.id2label} if named else {}
     return {
         **({"problem_type": examples.problem_type} if examples.task.in_config else {}),

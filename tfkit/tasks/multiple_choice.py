@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from tfkit.tasks.base import Task
+from tfkit.tasks.figures import Evaluation
 from tfkit.tasks.head import HeadedModel
-from tfkit.utils.lazy import keras, ops
-from tfkit.utils.values import outside
+from tfkit.tasks.labels import is_list, python_value
+from tfkit.utils.lazy import keras, ops, tf
+from tfkit.utils.values import is_whole, outside
+
+# The logit of a choice that a text does not have, beside those of texts that have more.
+_NONE = -1e9
 
 
 class MultipleChoice(HeadedModel):
     """The task's part of a model class, before the family's: `class … (MultipleChoice, …)`.
 
     Takes `input_ids`, `attention_mask`, … `[B,K,T]`, K the choices; gives `logits` float32 `[B,K]`
-    and with labels `[B]` `loss` float32 `[B]`.
+    and with labels `[B]` `loss` float32 `[B]`. A choice whose mask is 0 throughout is none. Of an
+    unpadded batch, a text and a choice after the other, `choices` int32 `[B]` says how many each
+    text has; without it logits are `[M,1]`, of all M.
 
     Args:
         config: of the family.
@@ -35,6 +45,7 @@ class MultipleChoice(HeadedModel):
     reads_cls_only = True
     reads_pooled = True
     batch_axes = 2
+    truncation = "only_first"
 
     def head_options(self, config):
         return {"num_labels": 1}
@@ -66,6 +77,15 @@ class MultipleChoice(HeadedModel):
         }
         batch = {name: x for name, x in {**named, **batch}.items() if x is not None}
         labels = batch.pop("labels", None)
+        choices = batch.pop("choices", None)
+        if "lengths" in batch:
+            outputs = super().call(batch, training=training, **options)
+            if choices is not None:
+                rows = tf.RaggedTensor.from_row_lengths(outputs["logits"][:, 0], choices)
+                outputs["logits"] = rows.to_tensor(_NONE)
+            if labels is not None:
+                outputs["loss"] = self.head_loss(labels, outputs["logits"])
+            return outputs
         shapes = {name: tuple(x.shape) for name, x in batch.items()}
         ranks = {len(shape) - (name == "inputs_embeds") for name, shape in shapes.items()}
         if ranks != {3} or len({shape[:3] for shape in shapes.values() if None not in shape}) > 1:
@@ -76,7 +96,11 @@ class MultipleChoice(HeadedModel):
         choices = ops.shape(next(iter(batch.values())))[1]
         flat = {name: ops.reshape(x, (-1, *ops.shape(x)[2:])) for name, x in batch.items()}
         outputs = super().call(flat, training=training, **options)
-        outputs["logits"] = ops.reshape(outputs["logits"], (-1, choices))
+        logits = ops.reshape(outputs["logits"], (-1, choices))
+        if "attention_mask" in batch:
+            there = ops.any(ops.cast(batch["attention_mask"], "bool"), axis=-1)
+            logits = ops.where(there, logits, _NONE)
+        outputs["logits"] = logits
         if labels is not None:
             outputs["loss"] = self.head_loss(labels, outputs["logits"])
         return outputs
@@ -91,3 +115,120 @@ class MultipleChoice(HeadedModel):
             )
         logits = ops.cast(outputs, "float32")
         return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+# === Its labels ===
+
+
+class Choice(Task):
+    """Which of the choices of a row is right, from 0. `text_pairs` are tuples of choices."""
+
+    name = MultipleChoice.task_name
+    has_classes = False
+    has_names = False
+    has_choices = True
+    function = "softmax"
+    monitors = ("accuracy", "loss")
+    target_dtype = "int32"
+
+    def read_row(self, row):
+        """Choices as a list, or each in a cell; the label is a number, a letter or the choice."""
+        cells = [cell for name, cell in row.items() if name.startswith("text_pair")]
+        if "text_pair" in row:
+            cells = python_value(row["text_pair"])
+            if not is_list(cells):
+                raise ValueError(f"expected a list of choices. Received: {cells!r:.60}")
+        else:
+            cells = [cell for cell in cells if cell != ""]  # of a table, where rows have fewer
+        read = {"text": row["text"], "text_pair": tuple(cells)}
+        if "label" in row:
+            read["label"] = _place(python_value(row["label"]), read["text_pair"])
+        return read
+
+    def as_labels(self, labels):
+        return tuple(map(int, labels))
+
+    def check_rows(self, columns, labels):
+        if len(columns) < 2 or any(isinstance(choices, str) for choices in columns[1]):
+            raise ValueError(
+                "Expected a tuple of choices for each text, as `text_pairs`. Received none."
+            )
+        for row, (choices, label) in enumerate(zip(columns[1], labels)):
+            if len(choices) < 2 or not 0 <= label < len(choices):
+                raise ValueError(
+                    "Expected two choices at least, and a label that is the place of one from 0. "
+                    f"Received {len(choices)} choices and label {label} in row {row}."
+                )
+
+    def strata(self, labels):
+        return labels
+
+    def targets(self, labels, num_labels):
+        return np.asarray(labels, np.int32)
+
+    def label_text(self, label, names):
+        return str(label)
+
+    def describe(self, names):
+        return "each with its choices"
+
+    # === Training ===
+
+    def weighted_loss(self, num_labels, label_smoothing, weights):
+        raise ValueError(
+            "`label_smoothing` and `class_weights` go with classes, which choices are not: leave "
+            "them out."
+        )
+
+    def metrics(self, names):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    # === Evaluation ===
+
+    class evaluation:
+        """The figures of a classifier whose classes are the places of the choices."""
+
+        @staticmethod
+        def of(labels, log_probabilities, names):
+            places = [str(place) for place in range(log_probabilities.shape[1])]
+            return Evaluation.of(labels, log_probabilities, places)
+
+    def outputs(self, asked, rows, labels, **options):
+        """Logits `[B,K]`, those of choices that a text does not have very low."""
+        counts = [len(row["text_pair"]) for row in rows]
+        pairs = [{**row, "text_pair": choice} for row in rows for choice in row["text_pair"]]
+        logits = np.full((len(rows), max(counts)), _NONE, np.float32)
+        there = np.arange(max(counts)) < np.array(counts)[:, None]
+        logits[there] = asked.outputs(pairs, **options)[:, 0]
+        return logits
+
+    def log_probabilities(self, outputs, are_scores=False):
+        if are_scores:
+            return np.log(np.maximum(outputs, 1e-38), dtype=np.float64)
+        shifted = outputs.astype(np.float64) - outputs.max(axis=-1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def scores(self, logits):
+        return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
+
+
+TASKS = {Choice.name: Choice()}
+MultipleChoice.task = TASKS[Choice.name]
+
+
+def _place(label, choices: tuple) -> int:
+    """The place of the right choice, by its number from 0, its letter, or itself."""
+    if len(choices) < 2:
+        raise ValueError(f"expected two choices at least. Received: {choices!r:.60}")
+    text = str(label).strip()
+    found = {place for place, choice in enumerate(choices) if choice == label}
+    if is_whole(label) or text.isdecimal():
+        found.add(int(text))
+    elif len(text) == 1 and "A" <= text.upper() <= "Z":
+        found.add(ord(text.upper()) - ord("A"))
+    if len(found) != 1 or not 0 <= min(found) < len(choices):
+        raise ValueError(
+            f"expected a label that is one of {len(choices)} choices: its number from 0, its "
+            f"letter, or the choice itself. Received: {label!r:.60}"
+        )
+    return found.pop()

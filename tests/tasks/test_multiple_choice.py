@@ -1,0 +1,120 @@
+"""Multiple choice: rows of files, batches, training, evaluation."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import tfkit
+from tests.conftest import TINY, TINY_BERT
+from tfkit import data
+from tfkit.training import evaluate, fine_tune
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sun", "moon", "day", "night", "?", "a"]
+ROWS = [
+    ("sun", ("night", "day"), 1),
+    ("moon", ("day", "night", "a night"), 0),
+    ("a sun", ("a night", "a", "day"), 2),
+    ("a a moon", ("a night", "a day"), 1),
+] * 4
+READ = {"text": "prompt", "text_pair": "choices", "problem_type": "multiple_choice"}
+EXAMPLES = data.read([dict(zip(("prompt", "choices", "label"), row)) for row in ROWS], **READ)
+
+
+def new_model(family):
+    sizes = {"vocab_size": len(WORDS), "hidden_dropout_prob": 0.0}
+    config = getattr(tfkit, f"{family}Config")(
+        **{**(TINY if family == "DistilBert" else TINY_BERT), **sizes}
+    )
+    return getattr(tfkit, f"TF{family}ForMultipleChoice")(config)
+
+
+def test_rows_are_read_from_lists_and_from_columns(tmp_path):
+    assert EXAMPLES.text_pairs[1] == ("day", "night", "a night") and EXAMPLES.labels[:4] == (
+        1,
+        0,
+        2,
+        1,
+    )
+    lines = [{"prompt": p, "choices": c, "label": c[n]} for p, c, n in ROWS]  # the choice itself
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert data.read(tmp_path / "a.jsonl", **READ) == EXAMPLES
+    table = "prompt,a,b,c,label\n" + "".join(
+        f"{p},{','.join([*c, ''][:3])},{'ABC'[n]}\n" for p, c, n in ROWS
+    )
+    (tmp_path / "a.csv").write_text(table)
+    columns = {**READ, "text_pair": ["a", "b", "c"]}
+    assert data.read(tmp_path / "a.csv", **columns) == EXAMPLES
+    train, held_out = data.split(EXAMPLES, share=0.25)
+    assert not {*zip(*train.columns)} & {*zip(*held_out.columns)}
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        (("a", ["b", "c"], 2), "one of 2 choices: its number from 0"),
+        (("a", ["b", "c"], "x"), "one of 2 choices"),
+        (("a", ["b"], 0), "two choices at least"),
+        (("a", ["1", "0"], "1"), "one of 2 choices"),  # the first, or the second?
+        (("a", "b", 0), "a list of choices"),
+        (("a", ["b", 3], 0), "expected a text"),
+    ],
+)
+def test_a_row_that_can_be_misread_is_an_error(row, said):
+    with pytest.raises(ValueError, match=said):
+        data.read([dict(zip(("prompt", "choices", "label"), row))], **READ)
+
+
+def test_columns_of_choices_are_for_choices_alone():
+    with pytest.raises(ValueError, match="Expected `text_pair`, the column of the choices"):
+        data.read(ROWS, problem_type="multiple_choice")
+    with pytest.raises(ValueError, match="Expected one column as `text_pair`"):
+        data.read(ROWS, text_pair=["a", "b"])
+
+
+@pytest.mark.parametrize("family", ["Bert", "DistilBert"])
+def test_batches_are_those_of_the_reference_and_logits_agree(family, tmp_path):
+    """`[B,K,T]` as Transformers' example makes them, and unpadded; a long prompt is cut first."""
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    model, tokenizer = new_model(family), tfkit.BertTokenizer(WORDS, model_max_length=7)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    theirs = transformers.AutoModelForMultipleChoice.from_pretrained(tmp_path).eval()
+    reference = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    rows = data.read([{"prompt": "a a a a sun", "choices": ["day", "a night"], "label": 0}], **READ)
+    types = "token_type_ids" in model.model_input_names
+    options = {"batch_size": 1, "return_token_type_ids": types}
+    ((features, _),) = data.dataset(rows, tokenizer, **options)
+    prompts, choices = [rows.texts[0]] * 2, [*rows.text_pairs[0]]
+    cut = {"truncation": "only_first", "max_length": 7, "padding": True, "return_tensors": "pt"}
+    expected = reference(prompts, choices, return_token_type_ids=types, **cut)
+    assert {*features} == {*expected}
+    for name, value in features.items():
+        np.testing.assert_array_equal(value[0], expected[name])
+    with torch.no_grad():
+        logits = theirs(**{name: value[None] for name, value in expected.items()}).logits
+    np.testing.assert_allclose(model(features).logits, logits, atol=1e-5)
+    found = EXAMPLES.task.outputs(
+        tfkit.inference.text_model.TextModel(model, tokenizer),
+        [{"text": rows.texts[0], "text_pair": rows.text_pairs[0]}],
+        rows.labels,
+    )
+    np.testing.assert_allclose(found, logits, atol=1e-5)
+
+
+def test_it_learns_from_rows_of_several_numbers_of_choices():
+    model, tokenizer = new_model("Bert"), tfkit.BertTokenizer(WORDS, model_max_length=12)
+    history = fine_tune(
+        model, tokenizer, EXAMPLES, EXAMPLES, epochs=15, batch_size=4, learning_rate=1e-2, verbose=0
+    )
+    figures = evaluate(model, tokenizer, EXAMPLES)
+    assert figures.accuracy == max(history.history["val_accuracy"]) == 1.0
+    best = history.history["val_loss"]
+    assert any(figures.loss == pytest.approx(loss, rel=1e-3) for loss in best)
+    padded = [model(features).logits for features, _ in data.dataset(EXAMPLES, tokenizer)]
+    choices = np.concatenate([np.argmax(each, 1) for each in padded])
+    assert choices.tolist() == [*EXAMPLES.labels]
+    assert "problem_type" not in model.config.to_dict() or model.config.problem_type is None
