@@ -100,5 +100,5 @@ def test_other_json_and_streams_are_one_clear_error(tmp_path):
     with pytest.raises(ValueError, match="not SQuAD's JSON.*Expected `qas`, a list of objects"):
         read(path)
     path.write_text(json.dumps(squad({"question": "Who?", "answers": []})))
-    with pytest.raises(ValueError, match=r"cut into windows first: `tfkit.data.read` reads them"):
+    with pytest.raises(ValueError, match=r"become other rows first: `tfkit.data.read` reads them"):
         stream(path)

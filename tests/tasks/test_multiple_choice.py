@@ -118,3 +118,13 @@ def test_it_learns_from_rows_of_several_numbers_of_choices():
     choices = np.concatenate([np.argmax(each, 1) for each in padded])
     assert choices.tolist() == [*EXAMPLES.labels]
     assert "problem_type" not in model.config.to_dict() or model.config.problem_type is None
+
+
+def test_what_does_not_take_choices_says_so():
+    model, tokenizer = new_model("Bert"), tfkit.BertTokenizer(WORDS)
+    with pytest.raises(TypeError, match="a model that answers texts.*TFBertForMultipleChoice"):
+        tfkit.explain(model, tokenizer, "a")
+    with pytest.raises(ValueError, match="Expected labels of whole texts"):
+        tfkit.training.distill(model, model, tokenizer, EXAMPLES)
+    with pytest.raises(ValueError, match="multiple_choice.*`tfkit.data.read` reads them"):
+        data.stream([{"prompt": "a", "choices": ["b", "c"], "label": 0}], **READ)

@@ -127,6 +127,7 @@ class Choice(Task):
     has_classes = False
     has_names = False
     has_choices = True
+    min_classes = 0
     function = "softmax"
     monitors = ("accuracy", "loss")
     target_dtype = "int32"
