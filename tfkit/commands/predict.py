@@ -85,9 +85,10 @@ def texts_of(options) -> tuple[int | None, Iterator[list[dict]]]:
 
 
 def _said(label: dict) -> str:
-    """A label, or an entity, in a line."""
+    """A label, an entity, or an answer in a line."""
     word = f" {' '.join(label['word'].split())}" if "word" in label else ""
-    return f"{label['label']} {label['score']:.4f}{word}"
+    name = label["label"] if "label" in label else " ".join(label["answer"].split())
+    return f"{name} {label['score']:.4f}{word}"
 
 
 def _row(text: str, pair: str | None = None) -> dict:
@@ -117,7 +118,18 @@ def _keras(options):
 
     auto = auto_class_of(options.model or small_model())
     kind = next(kind.pipeline for kind in TASKS.values() if kind.auto is auto)
-    return (_Entities if hasattr(kind, "entities") else _Keras)(options)
+    made = next((m for name, m in _PARTS_OF_TEXTS.items() if hasattr(kind, name)), _Keras)
+    return made(options)
+
+
+def _check_of_parts(options, *names: str) -> None:
+    given = [name for name in _OF_TEXTS if getattr(options, name) is not None]
+    given += [name for name in names if getattr(options, name) != 1]
+    if given:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} goes with labels of whole texts. The model finds "
+            "parts of them: leave it out."
+        )
 
 
 class _Entities:
@@ -128,17 +140,39 @@ class _Entities:
     def __init__(self, options):
         from tfkit import pipeline
 
-        given = [name for name in _OF_TEXTS if getattr(options, name) is not None]
-        given += ["top_k"] * (options.top_k != 1)
-        if given:
-            raise ValueError(
-                f"--{given[0].replace('_', '-')} goes with labels of whole texts. The model labels "
-                "words: leave it out."
-            )
+        _check_of_parts(options, "top_k")
         self._found = pipeline("token-classification", model=options.model).entities
 
     def __call__(self, rows: list[dict]) -> list[list[dict]]:
         return self._found(rows)
+
+
+class _Answers:
+    """Answers to questions about contexts, from the Keras model."""
+
+    key = "answers"
+
+    def __init__(self, options):
+        from tfkit import pipeline
+
+        _check_of_parts(options)
+        self._top_k = options.top_k
+        self._ask = pipeline("question-answering", model=options.model, top_k=options.top_k)
+
+    def __call__(self, rows: list[dict]) -> list[list[dict]]:
+        if not all("text_pair" in row for row in rows):
+            raise ValueError(
+                "Expected questions with contexts, in columns of --input FILE: `question` and "
+                "`context`, or those of --text-column and --text-pair-column. Received single "
+                "texts."
+            )
+        names = {"question": "text", "context": "text_pair"}
+        found = self._ask([{name: row[own] for name, own in names.items()} for row in rows])
+        found = [found] if len(rows) == 1 else found
+        return [[each] for each in found] if self._top_k == 1 else found
+
+
+_PARTS_OF_TEXTS = {"entities": _Entities, "answers_to": _Answers}
 
 
 class _Keras:

@@ -224,7 +224,7 @@ def stream(
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     opened = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
     columns, task = opened.layout or (columns, task or TASKS[SingleLabel.name])
-    if task.tokenizes or task.has_choices:
+    if (task.tokenizes and label is not None) or task.has_choices:
         raise ValueError(
             "Expected examples whose texts are batched as they come. Received those of "
             f"{task.name}, which become other rows first: `tfkit.data.read` reads them."

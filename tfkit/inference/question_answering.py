@@ -109,7 +109,7 @@ class QuestionAnsweringPipeline:
         """
         options = drop_ignored(options, QUESTION_ANSWERING)
         rows = _rows(inputs, question, context)
-        answers = self.answers(rows, **self._checked(options))
+        answers = self.answers_to(rows, **self._checked(options))
         return answers[0] if len(answers) == 1 else answers
 
     def _checked(self, changes: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class QuestionAnsweringPipeline:
             )
         return options
 
-    def answers(
+    def answers_to(
         self,
         rows: Sequence[tuple[str, str]],
         *,

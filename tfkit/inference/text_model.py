@@ -186,10 +186,10 @@ class TextModel:
 
     def found_answers(self, rows: Sequence[dict], *, max_answer_len: int, **options) -> list:
         """Of each question, `text`, about a context, `text_pair`, the two best answers as dicts, of
-        which the empty one may be one; options are those of `QuestionAnsweringPipeline.answers`.
+        which the empty one may be one; options are those of `QuestionAnsweringPipeline.answers_to`.
         """
         pairs = [(row["text"], row["text_pair"]) for row in rows]
-        return QuestionAnsweringPipeline(self.model, self.tokenizer).answers(
+        return QuestionAnsweringPipeline(self.model, self.tokenizer).answers_to(
             pairs,
             top_k=2,
             max_seq_len=self.max_length,
