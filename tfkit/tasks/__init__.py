@@ -14,7 +14,9 @@ from tfkit.tasks import (
     token_classification,
 )
 from tfkit.tasks.base import Task
+from tfkit.tasks.served_answers import Answers
 from tfkit.tasks.served_entities import Entities
+from tfkit.tasks.served_masks import Masks
 
 TASKS: Mapping[str, Task] = {
     **sequence_classification.TASKS,
@@ -22,6 +24,6 @@ TASKS: Mapping[str, Task] = {
     **question_answering.TASKS,
     **multiple_choice.TASKS,
 }
-READ_BY_OUTPUTS = {frozenset(kind.outputs): kind.read for kind in (Entities,)}
+READ_BY_OUTPUTS = {frozenset(kind.outputs): kind.read for kind in (Entities, Answers, Masks)}
 
 __all__ = ["READ_BY_OUTPUTS", "TASKS"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tfkit.tasks.head import HeadedModel, token_loss
+from tfkit.tasks.served_masks import Masks, MaskTokens
 from tfkit.utils.lazy import ops, tf
 
 
@@ -32,6 +35,9 @@ class MaskedLM(HeadedModel):
 
     task_name = "masked_lm"
     output_name = "TFMaskedLMOutput"
+    signatures: ClassVar = {"text": Masks, "tokens": MaskTokens}
+    usual_signatures = 2
+    forms = ("ids",)
     task_inputs = ("places",)
 
     def __init__(self, config, **options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from tfkit.tasks.base import Task
 from tfkit.tasks.figures import Evaluation
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import is_list, python_value
+from tfkit.tasks.served_choices import Choice, ChoiceTokens
 from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.values import is_whole, outside
 
@@ -42,6 +44,9 @@ class MultipleChoice(HeadedModel):
 
     task_name = "multiple_choice"
     output_name = "TFMultipleChoiceModelOutput"
+    signatures: ClassVar = {"text": Choice, "tokens": ChoiceTokens}
+    usual_signatures = 2
+    forms = ("ids",)
     reads_cls_only = True
     reads_pooled = True
     batch_axes = 2

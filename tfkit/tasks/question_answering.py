@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tfkit.tasks.answer_figures import AnswersEvaluation, answer_predictions
 from tfkit.tasks.base import Task
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import python_value
+from tfkit.tasks.served_answers import Answers, SpanLogits
 from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.values import is_whole, outside
 
@@ -46,6 +47,9 @@ class QuestionAnswering(HeadedModel):
 
     task_name = "question_answering"
     output_name = "TFQuestionAnsweringModelOutput"
+    signatures: ClassVar = {"text": Answers, "tokens": SpanLogits}
+    usual_signatures = 2
+    forms = ("ids",)
 
     def __init__(self, config, **options):
         if config.num_labels != 2:
@@ -86,6 +90,9 @@ class QuestionAnswering(HeadedModel):
     def answer(self, last_hidden_state, labels, training):
         start, end = ops.split(self.logits(last_hidden_state, training), 2, axis=-1)
         return {"start_logits": ops.squeeze(start, -1), "end_logits": ops.squeeze(end, -1)}
+
+    def exported(self, outputs):
+        return {name: outputs[name] for name in SpanLogits.compared}
 
     def _compared(self, x, y, y_pred):
         if y is None and isinstance(x, Mapping):

@@ -54,8 +54,8 @@ def saved_model(
     sees the version only when it is complete and has answered as the Keras model does.
 
     Args:
-        model, tokenizer: a text classifier of tfkit, or the model of a `SentenceEncoder`, and its
-            tokenizer.
+        model, tokenizer: a model of tfkit with a task, such as a text classifier, a token
+            classifier or the model of a `SentenceEncoder`, and its tokenizer.
         directory: the folder of all versions, the server's `model_base_path`. It is named as the
             model, and not by a number.
         version: positive integer; by default one more than the highest in `directory`, or 1.
@@ -70,6 +70,12 @@ def saved_model(
             "classify": tf.Examples with a feature `text`, for the server's Classify API.
             "embed": strings `[B]` to `embedding` `[B,D]`, the mean of the last hidden states, or
                 what the sentence encoder makes of them.
+            Other tasks have "text" and "tokens". A token classifier's "text" gives `label`,
+            `score`, `start` and `end` `[B,E]` of each entity and `count` `[B]`; what follows a
+            row's own is "", 0, -1, -1. Question answering takes `question` and `context` `[B]`,
+            and gives `answer`, `score`, `start` and `end` `[B]`. Masked language models give
+            `token` and `score` `[B,M,K]` of each mask and `count` `[B]`. Multiple choice takes
+            `prompt` `[B]` and `choices` `[B,K]`, and gives `choice`, `score` and `scores`.
         dtype: dtype policy of the served graph, by default the model's. "mixed_bfloat16" is faster
             on processors with bfloat16 units; "bfloat16" stores the weights in it too, at half the
             size. Answers are compared with those of the model as it is.
@@ -80,12 +86,16 @@ def saved_model(
             server, Docker and Kubernetes, and example requests.
         overwrite: replace `version` if it exists.
         texts: compared with the Keras model; by default a small sample of many scripts.
+        **choices: options of the signatures: `aggregation_strategy` of a token classifier;
+            `max_answer_len`, `doc_stride`, `handle_impossible_answer` and `max_windows` of question
+            answering; `top_k` of a masked language model.
 
     Returns:
         Files, sizes, signatures, ops, and the difference from the Keras model's answers.
 
     Raises:
-        TypeError: `model` or `tokenizer` is not tfkit's, or `batching` is no `Batching`.
+        TypeError: `model` or `tokenizer` is not tfkit's, `batching` is no `Batching`, or the
+            signatures have no such option.
         ValueError: an option is out of range, the tokenizer is another model's, a weight is not
             finite, two labels are equal, or `directory` is a number.
         FileExistsError: `version` exists, and `overwrite` was not given.

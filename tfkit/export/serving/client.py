@@ -55,8 +55,9 @@ def ask(
 
     Returns:
         For each text a dict with `label`, `score` and `scores`; of a model that finds something
-        in texts, such as a token classifier, a list of dicts: `label`, `score`, and `start` and
-        `end` in characters.
+        in texts a list of dicts: of a token classifier `label`, `score`, and `start` and `end` in
+        characters; of question answering `answer` in place of the label; of a masked language
+        model `mask`, which one, `token` and `score`.
 
     Raises:
         TypeError: `texts` is no list of strings.

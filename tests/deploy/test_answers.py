@@ -1,0 +1,159 @@
+"""Answers to questions, masked words and choices: served and in TFLite, as torch answers them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tfkit
+from tests.inference.conftest import both_pipelines  # noqa: F401
+from tests.inference.test_fill_mask import TEXTS as MASKED
+from tests.inference.test_fill_mask import VOCABULARY as MASK_VOCABULARY
+from tests.inference.test_fill_mask import flat
+from tests.inference.test_question_answering import ROWS, VOCABULARY
+from tests.inference.test_question_answering import Reference as Answering
+from tests.parity.conftest import Reference
+from tfkit import BertTokenizer, export
+from tfkit.export.answers import python_rows
+from tfkit.export.mobile.classifier import TextRunner
+from tfkit.export.serving.requests import strings
+from tfkit.inference.served_model import RefusedError, ServedModel
+from tfkit.tasks.served_masks import Masks
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+
+OPTIONS = {"warmup": [(1, 4)], "server_files": False}
+
+
+def in_tflite(model, tokenizer, folder) -> TextRunner:
+    file = folder / "model.tflite"
+    export.tflite(model, tokenizer, file, form="ids", max_length=tokenizer.model_max_length)
+    return TextRunner(file, tokenizer=tokenizer)
+
+
+# === Question answering ===
+
+
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory):
+    """A folder of a model and its tokenizer, both loaded, and the report of an export."""
+    folder = tmp_path_factory.mktemp("answering")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        hidden_size=12,
+        intermediate_size=20,
+        vocab_size=len(VOCABULARY),
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        max_position_embeddings=32,
+        initializer_range=0.7,
+    )
+    transformers.BertForQuestionAnswering(config).save_pretrained(folder)
+    tokenizer = BertTokenizer(VOCABULARY, model_max_length=32)
+    tokenizer.save_pretrained(folder)
+    model = tfkit.TFAutoModelForQuestionAnswering.from_pretrained(folder)
+    return (
+        folder,
+        model,
+        tokenizer,
+        export.saved_model(model, tokenizer, folder / "served", **OPTIONS),
+    )
+
+
+def test_questions_are_answered_as_transformers_answers_them(answering):
+    folder, _, _, report = answering
+    assert report.signatures["text"] == "context, question -> answer, end, score, start"
+    agreement = report.serving.agreement["text"]
+    assert agreement.equal_labels == agreement.texts
+    theirs = Answering(folder)
+    how = {"top_k": 1, "stride": 16, "impossible": False, "longest": 15, "words": True}
+    questions, contexts = map(strings, zip(*ROWS))
+    with ServedModel(report.path) as served:
+        found = served.run("text", {"question": questions, "context": contexts})
+        for row, wanted in zip(python_rows(found), ROWS, strict=True):
+            (best,) = theirs(*wanted, **how)
+            assert row.pop("score") == pytest.approx(best.pop("score"), abs=1e-5)
+            assert row == best
+        # Nothing to find is an empty answer, and a question without an end is cut.
+        odd = {"question": strings(["who", "who " * 99]), "context": strings(["", "anna " * 99])}
+        found = served.run("text", odd)
+        assert (found["answer"][0], found["score"][0]) == (b"", 0.0)
+        with pytest.raises(RefusedError, match="inputs of one shape"):
+            served.run("text", {"question": strings(["who"]), "context": strings(["a", "b"])})
+
+
+def test_span_logits_in_tflite_are_those_of_torch(answering, tmp_path):
+    folder, model, tokenizer, _ = answering
+    runner, theirs = in_tflite(model, tokenizer, tmp_path), Answering(folder)
+    pair = {"text": "Who sings?", "text_pair": "Annabelle sings in Bonn."}
+    found = runner.run(runner.inputs(pair))
+    with torch.no_grad():
+        wanted = theirs.model(**theirs.tokenizer(*pair.values(), return_tensors="pt"))
+    for name in ("start_logits", "end_logits"):
+        width = wanted[name].shape[1]
+        np.testing.assert_allclose(found[name][:, :width], wanted[name], atol=1e-5)
+
+
+# === Masked words ===
+
+
+def test_masks_are_filled_as_transformers_fills_them(both_pipelines, tmp_path):  # noqa: F811
+    sizes = {"max_position_embeddings": 32, "initializer_range": 0.5}
+    ours, theirs = both_pipelines("Bert", "fill-mask", "MaskedLM", MASK_VOCABULARY, **sizes)
+    report = export.saved_model(ours.model, ours.tokenizer, tmp_path, top_k=3, **OPTIONS)
+    agreement = report.serving.agreement["text"]
+    assert agreement.equal_labels == agreement.texts
+    with ServedModel(report.path) as served:
+        found = served.run("text", {"text": strings([*MASKED, "none"])})
+        rows = [Masks.read(row) for row in python_rows(found)]
+        assert rows.pop() == [] and found["score"].shape == (len(rows) + 1, 3, 3)
+        for row, wanted in zip(rows, theirs(MASKED, top_k=3), strict=True):
+            wanted = flat(wanted)
+            assert [each["token"] for each in row] == [each["token_str"] for each in wanted]
+            scores = [each["score"] for each in wanted]
+            assert [each["score"] for each in row] == pytest.approx(scores, abs=1e-5)
+        batch = dict(theirs.tokenizer(MASKED[:3], padding=True, return_tensors="np"))
+        found = served.run("tokens", batch)["logits"]
+    with torch.no_grad():
+        wanted = theirs.model(**{name: torch.tensor(each) for name, each in batch.items()}).logits
+    wanted = wanted.numpy() * batch["attention_mask"][:, :, None]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    runner = in_tflite(ours.model, ours.tokenizer, tmp_path)
+    found = runner.run(runner.inputs(MASKED[0]))["logits"]
+    count = batch["attention_mask"][0].sum()
+    np.testing.assert_allclose(found[0, :count], wanted[0, :count], atol=1e-4)
+
+
+# === Choices ===
+
+
+def test_choices_are_made_as_torch_makes_them(tmp_path):
+    theirs = Reference("BertForMultipleChoice", tmp_path, vocab_size=len(VOCABULARY))
+    model = tfkit.TFAutoModelForMultipleChoice.from_pretrained(tmp_path)
+    tokenizer = BertTokenizer(VOCABULARY, model_max_length=24)
+    report = export.saved_model(model, tokenizer, tmp_path / "served", **OPTIONS)
+    prompts = ["Who sings?", "anna"]
+    choices = [["Annabelle", "bonn", ""], ["don't", "sings in 서울에", "and"]]
+    pairs = [(prompt, one) for prompt, several in zip(prompts, choices) for one in several]
+    batch = tokenizer(*map(list, zip(*pairs)), padding=True, return_tensors="np")
+    batch = {name: value.reshape(2, 3, -1) for name, value in batch.items()}
+    with torch.no_grad():
+        wanted = theirs(batch["input_ids"], batch["attention_mask"], types=batch["token_type_ids"])
+    logits = wanted.logits.numpy()
+    scores = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    with ServedModel(report.path) as served:
+        asked = {"prompt": strings(prompts), "choices": strings(choices, 2)}
+        found = served.run("text", asked)
+        np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
+        assert found["choice"].tolist() == logits.argmax(-1).tolist()
+        found = served.run("tokens", batch)
+        np.testing.assert_allclose(found["logits"], logits, atol=1e-5)
+        with pytest.raises(RefusedError, match="inputs of one shape"):
+            served.run("text", asked | {"prompt": strings(["one"])})
+    runner = in_tflite(model, tokenizer, tmp_path)
+    found = [
+        runner.run(runner.inputs({"text": prompts[0], "text_pair": one}))["logits"].item()
+        for one in choices[0]
+    ]
+    np.testing.assert_allclose(found, logits[0], atol=1e-5)
