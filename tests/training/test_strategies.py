@@ -64,11 +64,6 @@ def test_two_devices_add_up_batches_as_one(trained):
 
 
 @pytest.mark.slow
-def test_two_devices_learn_to_find_hidden_tokens_as_one(trained):
-    assert_same(trained / "mirrored-pretrained.npz", trained / "one-pretrained.npz")
-
-
-@pytest.mark.slow
 def test_two_workers_are_as_one_and_the_chief_alone_writes(trained):
     ports = []
     for _ in range(2):

@@ -14,7 +14,6 @@ import tensorflow as tf
 from tests.training.tiny import TOKENIZER, rows
 from tfkit import (
     DistilBertConfig,
-    TFDistilBertForMaskedLM,
     TFDistilBertForSequenceClassification,
     data,
 )
@@ -25,7 +24,6 @@ from tfkit.training import (
     fine_tune,
     is_chief,
     named_strategy,
-    pretrain,
 )
 
 # 21 rows in batches of 4 and 8: the last ones are odd, and one has a single row.
@@ -53,20 +51,6 @@ def train(strategy, learn=fine_tune, **changes):
     }
 
 
-def pretrained(strategy):
-    """Rows of five tokens, which do not divide by two, and shares without a hidden one."""
-    with strategy.scope():
-        keras.utils.set_random_seed(3)
-        model = TFDistilBertForMaskedLM(new_model(3).config)
-    recipe = {"epochs": 2, "batch_size": 3, "max_length": 5, "learning_rate": 3e-3, "seed": 7}
-    texts, options = [text for text, _ in ROWS], {"strategy": strategy, "verbose": 0}
-    history = pretrain(model, TOKENIZER, texts[:30], texts[30:], **options, **recipe)
-    return {
-        **{f"weight {n}": weight for n, weight in enumerate(model.get_weights())},
-        **{name: np.array(figures) for name, figures in history.history.items()},
-    }
-
-
 def taught(strategy, teacher, **changes):
     further = {"unlabelled": OTHERS, "augment": Augmentation(copies=1), "hidden_weight": 0.7}
     return train(strategy, functools.partial(distill, teacher, **further, **changes))
@@ -85,8 +69,6 @@ if __name__ == "__main__":
         TOKENIZER.save_pretrained(teacher)
         np.savez(folder / "one.npz", **train(one))
         np.savez(folder / "one-taught.npz", **taught(one, teacher))
-        np.savez(folder / "one-pretrained.npz", **pretrained(one))
-        np.savez(folder / "mirrored-pretrained.npz", **pretrained(strategy))
         np.savez(folder / "one-summed.npz", **train(one, gradient_accumulation_steps=2))
         np.savez(folder / "mirrored-summed.npz", **train(strategy, gradient_accumulation_steps=2))
     else:

@@ -96,6 +96,11 @@ def pretrain(
         )
     check_fields(recipe, _UNUSED, "Pre-training")
     strategy = checked_strategy(model, recipe, strategy)
+    if strategy.num_replicas_in_sync > 1:
+        raise ValueError(
+            "Expected one replica, since each would have another number of hidden tokens. Received "
+            f"{strategy.num_replicas_in_sync}: pre-train on one device."
+        )
     length = min(_LENGTH, token_limit(model, tokenizer))
     recipe = recipe.replace(
         epochs=recipe.epochs or _EPOCHS,
