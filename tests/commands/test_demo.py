@@ -1,0 +1,28 @@
+"""`tfkit demo` goes its way to the end, on the real encoder and without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import pytest
+
+from tfkit.cli import main
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_demo_ends_with_a_model_that_is_of_use(installed, tmp_path, monkeypatch, capsys):
+    if installed and importlib.util.find_spec("all_minilm_l6_v2") is None:
+        pytest.skip("the extra `minilm` is not installed")
+    if not installed:
+        monkeypatch.setattr("tfkit.commands.demo.minilm", lambda parent: None)
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert ("is not installed: this runs on the small model" in said) is not installed
+    (accuracy,) = re.findall(r"accuracy (\d\.\d+) of 60 texts", said)
+    assert float(accuracy) >= (0.9 if installed else 0.25)
+    served, phone = (re.findall(rf"^(\w+) .*{end}$", said, re.M) for end in ("friday", "accident"))
+    assert set(served) == {"track_parcel"} or not installed
+    assert set(phone) == {"cancel_order"} or not installed
+    assert "tfkit train my.csv" in said
