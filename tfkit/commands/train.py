@@ -64,6 +64,8 @@ def add_arguments(parser) -> None:
     share = "of FILE, without --validation; 0 keeps the last epoch (0.1)"
     add("--dev-share", type=float, metavar="SHARE", help=share)
     add = add_recipe(parser, _RECIPE)
+    raw = "leave scores as they were trained, instead of fitting them to the texts held out"
+    add("--no-calibration", action="store_true", help=raw)
     add("--jit", action="store_true", help="compile the training step with XLA")
     add_long_run(parser)
     add_new_model(parser)
@@ -200,6 +202,8 @@ def _recipe(options, checkpoints):
         said["class_weights"] = _class_weights(said["class_weights"])
     if getattr(options, "jit", False):
         said["jit_compile"] = True
+    if getattr(options, "no_calibration", False):
+        said["calibrate"] = False
     recipe = Recipe.from_pretrained(options.recipe) if options.recipe else Recipe()
     recipe = recipe.replace(**said)
     if recipe.seed is not None:
@@ -235,8 +239,18 @@ def _examples(options):
 
 def _figures(model, tokenizer, validation, history):
     from tfkit import training
+    from tfkit.evaluation import predict_logits
 
-    return training.evaluate(model, tokenizer, validation, max_length=history.recipe.max_length)
+    length, temperature = history.recipe.max_length, history.temperature
+    if temperature == 1:
+        return training.evaluate(model, tokenizer, validation, max_length=length)
+    logits = predict_logits(model, tokenizer, validation, max_length=length)
+    after, before = (training.score(validation, logits * each) for each in (1, temperature))
+    return (
+        f"{after}\nLogits are divided by {temperature:.2f}, so that scores are probabilities: "
+        f"before, the loss was {before.loss:.4f} and the calibration error "
+        f"{before.calibration.ece:.4f}"
+    )
 
 
 def _read(options):

@@ -89,6 +89,7 @@ class Distiller(TrainableModel):
     config = property(lambda self: self.student.config)
     task = property(lambda self: self.student.task)
     backbone = property(lambda self: self.student.backbone)
+    head = property(lambda self: self.student.head)
 
     @property
     def identity(self) -> dict[str, float]:

@@ -121,7 +121,7 @@ class TrainableModel(ChangeableModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The compiled loss on the main output, or without one the head's own, averaged."""
-        y, main = self._compared(x, y, y_pred)
+        y, main = self.compared(x, y, y_pred)
         _check_batch(main, labels=y, sample_weight=sample_weight)
         if self.loss is not None:
             return super().compute_loss(x, y, main, sample_weight, training)
@@ -138,7 +138,7 @@ class TrainableModel(ChangeableModel):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Metrics of the main output."""
-        y, main = self._compared(x, y, y_pred)
+        y, main = self.compared(x, y, y_pred)
         return super().compute_metrics(x, y, main, sample_weight)
 
     def head_loss(self, labels, outputs):
@@ -147,7 +147,8 @@ class TrainableModel(ChangeableModel):
             f"{type(self).__name__} has no head, so no loss of its own. Pass `loss=` to `compile`."
         )
 
-    def _compared(self, x, y, y_pred):
+    def compared(self, x, y, y_pred):
+        """Labels, of a batch or beside it, and the answers that a loss and metrics compare."""
         if y is None and isinstance(x, dict):
             y = x.get("labels")
         return self._of_main(y), y_pred[self.main_output] if isinstance(y_pred, dict) else y_pred

@@ -37,6 +37,8 @@ class Task:
         min_classes: with fewer classes there is nothing to learn.
         counted: what has a class, in words.
         learns_answers: whether a model can learn what another answers, by `soft_target_loss`.
+        is_calibrated: scores are probabilities of logits that `head.classifier` gives, and logits
+            over a temperature give those that are neither too sure nor too unsure.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Task:
     min_classes = 1
     counted = "texts"
     learns_answers = False
+    is_calibrated = False
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"

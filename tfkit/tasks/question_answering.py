@@ -94,14 +94,14 @@ class QuestionAnswering(HeadedModel):
     def exported(self, outputs):
         return {name: outputs[name] for name in SpanLogits.compared}
 
-    def _compared(self, x, y, y_pred):
+    def compared(self, x, y, y_pred):
         if y is None and isinstance(x, Mapping):
             y = {name: x[name] for name in _POSITIONS if name in x} or None
         return y, {name: y_pred[name] for name in _LOGITS}
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Metrics of both places at once: of positions int `[B,2]` and logits `[B,2,T]`."""
-        y, logits = self._compared(x, y, y_pred)
+        y, logits = self.compared(x, y, y_pred)
         if isinstance(y, Mapping) and {*y} == {*_POSITIONS}:
             y = ops.stack([ops.reshape(y[name], (-1,)) for name in _POSITIONS], axis=1)
             logits = ops.stack([logits[name] for name in _LOGITS], axis=1)

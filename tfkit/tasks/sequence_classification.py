@@ -172,7 +172,7 @@ class SequenceClassification:
                 )
             self.set_task(problem_type=task.name)
         if self.loss is None and self.jit_compile:
-            labels = self._compared(x, y, y_pred)[0]
+            labels = self.compared(x, y, y_pred)[0]
             if labels is not None:
                 task_of_labels(self.config, labels).check_dtype_for_xla(labels)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -189,6 +189,7 @@ class SingleLabel(Task):
     name = "single_label_classification"
     in_config = True
     function = "softmax"
+    is_calibrated = True
     keras_losses = (
         "sparse_categorical_crossentropy",
         "categorical_crossentropy",
@@ -309,6 +310,7 @@ class MultiLabel(Task):
     in_config = True
     multi_label = True
     function = "sigmoid"
+    is_calibrated = True
     keras_losses = ("binary_crossentropy", "binary_focal_crossentropy")
     monitors = ("micro_f1", "macro_f1", "accuracy", "loss")
     evaluation = MultiLabelEvaluation

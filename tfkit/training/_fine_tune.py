@@ -11,6 +11,7 @@ from tfkit.data.examples import Examples
 from tfkit.data.pipeline import Epochs
 from tfkit.data.streams import Stream
 from tfkit.models.inputs import takes_token_types, token_limit
+from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
@@ -51,7 +52,8 @@ def fine_tune(
         callbacks, verbose: as in `model.fit`.
 
     Returns: the Keras `History`, with `loss` and the figures of the task by epoch, those of the
-        validation as `val_…`; its `recipe` is the recipe with every default and the seed filled in.
+        validation as `val_…`; its `recipe` is the recipe with every default and the seed filled in,
+        its `temperature` what the logits were divided by.
 
     Raises:
         ValueError: there are no labels, they are not those of the model's config, the recipe does
@@ -109,10 +111,23 @@ def fine_tune(
         optimizer = optimizer_of(model, recipe, recipe.epochs * updates)
     metrics = train.task.metrics(train.names)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
-    loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
+    calibrated = None
+    if checks is not None and train.task.is_calibrated:
+        calibrated = CalibratedLoss(train.task.loss)
+    loop = Loop(
+        model,
+        strategy=strategy,
+        accumulate=recipe.gradient_accumulation_steps,
+        calibrated=calibrated,
+    )
+    best = None
     if checks is not None:
-        judged = train.task.judged(validation.each_label(), train.names)
-        best = KeepBest(monitor, patience=recipe.patience, texts=judged)
+        best = KeepBest(
+            monitor,
+            patience=recipe.patience,
+            texts=train.task.judged(validation.each_label(), train.names),
+            loss="val_loss" if calibrated is None else "val_calibrated_loss",
+        )
         callbacks = [best, *callbacks]
     compared = {
         "training texts": train.digest,
@@ -131,6 +146,11 @@ def fine_tune(
         verbose=verbose,
     )
     history.recipe = recipe
+    if calibrated is not None and recipe.calibrate:
+        temperatures = dict(zip(history.epoch, history.history["val_temperature"]))
+        history.temperature = temperatures[best.kept_epoch]
+        for weight in model.head.classifier.weights:
+            weight.assign(weight / history.temperature)
     return history
 
 

@@ -40,6 +40,8 @@ class Recipe:
         monitor: the figure of the validation set by which the best epoch is chosen, such as
             "accuracy", "macro_f1" or "loss"; None takes that of the problem type.
         patience: epochs without a better figure after which training ends; None never does.
+        calibrate: with a validation, divide the logits by the temperature that suits its texts, in
+            the head's weights: labels stay, and scores are probabilities.
         seed: decides the order of rows, dropout and hidden tokens; None draws one from Python's
             `random`, which `keras.utils.set_random_seed` seeds.
         jit_compile: compile the step with XLA: long runs of a small model gain, short ones lose.
@@ -72,6 +74,7 @@ class Recipe:
     token_dropout: float = 0.0
     monitor: str | None = None
     patience: int | None = None
+    calibrate: bool = True
     seed: int | None = None
     jit_compile: bool = False
 

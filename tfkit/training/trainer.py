@@ -14,6 +14,7 @@ from tfkit.tasks.base import Task
 from tfkit.training.callbacks.progress import Progress
 
 if TYPE_CHECKING:
+    from tfkit.tasks.calibration import CalibratedLoss
     from tfkit.training.recipe import Recipe
 
 
@@ -21,6 +22,7 @@ class History(keras.callbacks.History):
     """Keras' own, whose state a file of `Checkpoints` holds."""
 
     recipe: Recipe  # set by `fine_tune`
+    temperature: float = 1.0
     perplexities: tuple[float, float]  # set by `pretrain`
 
     def get_state(self) -> tuple[dict, list]:
@@ -43,12 +45,21 @@ class Loop:
             its scope, its metrics outside.
         strategy: of `tf.distribute`; None is one replica.
         accumulate: batches whose gradients make one update; a pass ends with one in any case.
+        calibrated: a metric of validations alone, such as `CalibratedLoss`; its temperature is
+            among the figures too.
 
     Attributes: `loss`, the mean of the epoch so far; `history`, what `run` gives.
     """
 
-    def __init__(self, model, *, strategy: tf.distribute.Strategy | None = None, accumulate=1):
-        self.model, self.accumulate = model, accumulate
+    def __init__(
+        self,
+        model,
+        *,
+        strategy: tf.distribute.Strategy | None = None,
+        accumulate: int = 1,
+        calibrated: CalibratedLoss | None = None,
+    ):
+        self.model, self.accumulate, self.calibrated = model, accumulate, calibrated
         self.strategy = strategy or tf.distribute.get_strategy()
         self.loss = keras.metrics.Mean(name="loss", dtype="float32")
         self.history = History()
@@ -121,7 +132,12 @@ class Loop:
         self._reset()
         for _ in range(batches.steps):
             self._test_next(elements)
-        return self._figures()
+        figures = self._figures()
+        if self.calibrated is not None:
+            figures["calibrated_loss"] = float(self.calibrated.result())
+            figures["temperature"] = float(self.calibrated.temperature)
+            self.calibrated.reset_state()
+        return figures
 
     def _run(self, train, validation, epochs, first_step, change, callbacks):
         batches = iter(self._shared_out(train, first_step, change))
@@ -177,7 +193,10 @@ class Loop:
             total.assign(tf.zeros_like(total))
 
     def _test(self, batch):
-        return self._count(*self._on_replicas(self._answers, batch))
+        loss, y, y_pred = self._on_replicas(self._answers, batch)
+        if self.calibrated is not None:
+            self.calibrated.update_state(*self.model.compared(None, y, y_pred))
+        return self._count(loss, y, y_pred)
 
     def _gradients(self, batch):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
