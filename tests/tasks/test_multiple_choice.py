@@ -128,3 +128,43 @@ def test_what_does_not_take_choices_says_so():
         tfkit.training.distill(model, model, tokenizer, EXAMPLES)
     with pytest.raises(ValueError, match="multiple_choice.*`tfkit.data.read` reads them"):
         data.stream([{"prompt": "a", "choices": ["b", "c"], "label": 0}], **READ)
+
+
+def test_the_pipeline_answers_as_the_reference(tmp_path):
+    """Rows of several numbers of choices together are answered as each row alone by torch."""
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    model, tokenizer = new_model("Bert"), tfkit.BertTokenizer(WORDS, model_max_length=8)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    theirs = transformers.AutoModelForMultipleChoice.from_pretrained(tmp_path).eval()
+    reference = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    rows = [*ROWS[:4], ("a " * 20, ("day", "", "☃ a day night"), 0)]
+    choose = tfkit.pipeline("multiple-choice", tmp_path)
+    answers = choose(prompt=[row[0] for row in rows], choices=[row[1] for row in rows])
+    for (prompt, choices, _), answer in zip(rows, answers, strict=True):
+        cut = {"truncation": "only_first", "max_length": 8, "padding": True, "return_tensors": "pt"}
+        inputs = reference([prompt] * len(choices), [*choices], **cut)
+        with torch.no_grad():
+            logits = theirs(**{name: value[None] for name, value in inputs.items()}).logits
+        scores = logits.softmax(-1)[0].numpy()
+        np.testing.assert_allclose(answer["scores"], scores, atol=1e-6)
+        assert answer["choice"] == scores.argmax() and answer["score"] == max(answer["scores"])
+        assert answer["text"] == choices[scores.argmax()]
+    for one in (choose(*rows[1][:2]), choose({"prompt": rows[1][0], "choices": rows[1][1]})):
+        assert one["text"] == answers[1]["text"]
+        assert one["scores"] == pytest.approx(answers[1]["scores"], abs=1e-6)
+    assert choose([]) == [] and type(tfkit.pipeline(model=model, tokenizer=tokenizer)) is type(
+        choose
+    )
+    for wrong, said in {
+        ("a", ("b",)): "two at least. Received: \\('b',\\) for 'a'",
+        ("a", "bc"): "a list of choices",
+        (("a", "b"), (("b", "c"),)): "2 `prompt` and 1 `choices`",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            choose(*wrong)
+    with pytest.raises(TypeError, match="as strings. Received a int"):
+        choose("a", ["b", 3])
+    with pytest.raises(TypeError, match="a model of multiple choice. Received a TFBertForSeq"):
+        type(choose)(tfkit.TFBertForSequenceClassification(model.config), tokenizer)

@@ -9,12 +9,14 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from tfkit.inference.fill_mask import FillMaskPipeline
+from tfkit.inference.multiple_choice import MultipleChoicePipeline
 from tfkit.inference.question_answering import QuestionAnsweringPipeline
 from tfkit.inference.sentence_encoder import SentenceEncoder
 from tfkit.inference.text_model import PRECISIONS, TextModel
 from tfkit.inference.token_classification import TokenClassificationPipeline
 from tfkit.models.auto import (
     TFAutoModelForMaskedLM,
+    TFAutoModelForMultipleChoice,
     TFAutoModelForQuestionAnswering,
     TFAutoModelForSentenceEmbedding,
     TFAutoModelForSequenceClassification,
@@ -176,6 +178,9 @@ TASKS = {
     "text-classification": _CLASSIFICATION,
     "sentiment-analysis": _CLASSIFICATION,
     "fill-mask": _Kind(FillMaskPipeline, TFAutoModelForMaskedLM, ("top_k", "targets")),
+    "multiple-choice": _Kind(
+        MultipleChoicePipeline, TFAutoModelForMultipleChoice, ("batch_size", "max_length")
+    ),
     "question-answering": _Kind(
         QuestionAnsweringPipeline,
         TFAutoModelForQuestionAnswering,
@@ -201,6 +206,10 @@ def pipeline(
 
 @overload
 def pipeline(task: Literal["fill-mask"], *args, **options) -> FillMaskPipeline: ...
+
+
+@overload
+def pipeline(task: Literal["multiple-choice"], *args, **options) -> MultipleChoicePipeline: ...
 
 
 @overload
@@ -230,6 +239,7 @@ def pipeline(
 ) -> (
     TextClassificationPipeline
     | FillMaskPipeline
+    | MultipleChoicePipeline
     | QuestionAnsweringPipeline
     | TokenClassificationPipeline
     | SentenceEncoder
@@ -242,9 +252,9 @@ def pipeline(
         tokenizer: likewise; by default the one beside the model.
         precision, runtime: what to answer in, see `TextClassificationPipeline`; not of all tasks.
         **options: those of the task's class (`TextClassificationPipeline`, `FillMaskPipeline`,
-            `QuestionAnsweringPipeline`, `TokenClassificationPipeline`, `SentenceEncoder`), and
-            what `from_pretrained` takes. Keywords of Transformers that change nothing here, such
-            as `device`, are taken too.
+            `MultipleChoicePipeline`, `QuestionAnsweringPipeline`, `TokenClassificationPipeline`,
+            `SentenceEncoder`), and what `from_pretrained` takes. Keywords of Transformers that
+            change nothing here, such as `device`, are taken too.
 
     Raises:
         TypeError: there is no such option.
