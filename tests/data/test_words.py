@@ -37,7 +37,7 @@ def assert_read(examples):
     assert [[tag for _, tag in row] for row in words_of(examples)] == TAGS
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("ended", [True, False])
 def test_conll_columns(newline, ended, tmp_path):
     content = CONLL if ended else CONLL.rstrip("\n")
@@ -51,6 +51,16 @@ def test_conll_columns(newline, ended, tmp_path):
     assert lines.label_counts.tolist() == examples.label_counts.tolist() == [2, 2, 1, 1, 0]
     assert read(path, label="1", problem_type="token_classification").names == ("IN", "NN")
     assert [*stream(path, label=None).texts] == [*read(path, label=None).texts]
+
+
+def test_a_column_that_numbers_the_words_is_not_taken_for_words(tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text("# a source\n1\tAnna\tB-per\tO\n2\tsings\tO\tO\n\n1\t2\tO\tO\n")
+    with pytest.raises(ValueError, match="numbers them. Pass text='1'"):
+        read(path, format="conll")
+    examples = read(path, format="conll", text="1", label="2")
+    assert words_of(examples) == [[("Anna", "B-per"), ("sings", "O")], [("2", "O")]]
+    assert read(path, format="conll", text="0").texts == ("1 2", "1")
 
 
 def test_compressed_in_another_encoding_and_with_tabs(tmp_path):

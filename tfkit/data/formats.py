@@ -135,19 +135,25 @@ def conll_rows(
                 ) from None
 
     def lines() -> Iterator[tuple[int, str]]:
-        return numbered_lines(file, encoding, newline="\n", lenient=lenient)
+        return numbered_lines(file, encoding, newline=None, lenient=lenient)
 
     # What columns there are, the first line says that is surely one of words.
-    apart = (line.rstrip("\r\n") for _, line in lines() if not line.startswith(("#", _DOCUMENT)))
-    usual = next((line for line in apart if line.strip(" \t")), "")
+    apart = (line.rstrip("\n") for _, line in lines() if not line.startswith(("#", _DOCUMENT)))
+    usual, after = [*itertools.islice((line for line in apart if line.strip(" \t")), 2), "", ""][:2]
     tabs = "\t" in usual
 
     def columns_of(line: str) -> list[str]:
         return line.split("\t") if tabs else re.findall("[^ \t]+", line)
 
     width, cells, problem, begun = len(columns_of(usual)), [], None, 0
+    numbers = [row[0] for row in map(columns_of, (usual, after)) if row]
+    if width > 2 and columns["text"] == "text" and numbers in (["0", "1"], ["1", "2"]):
+        raise ValueError(
+            f"Expected words in the first column of {file}, which numbers them. Pass text='1', or "
+            "the number of another column, from 0, and such a `label` if it is not the last one."
+        )
     for number, line in itertools.chain(lines(), [(0, "")]):
-        said, line = problem_of(line), line.rstrip("\r\n")
+        said, line = problem_of(line), line.rstrip("\n")
         if not line.strip(" \t") or line.startswith(_DOCUMENT):
             if cells:
                 # Of a bad sentence no cell is asked for: a line of it may have too few.
