@@ -37,6 +37,23 @@ def test_numbers_stand_for_names():
     with pytest.raises(ValueError, match="names of tags that are numbers"):
         bio(["0", "1"])
 
+    with pytest.raises(ValueError, match="the tag '7' has no letter"):
+        bio(["1", "7"], ["O", "B-x", "I-x"])
+
+
+@pytest.mark.parametrize("given", ["B-x I-x I-x O I-x", "B-x I-x E-x O U-x"])
+def test_tags_are_read_in_the_scheme_of_the_names(given):
+    bioes = [f"{letter}-x" for letter in "BIES"]
+    assert bio(given.split(), ["O", *bioes]) == ["B-x", "I-x", "E-x", "O", "S-x"]
+    bmewo = [f"{letter}-x" for letter in "BMEW"]
+    assert bio(given.split(), ["O", *bmewo]) == ["B-x", "M-x", "E-x", "O", "W-x"]
+
+
+@pytest.mark.parametrize("given", ["o b-x i-x", "O B_x I_x", "B:x O"])
+def test_tags_with_other_marks_are_refused(given):
+    with pytest.raises(ValueError, match="capital letters and a dash"):
+        bio(given.split())
+
 
 def test_tags_of_two_schemes_are_refused():
     with pytest.raises(ValueError, match="'LOC' has no letter"):

@@ -28,6 +28,15 @@ _TYPES = ("label", "type", "entity", "entity_group", "tag")
 # "B-a,B-b": an entity of two types.
 _SEVERAL = re.compile(r"([^,\s]+),[BIOESLUMW]-\S.*")
 _SUFFIXED = re.compile(r".+-[BIESLU]")
+# "b-place" and "B_place", which beside "o" are classes as much as parts of speech are.
+_OTHERWISE = re.compile(r"[BI][_:].+|[bi][-_:].+|o")
+# The letters of a tag whose word goes on with an entity or not, and is followed in it or not.
+_LETTERS = {
+    (False, False): (*SINGLE, *BEGINS),
+    (False, True): BEGINS,
+    (True, True): GOES_ON,
+    (True, False): (*ENDS, *GOES_ON),
+}
 
 
 def joined(words: Sequence) -> tuple[str, list[tuple[int, int]]]:
@@ -143,7 +152,8 @@ class Tags(Reading):
     """Tags of a source in any scheme -> BIO: "B-…" begins an entity, "I-…" goes on with it.
 
     BIO (IOB2), IOB1, BIOES, BILOU and BMEWO are read; so are tags without such letters, such as
-    parts of speech, which stay. `warn` says what was changed, and how often.
+    parts of speech, which stay. If `names` are in another of these schemes, so are the tags read.
+    `warn` says what was changed, and how often.
 
     Args:
         found: all tags.
@@ -151,15 +161,17 @@ class Tags(Reading):
     """
 
     def __init__(self, found: Collection[str], names: Sequence[str] | None = None):
-        self._names = {} if names is None else class_numbers({*found}, names)
+        self._names = {*(names or ())}
         self._by_number = None
-        if {*found} and all(tag.isdecimal() for tag in found):
+        if {*found} and all(tag.removeprefix("-").isdecimal() for tag in found):
             if names is None:
                 raise ValueError(
                     "Expected the names of tags that are numbers, such as `names=['O', 'B-place', "
                     f"'I-place']`. Received the numbers {listed(order_names({*found}))} alone."
                 )
-            self._by_number = {t: names[n] for t, n in self._names.items() if t in found}
+            known = {tag for tag in found if 0 <= int(tag) < len(names)}
+            numbers = class_numbers(known, names)
+            self._by_number = {tag: names[n] for tag, n in numbers.items() if tag in known}
         self._changes: Counter = Counter()
         first = {self._first(tag) for tag in found}
         lettered = {tag for tag in first if parts_of(tag)[0] not in ("", OUTSIDE)}
@@ -169,6 +181,11 @@ class Tags(Reading):
             raise ValueError(
                 "Expected tags such as 'B-place', whose letter comes first. Received "
                 f"{listed(sorted(plain))}. Turn them round."
+            )
+        if not lettered and all(_OTHERWISE.fullmatch(tag) for tag in plain) and {*plain} - {"o"}:
+            raise ValueError(
+                "Expected tags such as 'B-place', 'I-place' and 'O', capital letters and a dash. "
+                f"Received {listed(sorted(plain))}. Write them so."
             )
         self._bad = plain if lettered else set()
         kinds = {parts_of(tag)[1] for tag in lettered}
@@ -184,26 +201,31 @@ class Tags(Reading):
         return several[1] if several else tag
 
     def __call__(self, label: Sequence[Word]) -> tuple[Word, ...]:
-        words, letter_before, kind_before = [], OUTSIDE, ""
-        for start, end, given in label:
-            tag = self._first(given)
+        tags = [self._first(given) for _, _, given in label]
+        for tag in tags:
             if tag in self._bad:
                 raise ValueError(
                     f"the tag '{tag}' has no letter, such as B- or I-, as other tags have"
                 )
+        goes_on = [
+            letter in (*GOES_ON, *ENDS) and before in [(c, kind) for c in (*BEGINS, *GOES_ON)]
+            for before, (letter, kind) in pairwise(map(parts_of, [OUTSIDE, *tags]))
+        ]
+        words = []
+        for (start, end, given), tag, *place in zip(label, tags, goes_on, [*goes_on[1:], False]):
             letter, kind = parts_of(tag)
             if tag != given and self._by_number is None:
                 self._changes["several"] += 1
             if letter not in ("", OUTSIDE):
-                follows = kind == kind_before and letter_before in (*BEGINS, *GOES_ON)
-                goes_on = letter in (*GOES_ON, *ENDS) and follows
-                if letter in (*SINGLE, *ENDS, "M"):
+                follows = place[0]
+                usual = f"{'I' if follows else 'B'}-{kind}"
+                possible = (f"{c}-{kind}" for c in _LETTERS[tuple(place)])
+                tag = next((tag for tag in possible if tag in self._names), usual)
+                if letter in (*SINGLE, *ENDS, "M") and tag == usual:
                     self._changes["letters"] += 1
                 if letter in (*GOES_ON, *ENDS) and not follows:
                     self._changes["begun"] += 1
-                tag = f"{'I' if goes_on else 'B'}-{kind}"
             words.append((start, end, tag))
-            letter_before, kind_before = letter, kind
         return tuple(words)
 
     def warn(self, name: str) -> None:
