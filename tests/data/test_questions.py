@@ -102,3 +102,13 @@ def test_other_json_and_streams_are_one_clear_error(tmp_path):
     path.write_text(json.dumps(squad({"question": "Who?", "answers": []})))
     with pytest.raises(ValueError, match=r"become other rows first: `tfkit.data.read` reads them"):
         stream(path)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.conll"])
+def test_another_problem_type_than_that_of_the_format_is_refused(tmp_path, name):
+    path, labels = tmp_path / name, {"problem_type": "multi_label_classification"}
+    own = {"a.json": json.dumps(squad({"question": "?", "answers": []})), "a.conll": "Anna O\n"}
+    path.write_text(own[name])
+    assert len(read(path)) == 1
+    with pytest.raises(ValueError, match=f"{name} is read as .*labels of.*'multi_label_class"):
+        read(path, **labels)

@@ -39,6 +39,7 @@ _SUFFIXES = {f".{name}": name for name in _READERS} | {".json": "jsonl", ".ndjso
 _SUFFIXES |= dict.fromkeys((".iob", ".iob2", ".bio"), "conll")
 _READERS["squad"] = squad_rows  # known by what it holds
 FORMATS = tuple(_READERS)
+_OF_ONE_TASK = {"conll": "token_classification", "squad": "question_answering"}
 
 
 class Layout(NamedTuple):
@@ -165,11 +166,14 @@ def _file(
         "txt": {"column": columns["text"], "encoding": encoding, "lenient": lenient},
     }.get(found, {"encoding": encoding, "lenient": lenient})
     rows, layout = _READERS[found], None
-    if found == "conll":
-        layout = Layout(columns, TASKS["token_classification"])
-    elif found == "squad":
-        own = TASKS["question_answering"]
-        layout = Layout(_wanted(own.layouts[0], columns), own)
+    if found in _OF_ONE_TASK:
+        own = TASKS[_OF_ONE_TASK[found]]
+        if task not in (None, own):
+            raise ValueError(
+                f"{file} is read as {found}, which has labels of problem_type='{own.name}'. "
+                f"Received: problem_type='{task.name}'."
+            )
+        layout = Layout(_wanted(own.layouts[0], columns) if found == "squad" else columns, own)
     elif found != "txt":
         first = next((row for _, row in rows(file, **options) if isinstance(row, dict)), {})
         layout = _layout_of(first, columns, task)
