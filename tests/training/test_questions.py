@@ -118,6 +118,21 @@ def test_fine_tune_learns_where_answers_are(tokenizer, examples):
     assert all(each["label"] != each["answer"] for each in found.mistakes)
 
 
+def test_padding_has_no_part_in_the_loss_of_an_unpadded_batch():
+    config = tfkit.BertConfig(
+        vocab_size=14, hidden_size=6, num_hidden_layers=1, num_attention_heads=3
+    )
+    model = tfkit.TFBertForQuestionAnswering(config)
+    rows = [[2, 5, 3], [2, 5, 3, 9, 8, 12, 11, 3]]
+    places = {"start_positions": np.array([1, 3]), "end_positions": np.array([2, 5])}
+    batch = {"input_ids": np.concatenate(rows), "lengths": np.array([3, 8]), **places}
+    loss = model(batch).loss.numpy()
+    for number, row in enumerate(rows):
+        alone = {name: each[number : number + 1] for name, each in places.items()}
+        wanted = model(np.array([row]), **alone).loss.numpy()
+        assert loss[number] == pytest.approx(wanted[0], abs=1e-5)
+
+
 def test_a_span_is_right_if_both_of_its_ends_are():
     metric = SpanMatch()
     logits = keras.ops.one_hot([[1, 2], [0, 2], [0, 0]], 3)

@@ -78,12 +78,18 @@ class QuestionAnswering(HeadedModel):
                 f"Expected {' and '.join(_POSITIONS)}, int [B], as labels. Received `labels`."
             )
         labels = {"start_positions": start_positions, "end_positions": end_positions}
+        lengths = options.get("lengths")
         if isinstance(input_ids, Mapping):
+            lengths = input_ids.get("lengths", lengths)
             labels = {name: input_ids.get(name, value) for name, value in labels.items()}
             input_ids = {key: value for key, value in input_ids.items() if key not in labels}
         outputs = super().call(
             input_ids, attention_mask, inputs_embeds, position_ids, training=training, **options
         )
+        if lengths is not None:  # what a batch is filled up with has no part in a row's loss
+            real = tf.sequence_mask(lengths, tf.shape(outputs[_LOGITS[0]])[1])
+            for name in _LOGITS:
+                outputs[name] = tf.where(real, outputs[name], outputs[name].dtype.min)
         labels = {name: value for name, value in labels.items() if value is not None}
         return {**outputs, "loss": self.head_loss(labels, outputs)} if labels else outputs
 
