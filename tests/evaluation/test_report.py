@@ -67,6 +67,15 @@ EXAMPLES = {
         Examples([EVIL, KOREAN, ARABIC], None, [1.0, 2.5, 4.0], ["stars"], "regression"),
         np.array([[1.5], [2.0], [1.0]]),
     ),
+    "entities": (
+        Examples(
+            [EVIL, " ".join([KOREAN] * 100)],
+            labels=[((0, 8, 0), (8, len(EVIL), 1)), ((0, 7, 1), (8, 15, 0))],
+            names=["O", "B-<b>x</b>", "I-<b>x</b>", "B-y", "I-y"],
+            problem_type="token_classification",
+        ),
+        [logits_for([0, 3], 5), logits_for([0, 0], 5)],
+    ),
 }
 
 
@@ -109,9 +118,18 @@ def test_json_holds_the_figures(written):
         assert np.sum(figures["evaluation"]["confusion"]) == len(examples)
         assert sum(figures["evaluation"]["calibration"]["counts"]) == len(examples)
     histogram = figures.get("score_histogram")
-    if histogram:
+    if histogram and examples.problem_type != "token_classification":
         decisions = len(examples) * (len(examples.names) if "multi" in examples.problem_type else 1)
         assert sum(histogram["right"]) + sum(histogram["wrong"]) == decisions
+
+
+def test_entities_are_marked_in_what_is_near_them():
+    examples, logits = EXAMPLES["entities"]
+    from tfkit.evaluation.html_page import as_html
+
+    page = as_html(report_of(examples, logits))
+    assert f'<mark class="missed">{KOREAN}<small>' in page and page.count(KOREAN) < 60
+    assert "one answer, yes or no" not in page  # as labels are, where a text has several
 
 
 def test_texts_run_in_their_own_direction():

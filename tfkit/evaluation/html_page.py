@@ -8,6 +8,7 @@ from tfkit.tasks.figures import percent, quoted
 from tfkit.utils.html import missing, render
 
 _SMALL_MATRIX = 12  # classes whose counts fit into cells
+_NEAR = 200  # characters that are shown before and behind an entity
 
 
 def as_html(report) -> str:
@@ -64,7 +65,12 @@ def _pieces(mistake: dict) -> list[tuple[str, dict | None]]:
         pieces.append((mistake["text"][place : mark["start"]], None))
         pieces.append((mistake["text"][mark["start"] : mark["end"]], mark))
         place = mark["end"]
-    return [*pieces, (mistake["text"][place:], None)]
+    pieces.append((mistake["text"][place:], None))
+    return [(piece if mark else _shortened(piece), mark) for piece, mark in pieces]
+
+
+def _shortened(piece: str) -> str:
+    return piece if len(piece) <= 2 * _NEAR else f"{piece[:_NEAR]} … {piece[-_NEAR:]}"
 
 
 def milliseconds(value: float) -> str:
