@@ -146,7 +146,7 @@ def test_what_goes_with_classes_alone_is_refused(tokenizer, examples):
     )
     model = tfkit.TFBertForQuestionAnswering(config)
     for option in ({"label_smoothing": 0.1}, {"class_weights": "balanced"}):
-        with pytest.raises(ValueError, match="go with classes"):
+        with pytest.raises(ValueError, match="go with classes. A question_answering has"):
             training.fine_tune(model, tokenizer, examples, epochs=1, **option)
     with pytest.raises(ValueError, match="Expected examples of a question_answering"):
         texts = read([("a", "x"), ("b", "y")])

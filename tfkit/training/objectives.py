@@ -61,7 +61,9 @@ def class_weights(
         (2.0, {0: 1.0, 1: 9.0})
     """
     if not examples.task.has_classes:
-        raise ValueError("`class_weights` go with classes. A regression has none: leave them out.")
+        raise ValueError(
+            f"`class_weights` go with classes. A {examples.task.name} has none: leave them out."
+        )
     if isinstance(weights, Mapping):
         unknown = [name for name in weights if name not in examples.names]
         if unknown:
