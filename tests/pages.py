@@ -60,6 +60,9 @@ def write_stand_ins(folder: Path) -> None:
                 writer.writerow(_COLUMNS)
                 writer.writerows([[row[place] for place in _COLUMNS.values()] for row in rows])
     (folder / "texts.txt").write_text("a good film\nnot worth it\n", encoding="utf-8")
+    for name in ("train", "dev", "test"):
+        sentence = "anna B-person\nsings O\nin O\nbonn B-place\n\n"
+        (folder / f"{name}.conll").write_text(sentence * 4, encoding="utf-8")
     words = sorted({word for text, _ in rows for word in text.split()})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     sizes = {

