@@ -112,7 +112,7 @@ def _names(output: Path, body: Path, epochs: int | None) -> None:
     _say("The .tflite file, asked with strings")
     find = lite.TokenClassifier(phone.path, aggregation_strategy="first")
     for text in _NAMES:
-        found = ((each["entity_group"], (each["start"], each["end"])) for each in find(text))
+        found = ((each["label"], (each["start"], each["end"])) for each in find(text))
         print(_marked(text, found))
     _advise("my.conll", body, _NAMES[0])
 
