@@ -265,7 +265,7 @@ def test_a_phone_answers_as_the_library(reference, form, modes, tmp_path):
 
 def test_forms_of_files_that_embeddings_have_not(reference, tmp_path):
     encoder = SentenceEncoder.from_pretrained(reference("mean")[1])
-    with pytest.raises(ValueError, match="'text', 'ids'; received 'mediapipe'"):
+    with pytest.raises(ValueError, match="Received form='mediapipe'. Use one of 'text', 'ids'"):
         export.tflite(encoder.model, encoder.tokenizer, tmp_path / "encoder.tflite")
 
 

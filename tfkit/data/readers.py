@@ -138,7 +138,8 @@ def read(
         reading.warn(source.name)
         if skipped:
             kept = [not isinstance(value, str) for value in table["label"]]
-            table = {name: list(compress(values, kept)) for name, values in table.items()}
+            for name, values in table.items():
+                table[name] = list(compress(values, kept))
     left_out = skipped.report(len(table["text"]))
     columns = (table["text"], table.get("text_pair"), table.get("label"))
     return Examples(*columns, names, task.name, left_out)
@@ -197,7 +198,7 @@ def columns_of(
     several columns "text_pair 0", "text_pair 1" and so on.
     """
     pairs = {"text_pair": text_pair}
-    if text_pair is not None and not isinstance(text_pair, str):
+    if isinstance(text_pair, Sequence) and not isinstance(text_pair, str):
         if task is None or not task.has_choices:
             raise ValueError(
                 "Expected one column as `text_pair`: several hold the choices of "

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfkit.inference.batching import finite
 from tfkit.inference.text_model import TextModel
+from tfkit.tasks.multiple_choice import MultipleChoice
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.strings import list_of
 
@@ -42,7 +43,7 @@ class MultipleChoicePipeline(TextModel):
     def __init__(
         self, model, tokenizer, *, batch_size: int | None = None, max_length: int | None = None
     ):
-        if getattr(model, "task_name", None) != "multiple_choice":
+        if getattr(model, "task_name", None) != MultipleChoice.task_name:
             raise TypeError(
                 f"Expected a model of multiple choice. Received a {type(model).__name__}. Load one "
                 "with `TFAutoModelForMultipleChoice.from_pretrained`."

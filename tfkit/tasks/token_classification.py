@@ -254,8 +254,8 @@ def labels_of_tokens(offsets, words, lengths=None):
     Example:
 
         >>> words = tf.ragged.constant([[[0, 4, 1], [5, 6, 0]]], ragged_rank=1)
-        >>> labels_of_tokens(tf.constant([[[0, 0], [0, 2], [2, 4], [5, 6], [0, 0]]]), words)
-        ...     .numpy().tolist()
+        >>> offsets = tf.constant([[[0, 0], [0, 2], [2, 4], [5, 6], [0, 0]]])
+        >>> labels_of_tokens(offsets, words).numpy().tolist()
         [[-100, 1, -100, 0, -100]]
     """
     if lengths is None:

@@ -240,7 +240,7 @@ def _check_rows(name: str, answers: dict[str, np.ndarray], count: int) -> None:
 def _string_ranks(served: ServedModel, name: str) -> dict[str, int]:
     """The inputs of strings that a signature takes, and their ranks."""
     return {
-        key: len(info.tensor_shape.dim)
+        key: tf.TensorShape(info.tensor_shape).rank
         for key, info in sorted(served.signatures[name].inputs.items())
         if info.dtype == tf.string.as_datatype_enum
     }

@@ -79,7 +79,7 @@ class BertConfig(EncoderConfig):
     }
 
     def dropout_of(self, task_name):
-        return 0.0 if task_name == "question_answering" else super().dropout_of(task_name)
+        return {"question_answering": 0.0}.get(task_name, super().dropout_of(task_name))
 
     @property
     def add_pooling_layer(self) -> bool:

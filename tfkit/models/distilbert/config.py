@@ -87,4 +87,4 @@ class DistilBertConfig(EncoderConfig):
     no_weight_made_of = EncoderConfig.no_weight_made_of | {"qa_dropout"}
 
     def dropout_of(self, task_name):
-        return self.qa_dropout if task_name == "question_answering" else self.dropout
+        return {"question_answering": self.qa_dropout}.get(task_name, self.dropout)
