@@ -144,7 +144,7 @@ def test_commands(tmp_path, capsys):
     cli.main(["train", str(file), "--output", str(folder), *small, "--epochs", "1"])
     config = json.loads((folder / "config.json").read_text())
     assert config["architectures"] == ["DistilBertForTokenClassification"]
-    assert [*config["label2id"]] == ["O", "B-x", "I-x"] and config.get("problem_type") is None
+    assert config["label2id"] == {"O": 0, "B-x": 1, "I-x": 2} and config.get("problem_type") is None
     capsys.readouterr()
     cli.main(["evaluate", str(file), "--model", str(folder), "--json"])
     assert json.loads(capsys.readouterr().out)["words"] == sum(map(len, TRAIN.labels))
