@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 
@@ -22,8 +22,8 @@ class Description:
     Attributes:
         texts: how many.
         problem_type: of the labels; None without labels.
-        classes: texts of each class, or words where these have classes, most first. Empty for
-            numbers.
+        classes: texts of each class, or words where these have classes, most first; of multiple
+            choice by the number of the right choice. Empty for numbers.
         alike: classes whose names differ in nothing but capitals and blanks.
         numbers: least, mean and largest target of a regression, or None.
         words: median, 95th percentile and maximum of the words of a text, by blanks.
@@ -85,9 +85,11 @@ class Description:
             return []
         most, least = max(self.classes.values()), min(self.classes.values())
         ratio = f", {most / least:.1f} to 1" if least else ""
-        of = TASKS[self.problem_type].counted
+        task = TASKS[self.problem_type]
+        of = task.counted
         total = self.texts if of == "texts" else sum(self.classes.values())
-        lines = [f"{len(self.classes):,} classes of {least:,} to {most:,} {of}{ratio}:"]
+        what = "places of the right choice" if task.has_choices else "classes"
+        lines = [f"{len(self.classes):,} {what} of {least:,} to {most:,} {of}{ratio}:"]
         names, half = list(self.classes), _SHOWN_CLASSES // 2
         width = max(map(len, names[:half] + names[-half:]))
         for name, count in self.classes.items():
@@ -95,6 +97,8 @@ class Description:
             lines.append(f"  {name:{width}}  {count:7,}  {count / total:6.1%}  {bar}".rstrip())
         if len(names) > 2 * half:
             lines[1 + half : -half] = [f"  … {len(names) - 2 * half:,} more …"]
+        if task.has_choices and "0" not in self.classes:
+            lines.append("The right choice is never 0, the first: are they numbered from 1?")
         return lines
 
 
@@ -125,12 +129,15 @@ def describe(examples: Examples, other: Examples | None = None) -> Description:
         if len(by_label) > 1:
             conflicts.append((examples.texts[rows[0]], dict(by_label)))
     lengths = np.array([len(text.split()) for text in examples.texts] or [0])
-    targets = None if examples.task.has_classes else examples.labels
+    task = examples.task
+    targets = examples.labels if task.has_names and not task.has_classes else None
     shared = None
     if other is not None:
         shared = sum(len(rows) for key, rows in same_texts(other).items() if key in groups)
     counts = examples.label_counts
     named = [] if counts is None else zip(examples.names, counts.tolist())
+    if task.has_choices and examples.has_labels:
+        named = Counter(labels).items()
     classes = dict(sorted(named, key=lambda item: -item[1]))
     alike = defaultdict(list)
     for name in classes:

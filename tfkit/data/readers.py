@@ -76,9 +76,11 @@ def read(
             "token_classification": a tag for each word, from CoNLL columns, from lists `tokens` and
             `tags` (or `ner_tags`), or from `spans` (or `entities`) of a text, dicts of `start`,
             `end` and `label`; tags become BIO, as a warning says. "multiple_choice": the number of
-            the right choice from 0, its letter, or itself. None takes SQuAD's JSON for
-            "question_answering", rows of words or spans for "token_classification", lists for the
-            second, all else for the first.
+            the right choice from 0, its letter, or itself; without `text_pair`, `choices` (a list,
+            also `endings` and `options`) or `choice0`, … (also `ending0`, `option_a` and the like)
+            of a `prompt` (also `question`, `context`, `ctx`, `sent1`). None goes by those columns:
+            SQuAD's JSON is "question_answering", words or spans are "token_classification", a
+            prompt with choices is "multiple_choice"; else lists are the second, all else the first.
         skip_bad_rows: leave out rows that cannot be read or have an unknown label, with a warning;
             `examples.skipped` lists them. Without it the first of them is an error.
 
@@ -115,6 +117,7 @@ def read(
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     source = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
     columns, task = source.layout or (columns, task)
+    check_choices(columns, task)
     skipped = SkippedRows(source, lenient=skip_bad_rows)
     numbers, table = array("q"), defaultdict(list)
     for number, row in checked_rows(source, columns, task):
@@ -205,13 +208,18 @@ def columns_of(
                 f"problem_type='multiple_choice'. Received {[*text_pair]!r}."
             )
         pairs = {f"text_pair {number}": column for number, column in enumerate(text_pair)}
-    elif text_pair is None and task is not None and task.has_choices:
+    columns = {"text": text, **pairs, "label": label}
+    return {argument: column for argument, column in columns.items() if column is not None}
+
+
+def check_choices(columns: Mapping[str, str], task: Task | None) -> None:
+    """Raises ValueError where a task has choices and no column has them."""
+    of_choices = [name for name in columns if name.startswith("text_pair")]
+    if task is not None and task.has_choices and not of_choices:
         raise ValueError(
             "Expected `text_pair`, the column of the choices, or a list of columns with one each. "
             "Received none."
         )
-    columns = {"text": text, **pairs, "label": label}
-    return {argument: column for argument, column in columns.items() if column is not None}
 
 
 def checked_rows(

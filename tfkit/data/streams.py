@@ -17,13 +17,14 @@ from tfkit.data.examples import LabelledTexts
 from tfkit.data.readers import (
     BadRow,
     SkippedRows,
+    check_choices,
     checked_rows,
     classes_of,
     columns_of,
     numbered,
     task_named,
 )
-from tfkit.data.tables import Table, table_of
+from tfkit.data.tables import Layout, Table, table_of
 from tfkit.tasks import TASKS
 from tfkit.tasks.sequence_classification import SingleLabel
 from tfkit.utils.strings import counted
@@ -68,7 +69,7 @@ class Stream(LabelledTexts):
     @property
     def has_pairs(self) -> bool:
         """Whether there are second texts."""
-        return "text_pair" in self._columns
+        return any(name.startswith("text_pair") for name in self._columns)
 
     @property
     def texts(self) -> Iterator[str]:
@@ -152,8 +153,7 @@ class Stream(LabelledTexts):
             )
 
     def _checked(self) -> Iterator[tuple]:
-        task = self._table.layout.task if self._table.layout else self.task
-        for _, row in checked_rows(self._table, self._columns, task):
+        for _, row in checked_rows(self._table, self._columns, self._table.layout.task):
             if isinstance(row, str):
                 continue  # the first pass has reported it
             if self._number_of is not None:
@@ -224,11 +224,13 @@ def stream(
     options = {"format": format, "encoding": encoding, "delimiter": delimiter}
     opened = table_of(source, columns, task=task, lenient=skip_bad_rows, **options)
     columns, task = opened.layout or (columns, task or TASKS[SingleLabel.name])
-    if (task.tokenizes and label is not None) or task.has_choices:
+    check_choices(columns, task)
+    if (task.tokenizes or task.has_choices) and label is not None:
         raise ValueError(
             "Expected examples whose texts are batched as they come. Received those of "
             f"{task.name}, which become other rows first: `tfkit.data.read` reads them."
         )
+    opened = dataclasses.replace(opened, layout=Layout(columns, task))
     skipped = SkippedRows(opened, lenient=skip_bad_rows, most=_MOST_LISTED)
     digest = hashlib.sha256(repr((names, columns)).encode())
     rows, places = 0, {}  # the first row of each label, or set of labels, and how many there are

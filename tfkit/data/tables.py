@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -59,18 +60,26 @@ def _names_in(source) -> Iterable[str]:
 
 
 def _layout_of(found: Iterable[str], columns: Mapping[str, str], task: Task | None):
-    """The `Layout` that the columns which were found show, or None where those are there that are
-    wanted, or others than the usual were asked for.
+    """The `Layout` that the columns which were found show, of several tasks the one that has most
+    of them; or None where those are there that are wanted, or others than the usual were asked for.
     """
-    found = {*found}
-    if {*columns.values()} <= found or any(name != column for name, column in columns.items()):
+    found, some = {*found}, task is not None and task.has_choices  # whose columns none names
+    if any(name != column for name, column in columns.items()):
         return None
+    if {*columns.values()} <= found and not some:
+        return None
+    layouts = []
     for each in TASKS.values() if task is None else (task,):
-        for layout in each.layouts:
-            wanted = _wanted(layout, columns)
-            if {*wanted.values()} <= found and columns.keys() <= wanted.keys():
-                return Layout(wanted, each)
-    return None
+        wanted = (_wanted(layout, columns) for layout in each.layouts_in(found))
+        layouts += itertools.islice(
+            (
+                Layout(layout, each)
+                for layout in wanted
+                if {*layout.values()} <= found and columns.keys() <= layout.keys()
+            ),
+            1,
+        )
+    return max(layouts, key=lambda layout: len(layout.columns), default=None)
 
 
 def _wanted(layout: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -103,10 +112,29 @@ def table_of(
     if is_path and local_path(source).is_dir():
         return _folder(local_path(source), columns, encoding)
     if is_path or hasattr(source, "read"):
-        return _file(data_file(source), columns, task=task, encoding=encoding, **of_files)
-    layout = _layout_of(_names_in(source), columns, task)
-    table = _in_memory(source, columns if layout is None else layout.columns)
-    return dataclasses.replace(table, layout=layout)
+        table = _file(data_file(source), columns, task=task, encoding=encoding, **of_files)
+    else:
+        layout = _layout_of(_names_in(source), columns, task)
+        table = _in_memory(source, columns if layout is None else layout.columns)
+        table = dataclasses.replace(table, layout=layout)
+    if table.layout is None or not table.layout.task.has_choices or table.same_columns:
+        return table
+    return dataclasses.replace(table, rows=lambda: _of_layout(table.rows(), table.layout))
+
+
+def _of_layout(rows: Rows, layout: Layout) -> Rows:
+    """The rows, with what is wrong in place of those that have choices in other columns."""
+    own = {n: column for n, column in layout.columns.items() if n.startswith("text")}
+    for number, row in rows:
+        if isinstance(row, Mapping):
+            found = next(iter(layout.task.layouts_in(row)), {})
+            found = {n: column for n, column in found.items() if n.startswith("text")}
+            if found != own:
+                row = (
+                    f"expected the columns {', '.join(own.values())}, as in the first row. "
+                    f"Received: {', '.join(map(str, row))}. A list of choices may have any number"
+                )
+        yield number, row
 
 
 def _in_memory(source, columns: Mapping[str, str]) -> Table:

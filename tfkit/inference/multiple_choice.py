@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfkit.inference.batching import finite
 from tfkit.inference.text_model import TextModel
 from tfkit.tasks.multiple_choice import MultipleChoice
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
@@ -85,14 +84,12 @@ class MultipleChoicePipeline(TextModel):
         if not rows:
             return []
         options["batch_size"] = self.batch_size if batch_size is None else batch_size
-        scores = self.model.task.scores(self.model.task.outputs(self, rows, None, **options))
-        scores = finite(scores.numpy(), [row["text"] for row in rows])
-        answers = []
-        for row, found in zip(rows, scores):
-            choices = row["text_pair"]
-            best, found = int(found.argmax()), found[: len(choices)].tolist()
-            answer = {"choice": best, "text": choices[best], "score": found[best], "scores": found}
-            answers.append(answer)
+        task, answers = self.model.task, []
+        for row, logits in zip(rows, task.outputs(self, rows, None, **options)):
+            scores = task.scores(logits).numpy().tolist()
+            best = int(logits.argmax())
+            answer = {"choice": best, "text": row["text_pair"][best], "score": scores[best]}
+            answers.append({**answer, "scores": scores})
         return answers
 
 

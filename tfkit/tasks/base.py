@@ -74,6 +74,10 @@ class Task:
 
     layouts: tuple[Mapping[str, str], ...] = ()  # other columns of a row than text and label
 
+    def layouts_in(self, found: Collection[str]) -> Iterable[Mapping[str, str]]:
+        """Those that a table with these columns may have, of several the first that it has."""
+        return self.layouts
+
     def read_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Cells by argument of `tfkit.data.read` -> texts and the label. Raises as `read`."""
         label = {"label": self.read(row["label"])} if "label" in row else {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import string
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from tfkit.tasks.base import Task
-from tfkit.tasks.figures import Evaluation
+from tfkit.tasks.figures import Evaluation, Predictions
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import is_list, python_value
 from tfkit.tasks.served_choices import Choice, ChoiceTokens
@@ -137,18 +140,41 @@ class Choice(Task):
     monitors = ("accuracy", "loss")
     target_dtype = "int32"
 
+    def layouts_in(self, found):
+        """One, where it is clear which columns are the prompt, its choices and the label."""
+        found = {*found}
+        named = {column for layout in _PROMPTS for column in layout.values()} & found
+        prompts = [layout for layout in _PROMPTS if {*layout.values()} == named]
+        choices = [{"text_pair": name} for name in _LISTS if name in found]
+        choices += _cells(found)
+        labels = [{"label": name} for name in _LABELS if name in found] or [{}]
+        if len(prompts) == len(choices) == 1:
+            yield {**prompts[0], **choices[0], **labels[0]}
+
     def read_row(self, row):
         """Choices as a list, or each in a cell; the label is a number, a letter or the choice."""
+        row = dict(row)
+        begin, names = row.pop("text_pair begin", ""), None
         cells = [cell for name, cell in row.items() if name.startswith("text_pair")]
         if "text_pair" in row:
             cells = python_value(row["text_pair"])
+            if isinstance(cells, Mapping) and {"text", "label"} <= cells.keys():
+                cells, names = (python_value(cells[name]) for name in ("text", "label"))
             if not is_list(cells):
                 raise ValueError(f"expected a list of choices. Received: {cells!r:.60}")
         else:
-            cells = [cell for cell in cells if cell != ""]  # of a table, where rows have fewer
+            while cells and cells[-1] == "":  # of a table, where rows have fewer
+                cells.pop()
+            if "" in cells:
+                raise ValueError(f"expected no empty choice before others. Received: {cells!r:.60}")
         read = {"text": row["text"], "text_pair": tuple(cells)}
         if "label" in row:
-            read["label"] = _place(python_value(row["label"]), read["text_pair"])
+            label = python_value(row["label"])
+            if names is not None:
+                label = names.index(label) if label in names else None
+            read["label"] = _place(label, read["text_pair"])
+        if begin != "" and all(isinstance(each, str) for each in (begin, *cells)):
+            read["text_pair"] = tuple(f"{begin} {choice}" for choice in cells)
         return read
 
     def as_labels(self, labels):
@@ -200,19 +226,36 @@ class Choice(Task):
             return Evaluation.of(labels, log_probabilities, places)
 
     def outputs(self, asked, rows, labels, **options):
-        """Logits `[B,K]`, those of choices that a text does not have very low."""
-        counts = [len(row["text_pair"]) for row in rows]
+        """Logits `[K]` of the choices of each text."""
+        ends = np.cumsum([len(row["text_pair"]) for row in rows])
         pairs = [{**row, "text_pair": choice} for row in rows for choice in row["text_pair"]]
-        logits = np.full((len(rows), max(counts)), _NONE, np.float32)
-        there = np.arange(max(counts)) < np.array(counts)[:, None]
-        logits[there] = asked.outputs(pairs, **options)[:, 0]
-        return logits
+        logits = asked.outputs(pairs, **options)[:, 0]
+        if not np.isfinite(logits).all():
+            raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
+        return np.split(logits, ends[:-1])
 
     def log_probabilities(self, outputs, are_scores=False):
+        """Of `[B,K]`, or a list of `[K]`; of choices that a text does not have very low ones."""
+        most = max(map(len, outputs), default=0)
+        outputs = np.array(
+            [np.pad(row, (0, most - len(row)), constant_values=_NONE) for row in outputs]
+        )
         if are_scores:
             return np.log(np.maximum(outputs, 1e-38), dtype=np.float64)
         shifted = outputs.astype(np.float64) - outputs.max(axis=-1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def predictions(self, targets, log_probabilities, names):
+        best = log_probabilities.argmax(axis=-1)
+        scores, wrong = np.exp(log_probabilities.max(axis=-1)), best != targets
+        return Predictions(
+            expected=[*map(str, targets)],
+            predicted=[*map(str, best)],
+            wrong=wrong,
+            severity=np.where(wrong, scores, 0.0),
+            scores=scores,
+            correct=~wrong,
+        )
 
     def scores(self, logits):
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
@@ -220,6 +263,37 @@ class Choice(Task):
 
 TASKS = {Choice.name: Choice()}
 MultipleChoice.task = TASKS[Choice.name]
+
+
+# === Its columns ===
+
+# Of Transformers' example of multiple choice, and of the data sets of its kind.
+_PROMPTS = (
+    *({"text": name} for name in ("text", "prompt", "question", "context", "ctx", "sent1")),
+    {"text": "sent1", "text_pair begin": "sent2"},
+    {"text": "context", "text_pair begin": "question"},
+)
+_LISTS = ("choices", "endings", "options")
+_LABELS = ("label", "answer", "answerKey")
+# Not those numbered from 1: a number as the label would be of either kind.
+_STEM = "choice|ending|option|answer"
+_CELL = re.compile(rf"((?:{_STEM})_?)(\d|[A-Z])|((?:{_STEM})_)([a-z])|()([A-Z])")
+
+
+def _cells(found) -> list[dict[str, str]]:
+    """Columns `choice0`, `choice1`, …, `option_a`, … or A, B, … of some, by their arguments."""
+    kinds = defaultdict(dict)
+    for column in found:
+        if match := re.fullmatch(_CELL, column):
+            stem, place = (part for part in match.groups() if part is not None)
+            kinds[stem, place.isdecimal(), place.isupper()][place] = column
+    series = []
+    for (_, numbers, capitals), columns in kinds.items():
+        letters = string.ascii_uppercase if capitals else string.ascii_lowercase
+        places = [*(string.digits if numbers else letters)[: len(columns)]]
+        if len(columns) > 1 and {*places} == {*columns}:
+            series.append({f"text_pair {n}": columns[place] for n, place in enumerate(places)})
+    return series
 
 
 def _place(label, choices: tuple) -> int:
