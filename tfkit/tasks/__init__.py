@@ -1,6 +1,6 @@
 """A file per task: head, targets, loss, metrics, answers. `TASKS` has the `Task` objects of all by
-the `problem_type` of examples; `READ_BY_OUTPUTS`, by their outputs, how signatures are read whose
-answers to texts are lists of dicts.
+the `problem_type` of examples; `KINDS_BY_OUTPUTS`, by their outputs, the signatures `text` whose
+answers are no labels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tfkit.tasks import (
 )
 from tfkit.tasks.base import Task
 from tfkit.tasks.served_answers import Answers
+from tfkit.tasks.served_choices import Choice
 from tfkit.tasks.served_entities import Entities
 from tfkit.tasks.served_masks import Masks
 
@@ -24,6 +25,6 @@ TASKS: Mapping[str, Task] = {
     **question_answering.TASKS,
     **multiple_choice.TASKS,
 }
-READ_BY_OUTPUTS = {frozenset(kind.outputs): kind.read for kind in (Entities, Answers, Masks)}
+KINDS_BY_OUTPUTS = {frozenset(kind.outputs): kind for kind in (Entities, Answers, Masks, Choice)}
 
-__all__ = ["READ_BY_OUTPUTS", "TASKS"]
+__all__ = ["KINDS_BY_OUTPUTS", "TASKS"]

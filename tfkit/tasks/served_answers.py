@@ -37,6 +37,7 @@ class Answers(Signature):
         "max_windows": 64,
     }
     outputs = ("answer", "score", "start", "end")
+    called = "answers"
 
     def __init__(self, model, tokenizer, max_length, **options):
         super().__init__(model, tokenizer, max_length, **options)

@@ -41,6 +41,8 @@ class Choice(_Scores):
     inputs: ClassVar = {"prompt": 1, "choices": 2}
     queue = "text"
     pairs = True
+    outputs = ("choice", "score", "scores")
+    called = "answers"
 
     def rows(self, prompt, choices):
         shape = tf.shape(choices)

@@ -108,6 +108,7 @@ class Entities(Signature):
     offsets = True
     options: ClassVar = {"aggregation_strategy": "first"}
     outputs = (*_FILL, "count")
+    called = "entities"
 
     def __init__(self, model, tokenizer, max_length, **options):
         super().__init__(model, tokenizer, max_length, **options)

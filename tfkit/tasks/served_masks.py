@@ -26,6 +26,7 @@ class Masks(Signature):
     queue = "text"
     options: ClassVar = {"top_k": 5}
     outputs = ("token", "score", "count")
+    called = "masks"
 
     def __init__(self, model, tokenizer, max_length, **options):
         super().__init__(model, tokenizer, max_length, **options)

@@ -30,8 +30,9 @@ class Signature:
         bounded: whether these are scores; else they are larger, and differ by more.
         labelled: whether a label goes with each row of scores.
         read: of a signature that answers as a pipeline does: the outputs of one text, lists and
-            numbers by name -> a list of dicts of `score` and what it is of. Its outputs are
-            `outputs`, by which a client knows it.
+            numbers by name -> a list of dicts of `score` and what it is of.
+        outputs: those by which a client knows the signature.
+        called: what its answers are, as a list of them is called.
     """
 
     inputs: ClassVar[Mapping[str, int]] = {}
@@ -45,6 +46,7 @@ class Signature:
     labelled = False
     read: Callable[[Mapping[str, Any]], list[dict]] | None = None
     outputs: tuple[str, ...] = ()
+    called = "labels"
 
     def __init__(self, model, tokenizer, max_length: int, **options):
         self.model, self.tokenizer, self.max_length = model, tokenizer, max_length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import re
 import urllib.error
@@ -15,16 +16,16 @@ import tensorflow as tf
 
 from tfkit.export.answers import python_rows
 from tfkit.inference.batching import finite
-from tfkit.tasks import READ_BY_OUTPUTS
+from tfkit.tasks import KINDS_BY_OUTPUTS
+from tfkit.tasks.serving import Signature
 from tfkit.utils.strings import list_of, utf8
-from tfkit.utils.values import positive_integer
+from tfkit.utils.values import is_whole, positive_integer
 
 # Scheme, host with port, name, and optionally a version or label.
 _ADDRESS = re.compile(
     r"(https?|grpcs?)://([^/?#\s]+)/(?:v1/models/)?([^/:?#\s]+)"
     r"(?:/(?:versions/(\d+)|labels/([^/:?#\s]+)))?(?::predict|/)?"
 )
-_KEYS = ("label", "score", "scores")
 # What reading a malformed answer raises: no JSON, other JSON, no HTTP, or half of it.
 _MALFORMED = (ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException)
 # Part of the server's message -> remedy.
@@ -49,12 +50,15 @@ def ask(
     Args:
         url: `http://HOST:8501/v1/models/NAME` (or https), or `grpc://HOST:8500/NAME` (or grpcs);
             `/versions/N` or `/labels/L` may follow, and `:predict`.
-        texts: strings, or where `text` has other inputs than `text`, dicts of them by name.
+        texts: strings, or where `text` has other inputs than `text`, dicts of them by name: of
+            question answering `question` and `context`, of multiple choice `prompt` and `choices`,
+            a list of strings, whose number may differ.
         batch_size: texts per request; more are sent in several, one after the other.
         timeout: seconds to wait for each.
 
     Returns:
-        For each text a dict with `label`, `score` and `scores`; of a model that finds something
+        For each text a dict with `label`, `score` and `scores`; of multiple choice `choice`, its
+        number from 0, in place of the label; of a model that finds something
         in texts a list of dicts: of a token classifier `label`, `score`, and `start` and `end` in
         characters; of question answering `answer` in place of the label; of a masked language
         model `mask`, which one, `token` and `score`.
@@ -70,6 +74,13 @@ def ask(
         ask("http://localhost:8501/v1/models/reviews", ["What a good day."])
         # [{"label": "positive", "score": 0.98, "scores": [0.02, 0.98]}]
     """
+    return asked(url, texts, batch_size=batch_size, timeout=timeout)[1]
+
+
+def asked(
+    url: str, texts: Sequence[str | dict], *, batch_size: int = 32, timeout: float = 30.0
+) -> tuple[str, list]:
+    """What a list of such answers is called, as labels or entities, and what `ask` gives."""
     parts = _ADDRESS.fullmatch(url)
     scheme, host, name, version, label = parts.groups() if parts else (None,) * 5
     rest = scheme in ("http", "https")
@@ -93,18 +104,37 @@ def ask(
     if len({(*sorted(text),) if isinstance(text, dict) else () for text in texts}) > 1:
         raise TypeError("Expected texts of one kind: strings, or dicts of the same keys.")
     texts = [tf.nest.map_structure(utf8, text) for text in texts]
-    batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    answers: list = []
+    # In a request all texts have as many choices.
+    order = sorted(range(len(texts)), key=lambda number: _parts(texts[number]))
+    batches = [
+        places[start : start + batch_size]
+        for _, group in itertools.groupby(order, key=lambda number: _parts(texts[number]))
+        for places in [[*group]]
+        for start in range(0, len(places), batch_size)
+    ]
+    answers: list = [None] * len(texts)
+    kinds: set[type[Signature]] = set()
     with contextlib.ExitStack() as stack:
         if not rest:
             send = _grpc(stack, scheme, host, name, version, label, timeout)
-        for number, batch in enumerate(batches):
+        for number, places in enumerate(batches):
+            batch = [texts[place] for place in places]
             received = _rest(address, batch, timeout) if rest else send(batch)
-            answers += _read(url, received, batch, f"request {number + 1} of {len(batches)}")
-    return answers
+            request = f"request {number + 1} of {len(batches)}"
+            kind, found = _read(url, received, batch, request)
+            kinds.add(kind)
+            for place, answer in zip(places, found):
+                answers[place] = answer
+    if len(kinds) > 1:
+        raise ServerError(f"'{url}' answered as several models, one after the other. Ask again.")
+    return next(iter(kinds), Signature).called, answers
 
 
-def _read(url: str, received, texts: list, request: str) -> list:
+def _parts(text) -> int:
+    return len(tf.nest.flatten(text))
+
+
+def _read(url: str, received, texts: list, request: str) -> tuple[type[Signature], list]:
     """The answers to `texts`; ServerError unless they are from a model that tfkit exported."""
     if not isinstance(received, list) or not all(isinstance(one, dict) for one in received):
         raise _unexpected(url, received)
@@ -112,10 +142,11 @@ def _read(url: str, received, texts: list, request: str) -> list:
         raise ServerError(
             f"'{url}' gave {len(received)} answers to {len(texts)} texts, in {request}."
         )
-    read = READ_BY_OUTPUTS.get(frozenset(received[0])) if received else None
+    kind = KINDS_BY_OUTPUTS.get(frozenset(received[0]), Signature) if received else Signature
+    read = kind.read
     if read is None:
-        _check_labels(url, received, texts, request)
-        return received
+        _check_scores(url, received, texts, request, kind.outputs[:1] or ("label",))
+        return kind, received
     answers = []
     for answer in received:
         try:
@@ -130,20 +161,24 @@ def _read(url: str, received, texts: list, request: str) -> list:
             raise ServerError(
                 f"In {request} to '{url}': expected finite scores. Received {answer}."
             )
-    return answers
+    return kind, answers
 
 
-def _check_labels(url: str, received: list[dict], texts: list, request: str) -> None:
-    """Raises ServerError unless these are labels of `texts` with their scores."""
+def _check_scores(url: str, received: list, texts: list, request: str, of: tuple) -> None:
+    """Raises ServerError unless these are labels of `texts`, or numbers of choices, with scores."""
     rows: list[np.ndarray] = []
-    for answer in received:
+    choices = of == ("choice",)
+    for answer, text in zip(received, texts):
         try:
-            label, score, scores = (answer[key] for key in _KEYS)
+            label, score, scores = (answer[key] for key in (*of, "score", "scores"))
             row = np.array([score, *scores])
         except (TypeError, KeyError, ValueError):
             raise _unexpected(url, answer) from None
         numbers = row.dtype.kind in "fi" and row.ndim == 1 and len(row) > 1
-        if not numbers or not isinstance(label, str) or len(row) != len((rows or [row])[0]):
+        known = isinstance(label, str) and len(row) == len((rows or [row])[0])
+        if choices:
+            known = is_whole(label) and label < len(scores) == _parts(text) - 1
+        if not numbers or not known:
             raise _unexpected(url, answer)
         rows.append(row)
     if len(rows) != len(texts):
@@ -152,7 +187,7 @@ def _check_labels(url: str, received: list[dict], texts: list, request: str) -> 
     words = [_plain(text) for text in texts]
     finite(scores, words, lambda said: ServerError(f"In {request} to '{url}': {said}"))
     for answer, best in zip(received, scores.max(-1)):
-        if answer["score"] != best:
+        if answer["score"] != best or (choices and answer["scores"][answer["choice"]] != best):
             raise _unexpected(url, answer)
 
 
