@@ -10,6 +10,8 @@ import pytest
 import tfkit
 from tests.conftest import TINY, TINY_BERT
 from tfkit import data
+from tfkit.cli import main
+from tfkit.export.serving import client
 from tfkit.training import evaluate, fine_tune
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sun", "moon", "day", "night", "?", "a"]
@@ -168,3 +170,130 @@ def test_the_pipeline_answers_as_the_reference(tmp_path):
         choose("a", ["b", 3])
     with pytest.raises(TypeError, match="a model of multiple choice. Received a TFBertForSeq"):
         type(choose)(tfkit.TFBertForSequenceClassification(model.config), tokenizer)
+
+
+@pytest.mark.parametrize(
+    "row, read",
+    [
+        ({"question": "p", "option_a": "a", "option_b": "b", "answer": "B"}, ("p", ("a", "b"), 1)),
+        ({"question": "p", "A": "a", "B": "b", "C": "c", "answer": "C"}, ("p", ("a", "b", "c"), 2)),
+        (
+            {"sent1": "p", "sent2": "s", "ending0": "a", "ending1": "b", "label": 1},
+            ("p", ("s a", "s b"), 1),
+        ),
+        (
+            {"context": "p", "question": "s", "options": ["a", "b"], "answer": "b"},
+            ("p", ("s a", "s b"), 1),
+        ),
+        (
+            {
+                "question": "p",
+                "choices": {"text": ["a", "b"], "label": ["1", "2"]},
+                "answerKey": "2",
+            },
+            ("p", ("a", "b"), 1),
+        ),
+    ],
+)
+def test_the_columns_of_known_data_sets_are_recognised(row, read):
+    found = data.read([row])
+    assert found.problem_type == "multiple_choice"
+    assert (found.texts[0], found.text_pairs[0], found.labels[0]) == read
+    ((texts, choices),) = data.stream([row], label=None).chunks()
+    assert (texts, choices) == ((read[0],), (read[1],))
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        ({"question": "p", "choice1": "a", "choice2": "b", "label": 1}, "no column 'text'"),
+        ({"prompt": "p", "question": "q", "choices": ["a", "b"], "label": 1}, "no column 'text'"),
+        (
+            {"prompt": "p", "choices": ["a", "b"], "A": "a", "B": "b", "label": 1},
+            "no column 'text'",
+        ),
+        ({"prompt": "p", "choice0": "a", "choice1": "", "choice2": "c", "label": 1}, "no empty"),
+    ],
+)
+def test_columns_that_are_not_clear_are_not_guessed(row, said):
+    with pytest.raises(ValueError, match=said):
+        data.read([row])
+
+
+def test_a_choice_in_a_later_row_alone_is_not_lost():
+    row = {"prompt": "p", "choice0": "a", "choice1": "b", "label": 1}
+    with pytest.raises(ValueError, match="row 1 of the list: expected the columns prompt, choice0"):
+        data.read([row, {**row, "choice2": "c"}])
+
+
+def test_commands_take_files_of_choices(tmp_path, capsys):
+    model, tokenizer = new_model("Bert"), tfkit.BertTokenizer(WORDS, model_max_length=12)
+    model.save_pretrained(tmp_path / "m")
+    tokenizer.save_pretrained(tmp_path / "m")
+    table = "question,option_a,option_b,option_c,answer\n" + "".join(
+        f"{p},{','.join([*c, ''][:3])},{'ABC'[n]}\n" for p, c, n in ROWS[:4]
+    )
+    (tmp_path / "a.csv").write_text(table)
+    file, known = f"{tmp_path}/a.csv", ["--model", f"{tmp_path}/m"]
+    assert main(["data", file, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == {"1": 2, "0": 1, "2": 1}
+    assert main(["predict", "--input", file, "--json", *known]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["text"], tuple(line["text_pair"])) for line in lines] == [
+        row[:2] for row in ROWS[:4]
+    ]
+    answers = [line["answers"][0] for line in lines]
+    assert [each["text"] for each in answers] == [
+        row[1][each["choice"]] for row, each in zip(ROWS, answers)
+    ]
+    right = sum(row[2] == each["choice"] for row, each in zip(ROWS, answers))
+    assert main(["evaluate", file, "--json", "--report", f"{tmp_path}/report", *known]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == right / 4
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert len(report["mistakes"]) == 4 - right
+    assert main(["predict", "sun", *known]) == 1
+    assert "Expected prompts with choices" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "received, called, answers",
+    [
+        ([{"choice": 1, "score": 0.75, "scores": [0.25, 0.75]}], "answers", None),
+        ([{"choice": 0, "score": 0.75, "scores": [0.25, 0.75]}], None, "Expected `label`"),
+        ([{"choice": 1, "score": 0.75, "scores": [0.25, 0.75, 0.0]}], None, "Expected `label`"),
+        ([{"choice": "1", "score": 0.75, "scores": [0.25, 0.75]}], None, "Expected `label`"),
+    ],
+)
+def test_a_servers_choices_are_read_or_refused(received, called, answers):
+    sent = [{"prompt": b"sun", "choices": [b"night", b"day"]}]
+    if called is None:
+        with pytest.raises(client.ServerError, match=answers):
+            client._read("http://x", received, sent, "request 1 of 1")
+    else:
+        kind, found = client._read("http://x", received, sent, "request 1 of 1")
+        assert (kind.called, found) == (called, received)
+
+
+def test_the_command_asks_a_server_for_choices_of_any_number(tmp_path, capsys, monkeypatch):
+    """In a request all prompts have as many choices; answers come in the order of the file."""
+
+    def answered(url, texts, timeout):
+        (count,) = {len(text["choices"]) for text in texts}
+        scores = [0.0] * (count - 1) + [1.0]
+        return [{"choice": count - 1, "score": 1.0, "scores": scores} for _ in texts]
+
+    monkeypatch.setattr(client, "_rest", answered)
+    lines = [{"prompt": p, "choices": c} for p, c, _ in ROWS[:4]]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    command = f"predict --input {tmp_path}/a.jsonl --server http://h:1/v1/models/m"
+    assert main(command.split()) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out == ["\t".join([f"{c[-1]} 1.0000", p, *c]) for p, c, _ in ROWS[:4]]
+    # Lists of what another model finds are no labels, nor is a text without any.
+    entity = {"label": [["name"], [""]], "score": [[0.9], [0.0]], "start": [[0], [0]]}
+    entity |= {"end": [[3], [0]], "count": [1, 0]}
+    rows = [dict(zip(entity, row)) for row in zip(*entity.values())]
+    monkeypatch.setattr(client, "_rest", lambda *_: rows)
+    assert main(["predict", "sun", "a", "--json", "--server", "http://h:1/v1/models/m"]) == 0
+    found = [json.loads(line)["entities"] for line in capsys.readouterr().out.splitlines()]
+    assert found == [[{"label": "name", "score": 0.9, "start": 0, "end": 3, "word": "sun"}], []]

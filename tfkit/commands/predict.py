@@ -11,13 +11,20 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from tfkit.commands.shared import add_columns, add_model, add_runtime, columns, progress
+from tfkit.commands.shared import (
+    add_columns,
+    add_model,
+    add_problem_type,
+    add_runtime,
+    columns,
+    progress,
+)
 from tfkit.data.files import text_codec
 from tfkit.demo.shipped import small_model
 from tfkit.utils.console import print_json, quiet_tensorflow
 from tfkit.utils.strings import decode_escaped
 
-HELP = "label and score of texts, or of the entities in them: arguments, a file, or stdin"
+HELP = "labels, entities, answers or choices, with scores: of arguments, a file, or stdin"
 _AT_ONCE = 1024  # texts that are in memory
 _BYTES_AT_ONCE = 1 << 16
 _OF_TEXTS = ("precision", "runtime", "batch_size", "max_length")
@@ -39,6 +46,7 @@ def add_arguments(parser) -> None:
     add_model(parser)
     add_runtime(parser)
     add_columns(parser)
+    add_problem_type(parser, "what a row of FILE is (by its columns)")
     add("--batch-size", type=int, help="texts per batch at most (what tokens allow)")
     add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     add("--top-k", type=int, default=1, help="labels per text (%(default)s)")
@@ -47,7 +55,7 @@ def add_arguments(parser) -> None:
 
 def run(options) -> None:
     total, chunks = texts_of(options)
-    answer = _server(options) if options.server else _from_cache(options) or _keras(options)
+    answer = _Server(options) if options.server else _from_cache(options) or _keras(options)
     with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
         for rows in chunks:
             for row, best in zip(rows, answer(rows)):
@@ -55,7 +63,7 @@ def run(options) -> None:
                     print_json({**row, getattr(answer, "key", "labels"): best})
                 else:
                     said = "  ".join(map(_said, best))
-                    print(said, *row.values(), sep="\t")
+                    print(said, *_texts(row), sep="\t")
             sys.stdout.flush()
             answered(len(rows))
     if isinstance(answer, _Keras):
@@ -73,7 +81,9 @@ def texts_of(options) -> tuple[int | None, Iterator[list[dict]]]:
     if options.input:
         from tfkit import data
 
-        stream = data.stream(options.input, **{**columns(options), "label": None})
+        kind = getattr(options, "problem_type", None)
+        named = {**columns(options), "label": None, "problem_type": kind}
+        stream = data.stream(options.input, **named)
         return len(stream), ([_row(*texts) for texts in zip(*part)] for part in stream.chunks())
     if options.texts in ([], ["-"]):
         lines = arriving_lines(_AT_ONCE, options.encoding)
@@ -84,14 +94,20 @@ def texts_of(options) -> tuple[int | None, Iterator[list[dict]]]:
     return len(rows), (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE))
 
 
-def _said(label: dict) -> str:
-    """A label, an entity, or an answer in a line."""
-    word = f" {' '.join(label['word'].split())}" if "word" in label else ""
-    name = label["label"] if "label" in label else " ".join(label["answer"].split())
-    return f"{name} {label['score']:.4f}{word}"
+def _said(answer: dict) -> str:
+    """A label, an entity, an answer, a choice or a token in a line."""
+    word = f" {' '.join(answer['word'].split())}" if "word" in answer else ""
+    name = next(answer[key] for key in ("label", "answer", "text", "token") if key in answer)
+    return f"{' '.join(name.split())} {answer['score']:.4f}{word}"
 
 
-def _row(text: str, pair: str | None = None) -> dict:
+def _texts(row: dict) -> Iterator[str]:
+    """Those of a row; choices one by one."""
+    for part in row.values():
+        yield from [part] if isinstance(part, str) else part
+
+
+def _row(text: str, pair: str | tuple[str, ...] | None = None) -> dict:
     return {"text": text} if pair is None else {"text": text, "text_pair": pair}
 
 
@@ -122,13 +138,14 @@ def _keras(options):
     return made(options)
 
 
-def _check_of_parts(options, *names: str) -> None:
+def _check_of_parts(options, *names: str, taken: tuple[str, ...] = ()) -> None:
     given = [name for name in _OF_TEXTS if getattr(options, name) is not None]
     given += [name for name in names if getattr(options, name) != 1]
+    given = [name for name in given if name not in taken]
     if given:
         raise ValueError(
-            f"--{given[0].replace('_', '-')} goes with labels of whole texts. The model finds "
-            "parts of them: leave it out."
+            f"--{given[0].replace('_', '-')} goes with labels of whole texts, which the model does "
+            "not give: leave it out."
         )
 
 
@@ -172,7 +189,30 @@ class _Answers:
         return [[each] for each in found] if self._top_k == 1 else found
 
 
-_PARTS_OF_TEXTS = {"entities": _Entities, "answers_to": _Answers}
+class _Choices:
+    """The choices of prompts, from the Keras model."""
+
+    key = "answers"
+
+    def __init__(self, options):
+        from tfkit import pipeline
+
+        taken = ("batch_size", "max_length")
+        _check_of_parts(options, "top_k", taken=taken)
+        asked = {name: getattr(options, name) for name in taken}
+        self._choose = pipeline("multiple-choice", model=options.model, **asked).chosen
+
+    def __call__(self, rows: list[dict]) -> list[list[dict]]:
+        if not all(isinstance(row.get("text_pair"), tuple) for row in rows):
+            raise ValueError(
+                "Expected prompts with choices, in columns of --input FILE: `prompt` and "
+                "`choices`, or with --problem-type multiple_choice those of --text-column and "
+                "--text-pair-column. Received other texts."
+            )
+        return [[answer] for answer in self._choose(rows)]
+
+
+_PARTS_OF_TEXTS = {"entities": _Entities, "answers_to": _Answers, "chosen": _Choices}
 
 
 class _Keras:
@@ -197,17 +237,47 @@ class _Keras:
             c_classifier.save(asked.model, asked.tokenizer, self._name, self._options.max_length)
 
 
-def _server(options):
-    quiet_tensorflow()
-    from tfkit import export
+class _Server:
+    """What a running server answers, by the kind of its answers; a row is sent by what it is."""
 
-    own = ("model", "precision", "runtime", "max_length", "text_pair_column")
-    if any(getattr(options, name) for name in own) or options.top_k != 1:
-        raise ValueError("--server answers with the best label of its own model: drop the rest.")
-    size = {} if options.batch_size is None else {"batch_size": options.batch_size}
-    return lambda rows: [
-        [answer] for answer in export.ask(options.server, [row["text"] for row in rows], **size)
+    def __init__(self, options):
+        quiet_tensorflow()
+        own = ("model", "precision", "runtime", "max_length")
+        if any(getattr(options, name) for name in own) or options.top_k != 1:
+            raise ValueError(
+                "--server answers with the best label of its own model: drop the rest."
+            )
+        self.key, self._url = "labels", options.server
+        self._size = {} if options.batch_size is None else {"batch_size": options.batch_size}
+
+    def __call__(self, rows: list[dict]) -> list[list[dict]]:
+        from tfkit.export.serving.client import asked
+
+        self.key, answers = asked(self._url, [*map(_sent, rows)], **self._size)
+        return [_of_row(row, answer) for row, answer in zip(rows, answers)]
+
+
+def _sent(row: dict) -> str | dict:
+    """A row as a server takes it: a text, a question with its context, a prompt with choices."""
+    from tfkit.tasks.served_answers import Answers
+    from tfkit.tasks.served_choices import Choice
+
+    if "text_pair" not in row:
+        return row["text"]
+    kind = Answers if isinstance(row["text_pair"], str) else Choice
+    return dict(zip(kind.inputs, row.values()))
+
+
+def _of_row(row: dict, answer: dict | list[dict]) -> list[dict]:
+    """A server's answer in the form of a model's."""
+    if isinstance(answer, dict):
+        choice = {"text": row["text_pair"][answer["choice"]]} if "choice" in answer else {}
+        return [answer | choice]
+    words = [
+        {"word": row["text"][each["start"] : each["end"]]} if "label" in each else {}
+        for each in answer
     ]
+    return [each | word for each, word in zip(answer, words)]
 
 
 # === Standard input ===

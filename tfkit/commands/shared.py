@@ -44,7 +44,8 @@ def add_columns(parser) -> None:
     add = parser.add_argument_group("columns and rows of FILE").add_argument
     add("--text-column", default="text", metavar="NAME", help="(%(default)s)")
     add("--label-column", default="label", metavar="NAME", help="(%(default)s)")
-    add("--text-pair-column", metavar="NAME", help="second texts, for pairs")
+    pair = "second texts, for pairs; or choices, a list, or again for the column of each"
+    add("--text-pair-column", action="append", metavar="NAME", help=pair)
     add("--file-format", choices=FORMATS, help="(by the end of the file's name)")
     add("--encoding", default="utf-8", help="of the file, or of stdin (%(default)s)")
     add("--delimiter", metavar="C", help="between columns of CSV (by the header)")
@@ -72,10 +73,11 @@ def named_kind(options) -> dict:
 
 def columns(options) -> dict:
     """What `data.read` is told of a file."""
+    pairs = options.text_pair_column
     return {
         "text": options.text_column,
         "label": options.label_column,
-        "text_pair": options.text_pair_column,
+        "text_pair": pairs[0] if pairs and len(pairs) == 1 else pairs,
         "format": options.file_format,
         "encoding": options.encoding,
         "delimiter": options.delimiter,

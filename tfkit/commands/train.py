@@ -12,7 +12,7 @@ from tfkit.commands import shared
 from tfkit.commands.shared import columns, model_and_tokenizer
 from tfkit.utils.files import local_path
 
-HELP = "fine-tune a classifier, of texts or of their words, on a file of labelled texts"
+HELP = "fine-tune a model of texts, words, answers or choices on a file of labelled texts"
 
 # Texts, with fewer of which none are held out unless asked for.
 FEWEST = 100
@@ -321,7 +321,8 @@ def unknown_share(tokenizer, texts: Iterable[str]) -> float:
 def _new(options, examples):
     from tfkit.models.auto import auto_class_for
 
-    texts = itertools.chain(examples.texts, examples.text_pairs or ())
+    pairs = ([pair] if isinstance(pair, str) else pair for pair in examples.text_pairs or ())
+    texts = itertools.chain(examples.texts, itertools.chain.from_iterable(pairs))
     kind = auto_class_for(examples.task).from_config
     return new_model(options, kind, texts, **examples.model_options)
 

@@ -161,7 +161,7 @@ def report_of(
         evaluation=evaluation,
         score_histogram=_score_histogram(found),
         thresholds=None if confusion is None else _thresholds(found),
-        confusions=None if confusion is None else _confusions(confusion, examples.names),
+        confusions=None if confusion is None else _confusions(confusion, [*evaluation.classes]),
         mistakes=_mistakes(examples, found),
         values=values,
         latency=None if answer is None else speed.latency(answer, examples.columns, batch_size),
