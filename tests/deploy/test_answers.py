@@ -18,6 +18,7 @@ from tfkit.export.answers import python_rows
 from tfkit.export.mobile.classifier import TextRunner
 from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import RefusedError, ServedModel
+from tfkit.tasks.served_answers import Answers
 from tfkit.tasks.served_masks import Masks
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
@@ -81,6 +82,20 @@ def test_questions_are_answered_as_transformers_answers_them(answering):
         assert (found["answer"][0], found["score"][0]) == (b"", 0.0)
         with pytest.raises(RefusedError, match="inputs of one shape"):
             served.run("text", {"question": strings(["who"]), "context": strings(["a", "b"])})
+
+
+def test_places_are_right_in_contexts_of_any_bytes(answering):
+    _, model, tokenizer, _ = answering
+    signature = Answers(model, tokenizer, 32)
+    contexts = [b"\xed\xa0\x80 anna", b"\xf8\x88\x80\x80\x80 anna bonn", b"anna\0bonn\0 anna"]
+    batch = signature.batch(["who"] * 3, contexts)
+    found = signature.reduce(signature.compute(batch), batch)
+    ask = tfkit.pipeline("question-answering", model, tokenizer)
+    for number, context in enumerate(each.decode("utf-8", "replace") for each in contexts):
+        wanted = ask("who", context)
+        assert found["answer"][number].numpy().decode() == wanted["answer"] != ""
+        assert (found["start"][number], found["end"][number]) == (wanted["start"], wanted["end"])
+        assert float(found["score"][number]) == pytest.approx(wanted["score"], abs=1e-5)
 
 
 def test_span_logits_in_tflite_are_those_of_torch(answering, tmp_path):

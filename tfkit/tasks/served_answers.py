@@ -82,6 +82,8 @@ class Answers(Signature):
     def batch(self, question, context):
         """Windows `[W,T]`; `row` `[W,1]`, the number of the question, and its context."""
         core, stride, room = self.tokenizer.core, self.chosen["doc_stride"], self._width - 3
+        # Characters are counted as the tokenizer does, to which what is no UTF-8 is U+FFFD.
+        context = tf.strings.unicode_transcode(context, "UTF-8", "UTF-8")
         asked, read = core.graph()(question), core.graph(offsets=True)(context)
         q, c = (part.splits[1:] - part.splits[:-1] for part in (asked, read))
         # A question that leaves no room for a context longer than a window.
@@ -188,6 +190,7 @@ class Answers(Signature):
             tf.gather_nd(found[name], places) for name in ("score", "start", "end")
         )
         written = _written(context, row, start, end)
+        written = tf.strings.regex_replace(written, r"\x00", "\uffff")  # at which `lower` ends
         lower = tf.strings.lower(written, encoding="utf-8")
         _, group = tf.unique(tf.strings.join([tf.strings.as_string(row), lower], "|"))
         count = tf.reduce_max(tf.concat([group, [-1]], 0)) + 1
