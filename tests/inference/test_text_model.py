@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
+from tfkit import (
+    DistilBertConfig,
+    DistilBertTokenizer,
+    TFDistilBertForSequenceClassification,
+    TFDistilBertForTokenClassification,
+)
 from tfkit.inference.batching import batches
 from tfkit.inference.text_model import TextModel
 
@@ -89,3 +94,11 @@ def test_embeddings_are_of_real_tokens_where_the_model_computes_padding(
     asked = TextModel(model, parts[1], compiled=False)
     each = np.concatenate([asked.embeddings([text]) for text in TEXTS])
     np.testing.assert_allclose(asked.embeddings(TEXTS), each, atol=1e-5)
+
+
+@pytest.mark.parametrize("asked", [{"runtime": "litert"}, {"precision": "int8"}])
+def test_tokens_are_not_asked_of_a_runtime_that_answers_texts(parts, asked):
+    model, tokenizer = TFDistilBertForTokenClassification(parts[0].config), parts[1]
+    found = TextModel(model, tokenizer, **asked)
+    with pytest.raises(ValueError, match="Expected no `precision` and `runtime`: a TFDistilBert"):
+        found.token_outputs(["good"])

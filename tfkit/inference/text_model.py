@@ -162,7 +162,7 @@ class TextModel:
         """Of each text the main output of its tokens, float32 `[T,…]`, and their characters, int32
         `[T,2]`, which are empty for special tokens; arguments as of `outputs`.
         """
-        run, types = self._runtime(self.precision, self.runtime), takes_token_types(self.model)
+        run, types = self._as_it_is(), takes_token_types(self.model)
         encoded = self.tokenizer(
             [*texts],
             truncation=True,
@@ -188,6 +188,7 @@ class TextModel:
         """Of each question, `text`, about a context, `text_pair`, the two best answers as dicts, of
         which the empty one may be one; options are those of `QuestionAnsweringPipeline.answers_to`.
         """
+        self._as_it_is()
         pairs = [(row["text"], row["text_pair"]) for row in rows]
         return QuestionAnsweringPipeline(self.model, self.tokenizer).answers_to(
             pairs,
@@ -220,6 +221,16 @@ class TextModel:
             return self._once(("tokenizer", version, limit, pairs), *made)(columns)
 
         return tokenize
+
+    def _as_it_is(self):
+        """What computes the output of every token, which has one precision and one runtime."""
+        if self.precision is not None or self.runtime not in (None, "tensorflow"):
+            raise ValueError(
+                f"Expected no `precision` and `runtime`: a {type(self.model).__name__} answers as "
+                f"it is. Received precision={self.precision!r}, runtime={self.runtime!r}. Leave "
+                "them out, or load the model in another `dtype`."
+            )
+        return self._runtime(None, None)
 
     def _runtime(self, *choice: str | None):
         version = self.model, getattr(self.model, "generation", 0)
