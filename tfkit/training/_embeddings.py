@@ -74,7 +74,7 @@ def fine_tune_embeddings(
         token_types=takes_token_types(model),
     )
     prepare(model, recipe)
-    optimizer = optimizer_of(model, recipe, recipe.epochs * batches.steps)
+    optimizer = optimizer_of(model, recipe, batches.steps)
     model.compile(optimizer, MultipleNegativesRanking(scale=scale, columns=batches.columns))
     history = Loop(model).run(batches, epochs=recipe.epochs, callbacks=callbacks, verbose=verbose)
     model.generation += 1  # copies in another precision are of the weights before

@@ -106,9 +106,7 @@ def fine_tune(
     change = None
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
-    updates = -(-batches.steps // recipe.gradient_accumulation_steps)
-    with strategy.scope():
-        optimizer = optimizer_of(model, recipe, recipe.epochs * updates)
+    optimizer = optimizer_of(model, recipe, batches.steps)
     metrics = train.task.metrics(train.names)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
     calibrated = None

@@ -126,9 +126,7 @@ def pretrain(
     checks = None
     if validation is not None:
         checks = PackedEpochs(validation, tokenizer, masking, **_HELD_OUT, **options)
-    updates = -(-batches.steps // recipe.gradient_accumulation_steps)
-    with strategy.scope():
-        optimizer = optimizer_of(model, recipe, recipe.epochs * updates)
+    optimizer = optimizer_of(model, recipe, batches.steps)
     model.compile(optimizer)
     loop = Loop(model, strategy=strategy, accumulate=recipe.gradient_accumulation_steps)
     before = None

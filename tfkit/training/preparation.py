@@ -61,17 +61,19 @@ def prepare(model, recipe: Recipe) -> None:
             layer.seed_generator.state.assign([state, 0])
 
 
-def optimizer_of(model, recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer of so many updates, built."""
-    optimizer = adamw(
-        learning_rate=recipe.learning_rate,
-        steps=steps,
-        warmup=recipe.warmup,
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=recipe.max_grad_norm,
-        rates=None if recipe.layer_decay == 1 else layer_rates(model, recipe.layer_decay),
-    )
-    optimizer.build(model.trainable_variables)
+def optimizer_of(model, recipe: Recipe, batches: int) -> keras.optimizers.Optimizer:
+    """The optimizer of a training with so many batches a pass, built in the model's scope."""
+    updates = -(-batches // recipe.gradient_accumulation_steps)
+    with model.distribute_strategy.scope():
+        optimizer = adamw(
+            learning_rate=recipe.learning_rate,
+            steps=recipe.epochs * updates,
+            warmup=recipe.warmup,
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=recipe.max_grad_norm,
+            rates=None if recipe.layer_decay == 1 else layer_rates(model, recipe.layer_decay),
+        )
+        optimizer.build(model.trainable_variables)
     return optimizer
 
 
