@@ -30,6 +30,26 @@ class Predictions(NamedTuple):
     correct: np.ndarray | None = None  # bool [n]
     marks: Sequence[list[dict]] | None = None  # entities in each text, as characters
 
+    @classmethod
+    def of_classes(cls, targets, log_probabilities: np.ndarray, names: Sequence[str]):
+        """Of one class per text: its number `[B]`, and what is answered, `[B,C]`."""
+        best = log_probabilities.argmax(axis=-1)
+        scores, wrong = np.exp(log_probabilities.max(axis=-1)), best != targets
+        return cls(
+            expected=[names[label] for label in targets],
+            predicted=[names[label] for label in best],
+            wrong=wrong,
+            severity=np.where(wrong, scores, 0.0),
+            scores=scores,
+            correct=~wrong,
+        )
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities of the last axis, float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
 
 # A headline, a sentence or two, and (title, figure, explanation) of the most important figures.
 Summary = tuple[str, str, list[tuple[str, str, str]]]

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from tfkit.tasks.base import Task
-from tfkit.tasks.figures import Evaluation, Predictions
+from tfkit.tasks.figures import Evaluation, Predictions, log_softmax
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import is_list, python_value
 from tfkit.tasks.served_choices import Choice, ChoiceTokens
@@ -128,7 +128,7 @@ class MultipleChoice(HeadedModel):
 # === Its labels ===
 
 
-class Choice(Task):
+class Choices(Task):
     """Which of the choices of a row is right, from 0. `text_pairs` are tuples of choices."""
 
     name = MultipleChoice.task_name
@@ -222,8 +222,7 @@ class Choice(Task):
 
         @staticmethod
         def of(labels, log_probabilities, names):
-            places = [str(place) for place in range(log_probabilities.shape[1])]
-            return Evaluation.of(labels, log_probabilities, places)
+            return Evaluation.of(labels, log_probabilities, _places(log_probabilities))
 
     def outputs(self, asked, rows, labels, **options):
         """Logits `[K]` of the choices of each text."""
@@ -242,27 +241,22 @@ class Choice(Task):
         )
         if are_scores:
             return np.log(np.maximum(outputs, 1e-38), dtype=np.float64)
-        shifted = outputs.astype(np.float64) - outputs.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return log_softmax(outputs)
 
     def predictions(self, targets, log_probabilities, names):
-        best = log_probabilities.argmax(axis=-1)
-        scores, wrong = np.exp(log_probabilities.max(axis=-1)), best != targets
-        return Predictions(
-            expected=[*map(str, targets)],
-            predicted=[*map(str, best)],
-            wrong=wrong,
-            severity=np.where(wrong, scores, 0.0),
-            scores=scores,
-            correct=~wrong,
-        )
+        return Predictions.of_classes(targets, log_probabilities, _places(log_probabilities))
 
     def scores(self, logits):
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
 
 
-TASKS = {Choice.name: Choice()}
-MultipleChoice.task = TASKS[Choice.name]
+def _places(log_probabilities: np.ndarray) -> list[str]:
+    """The names of the choices of `[B,K]`."""
+    return [str(place) for place in range(log_probabilities.shape[1])]
+
+
+TASKS = {Choices.name: Choices()}
+MultipleChoice.task = TASKS[Choices.name]
 
 
 # === Its columns ===

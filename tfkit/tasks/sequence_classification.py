@@ -10,7 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from tfkit.tasks.base import Task
-from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, Predictions, RegressionEvaluation
+from tfkit.tasks.figures import (
+    Evaluation,
+    MultiLabelEvaluation,
+    Predictions,
+    RegressionEvaluation,
+    log_softmax,
+)
 from tfkit.tasks.labels import (
     SEPARATOR,
     clean_label,
@@ -282,20 +288,9 @@ class SingleLabel(Task):
         outputs = np.asarray(outputs)
         if are_scores:
             return np.log(np.maximum(outputs, _tiny(outputs)), dtype=np.float64)
-        shifted = outputs.astype(np.float64) - outputs.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return log_softmax(outputs)
 
-    def predictions(self, targets, log_probabilities, names):
-        best = log_probabilities.argmax(axis=-1)
-        scores, wrong = np.exp(log_probabilities.max(axis=-1)), best != targets
-        return Predictions(
-            expected=[names[label] for label in targets],
-            predicted=[names[label] for label in best],
-            wrong=wrong,
-            severity=np.where(wrong, scores, 0.0),
-            scores=scores,
-            correct=~wrong,
-        )
+    predictions = staticmethod(Predictions.of_classes)
 
     def scores(self, logits):
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)

@@ -10,6 +10,7 @@ import numpy as np
 from tfkit.tasks.base import Task
 from tfkit.tasks.entities import TagTable
 from tfkit.tasks.entity_figures import EntityEvaluation, entity_predictions
+from tfkit.tasks.figures import log_softmax
 from tfkit.tasks.head import IGNORED, HeadedModel, token_loss
 from tfkit.tasks.labels import is_list, python_value
 from tfkit.tasks.served_entities import Entities, TokenScores
@@ -231,8 +232,7 @@ class TokenLabels(Task):
     def log_probabilities(self, outputs, are_scores=False):
         if are_scores:
             return [np.log(np.maximum(each, 1e-38), dtype=np.float64) for each in outputs]
-        shifted = [x.astype(np.float64) - x.max(axis=-1, keepdims=True) for x in outputs]
-        return [x - np.log(np.exp(x).sum(axis=-1, keepdims=True)) for x in shifted]
+        return [*map(log_softmax, outputs)]
 
     def scores(self, logits):
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
