@@ -11,6 +11,8 @@ import tensorflow as tf
 from tfkit.inference.batching import MAX_TOKENS, Tokens, batches
 from tfkit.inference.graph import unpadded_specs
 from tfkit.models.inputs import token_limit
+from tfkit.tasks.compatibility import check_model_of
+from tfkit.tasks.masked_lm import MaskedLM
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.processes import check_threads
 from tfkit.utils.strings import list_of
@@ -40,11 +42,7 @@ class FillMaskPipeline:
     """
 
     def __init__(self, model, tokenizer, *, top_k: int = 5, targets=None):
-        if getattr(model, "task_name", None) != "masked_lm":
-            raise TypeError(
-                f"Expected a masked language model. Received a {type(model).__name__}. Load one "
-                "with `TFAutoModelForMaskedLM.from_pretrained`."
-            )
+        check_model_of(model, MaskedLM, "masked language model")
         self.model, self.tokenizer = model, tokenizer
         self.top_k, self.targets = top_k, targets
         places = tf.TensorSpec([None, 2], tf.int32)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfkit.inference.text_model import TextModel
+from tfkit.tasks.compatibility import check_model_of
 from tfkit.tasks.multiple_choice import MultipleChoice
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.strings import list_of
@@ -42,11 +43,7 @@ class MultipleChoicePipeline(TextModel):
     def __init__(
         self, model, tokenizer, *, batch_size: int | None = None, max_length: int | None = None
     ):
-        if getattr(model, "task_name", None) != MultipleChoice.task_name:
-            raise TypeError(
-                f"Expected a model of multiple choice. Received a {type(model).__name__}. Load one "
-                "with `TFAutoModelForMultipleChoice.from_pretrained`."
-            )
+        check_model_of(model, MultipleChoice, "model of multiple choice")
         super().__init__(model, tokenizer, max_length)
         self.batch_size = batch_size
 

@@ -11,6 +11,7 @@ import numpy as np
 from tfkit.inference.batching import outputs_of
 from tfkit.inference.graph import graph_of, spans_of, unpadded_specs
 from tfkit.models.inputs import check_pairs, token_limit
+from tfkit.tasks.compatibility import check_model_of
 from tfkit.tasks.question_answering import QuestionAnswering, best_spans
 from tfkit.tasks.windows import Window, default_stride, windows
 from tfkit.utils.ignored_keywords import QUESTION_ANSWERING, drop_ignored
@@ -72,11 +73,7 @@ class QuestionAnsweringPipeline:
         handle_impossible_answer: bool = False,
         align_to_words: bool = True,
     ):
-        if getattr(model, "task_name", None) != QuestionAnswering.task_name:
-            raise TypeError(
-                f"Expected a model of question answering. Received a {type(model).__name__}. Load "
-                "one with `TFAutoModelForQuestionAnswering.from_pretrained`."
-            )
+        check_model_of(model, QuestionAnswering, "model of question answering")
         check_pairs(model)
         self.model, self.tokenizer = model, tokenizer
         self._options: dict[str, Any] = {

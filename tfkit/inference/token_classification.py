@@ -12,6 +12,7 @@ import numpy as np
 from tfkit.inference.batching import outputs_of
 from tfkit.inference.graph import graph_of, output_of, unpadded_specs
 from tfkit.models.inputs import token_limit
+from tfkit.tasks.compatibility import check_model_of
 from tfkit.tasks.token_classification import TokenClassification
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.strings import list_of
@@ -74,11 +75,7 @@ class TokenClassificationPipeline:
         ignore_labels: Sequence[str] = ("O",),
         stride: int | None = None,
     ):
-        if not isinstance(model, TokenClassification):
-            raise TypeError(
-                f"Expected a token classifier. Received a {type(model).__name__}. Load one with "
-                "`TFAutoModelForTokenClassification.from_pretrained`."
-            )
+        check_model_of(model, TokenClassification, "token classifier")
         self.model, self.tokenizer = model, tokenizer
         self.aggregation_strategy, self.stride = _checked(aggregation_strategy, stride), stride
         self.ignore_labels = ignore_labels

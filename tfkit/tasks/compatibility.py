@@ -21,6 +21,15 @@ def check_answers_texts(model) -> None:
         )
 
 
+def check_model_of(model, kind: type, what: str) -> None:
+    """Raises TypeError for a model that is not of a task, `kind` its part of the model classes."""
+    if getattr(model, "task_name", None) != kind.task_name:
+        raise TypeError(
+            f"Expected a {what}. Received a {type(model).__name__}. Load one with "
+            f"`TFAutoModelFor{kind.__name__}.from_pretrained`."
+        )
+
+
 def check_task(model, examples) -> None:
     """Raises ValueError for labels that the model does not answer with: a model has `tasks`, by
     name; those of others' classes are taken for classifiers. TypeError for a model that has none.
