@@ -9,22 +9,19 @@ from tfkit.commands.shared import columns
 
 HELP = "pre-train a masked language model on texts without labels"
 
-# Fields of `Recipe`, as `train` has them; the defaults are those of `pretrain`.
+# Fields of `Recipe` that `pretrain` has none of, and what others mean here.
+_UNUSED = ("label_smoothing", "class_weights", "token_dropout", "monitor")
+_MEANING = {
+    "max_length": "tokens of a row of texts (128)",
+    "epochs": "passes over the texts (3)",
+    "batch_size": "rows per batch, of all replicas together (32)",
+    "shuffle_buffer": "rows in memory, which change places (10,000)",
+    "patience": "epochs without a lower perplexity after which to stop",
+}
 _RECIPE = {
-    "max_length": (int, "tokens of a row of texts (128)"),
-    "epochs": (int, "passes over the texts (3)"),
-    "batch_size": (int, "rows per batch, of all replicas together (32)"),
-    "shuffle_buffer": (int, "rows in memory, which change places (10,000)"),
-    "learning_rate": (float, "at its peak (5e-5, more for narrower models)"),
-    "warmup": (float, "fraction of updates in which the rate rises"),
-    "weight_decay": (float, ""),
-    "max_grad_norm": (float, "largest norm of all gradients"),
-    "gradient_accumulation_steps": (int, "batches that make one update"),
-    "layer_decay": (float, "learning rate of a block in parts of that above it"),
-    "frozen_layers": (int, "blocks, from the lowest, that stay as they are"),
-    "lora_rank": (int, "train low-rank updates in place of the weights"),
-    "patience": (int, "epochs without a lower perplexity after which to stop"),
-    "seed": (int, "makes the run repeatable"),
+    name: (kind, _MEANING.get(name, text))
+    for name, (kind, text) in train.RECIPE.items()
+    if name not in _UNUSED
 }
 
 

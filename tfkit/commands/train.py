@@ -24,7 +24,7 @@ _LEARN_FROM = 200_000
 POLICIES = {"float32": None, "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 # Fields of `Recipe` -> how argparse reads them, and their line of help. The defaults are Recipe's.
-_RECIPE = {
+RECIPE = {
     "max_length": (int, "tokens after which a text is truncated (the model's limit)"),
     "epochs": (int, "passes over the texts (3, more for small files and narrow models)"),
     "batch_size": (int, "texts per batch, of all replicas together (32)"),
@@ -63,7 +63,7 @@ def add_arguments(parser) -> None:
     add("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
     share = "of FILE, without --validation; 0 keeps the last epoch (0.1)"
     add("--dev-share", type=float, metavar="SHARE", help=share)
-    add = add_recipe(parser, _RECIPE)
+    add = add_recipe(parser, RECIPE)
     raw = "leave scores as they were trained, instead of fitting them to the texts held out"
     add("--no-calibration", action="store_true", help=raw)
     add("--jit", action="store_true", help="compile the training step with XLA")
@@ -196,7 +196,7 @@ def _recipe(options, checkpoints):
     """What the options say; a run that goes on has the seed that it drew before."""
     from tfkit.training import Recipe
 
-    said = {name: getattr(options, name, None) for name in _RECIPE}
+    said = {name: getattr(options, name, None) for name in RECIPE}
     said = {name: value for name, value in said.items() if value is not None}
     if "class_weights" in said:
         said["class_weights"] = _class_weights(said["class_weights"])
