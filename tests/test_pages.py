@@ -39,7 +39,7 @@ def test_the_code_of_a_page_runs(page, most, stand_ins, tmp_path, monkeypatch):
     folder = shutil.copytree(stand_ins, tmp_path / page.stem)
     monkeypatch.chdir(folder)
     # Small files get many passes; that a command runs shows in a few.
-    monkeypatch.setattr(recipe, "default_epochs", lambda examples, dim: 2)
+    monkeypatch.setattr(recipe, "default_epochs", lambda examples, dim, trained=False: 2)
     run, parser, times = pages.main, _parser(), collections.Counter()
 
     def main(words):

@@ -174,12 +174,12 @@ class Model:
         return [self.weights]
 
 
-def kept(keep, figures):
-    """The callback after epochs of these figures, whose loss falls."""
+def kept(keep, figures, slope=-0.1):
+    """The callback after epochs of these figures, whose loss falls or rises."""
     keep.set_model(Model())
     keep.on_train_begin()
     for epoch, figure in enumerate(figures):
-        keep.on_epoch_end(epoch, {keep.monitor: figure, "val_loss": 1.0 - 0.1 * epoch})
+        keep.on_epoch_end(epoch, {keep.monitor: figure, "val_loss": 1.0 + slope * epoch})
     return keep
 
 
@@ -209,8 +209,12 @@ def test_of_epochs_that_are_as_good_within_a_standard_error_the_last_is_kept(
 
 
 def test_what_is_as_good_is_not_better_to_patience():
-    keep = kept(KeepBest(patience=2, texts=100), [0.8, 0.79, 0.79])
-    assert (keep.best_epoch, keep.kept_epoch, keep.model.stop_training) == (0, 2, True)
+    figures = [0.8, 0.79, 0.79]
+    keep = kept(KeepBest(patience=2, texts=100), figures, slope=0.1)
+    assert (keep.best_epoch, keep.kept_epoch, keep.model.stop_training) == (0, 0, True)
+    # While the loss falls, there is something to wait for.
+    keep = kept(KeepBest(patience=2, texts=100), figures)
+    assert (keep.best_epoch, keep.kept_epoch, keep.model.stop_training) == (0, 2, False)
 
 
 # === The recipe itself ===
@@ -287,5 +291,8 @@ def test_defaults_follow_the_width_of_the_model_and_the_task():
     assert default_learning_rate(768) == 5e-5
     assert (default_epochs(10_000, dim=768), default_epochs(10_000, dim=128)) == (3, 18)
     assert [default_epochs(1_000, dim=dim) for dim in (768, 384, 256, 128)] == [20, 40, 60, 100]
+    few, many = (default_epochs(texts, dim=384, trained=True) for texts in (1_000, 70_000))
+    assert (few, many) == (6, 3) and default_epochs(100, dim=768, trained=True) == 6
+    assert default_epochs(1_000, dim=128, trained=True) == 100  # it is too narrow to know much
     assert monitored(TASKS["regression"], None) == "val_rmse"
     assert monitored(TASKS["single_label_classification"], "macro_f1") == "val_macro_f1"

@@ -116,6 +116,16 @@ def read_modules(name, hub: HubOptions) -> Modules:
     return Modules(head, posixpath.join(hub.subfolder, listed[0][1]), with_weights)
 
 
+def averages_tokens(name, hub: HubOptions) -> bool:
+    """Whether the files of an encoder say that its sentences are the mean of their tokens."""
+    if find_file(name, "modules.json", hub) is None:
+        return False
+    try:
+        return read_modules(name, hub).head[0]["modes"] == ["mean"]
+    except ValueError:  # modules that no sentence encoder here has, around an encoder as others
+        return False
+
+
 def _pooling(values: dict) -> dict:
     modes = values.pop("pooling_mode", None)
     booleans = {key: values.pop(key) for key in [*values] if key.startswith("pooling_mode_")}

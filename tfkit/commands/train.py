@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tfkit.commands import shared
 from tfkit.commands.shared import columns, model_and_tokenizer
+from tfkit.demo.shipped import small_model
 from tfkit.utils.files import local_path
 
 HELP = "fine-tune a model of texts, words, answers or choices on a file of labelled texts"
@@ -22,6 +23,11 @@ _PROBE = 2000
 # Texts to learn a vocabulary from, which are in memory.
 _LEARN_FROM = 200_000
 POLICIES = {"float32": None, "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+_POOLING = (
+    "what a new head reads: the state of [CLS], or the mean of all tokens, by one more block "
+    "(mean where the model's modules.json says so, else cls)"
+)
 
 # Fields of `Recipe` -> how argparse reads them, and their line of help. The defaults are Recipe's.
 RECIPE = {
@@ -41,7 +47,7 @@ RECIPE = {
     "frozen_layers": (int, "blocks, from the lowest, that stay as they are"),
     "lora_rank": (int, "train low-rank updates in place of the weights"),
     "monitor": (str, "figure that chooses the epoch (accuracy; micro_f1; rmse)"),
-    "patience": (int, "epochs without a better figure after which to stop"),
+    "patience": (int, "epochs without improvement after which to stop (a quarter, at least 3)"),
     "seed": (int, "makes the run repeatable"),
 }
 
@@ -64,6 +70,9 @@ def add_arguments(parser) -> None:
     share = "of FILE, without --validation; 0 keeps the last epoch (0.1)"
     add("--dev-share", type=float, metavar="SHARE", help=share)
     add = add_recipe(parser, RECIPE)
+    add("--pooling", choices=["cls", "mean"], help=_POOLING)
+    kept = "leave a new head to the training, instead of fitting it to the encoder before"
+    add("--no-head-fit", action="store_true", help=kept)
     raw = "leave scores as they were trained, instead of fitting them to the texts held out"
     add("--no-calibration", action="store_true", help=raw)
     add("--jit", action="store_true", help="compile the training step with XLA")
@@ -202,8 +211,9 @@ def _recipe(options, checkpoints):
         said["class_weights"] = _class_weights(said["class_weights"])
     if getattr(options, "jit", False):
         said["jit_compile"] = True
-    if getattr(options, "no_calibration", False):
-        said["calibrate"] = False
+    for name, option in (("calibrate", "no_calibration"), ("fit_head", "no_head_fit")):
+        if getattr(options, option, False):
+            said[name] = False
     recipe = Recipe.from_pretrained(options.recipe) if options.recipe else Recipe()
     recipe = recipe.replace(**said)
     if recipe.seed is not None:
@@ -292,9 +302,11 @@ def starting_model(options, examples):
             **rates,
         )
     unknown = unknown_share(tokenizer, examples.texts)
+    if unknown <= FOREIGN or options.model is not None:
+        model, pooled = _pooled(options, model)
     if unknown <= FOREIGN:
         name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
-        print(f"Beginning with {name}")
+        print(f"Beginning with {name}{pooled}")
         return model, tokenizer
     if options.model is None:
         print(
@@ -304,10 +316,30 @@ def starting_model(options, examples):
         )
         return _new(options, examples)
     print(
-        f"Note: '{options.model}' does not know {unknown:.0%} of the tokens of these texts. Name "
-        "another --model, or train a new one with --from-scratch."
+        f"Note: '{options.model}'{pooled} does not know {unknown:.0%} of the tokens of these "
+        "texts. Name another --model, or train a new one with --from-scratch."
     )
     return model, tokenizer
+
+
+def _pooled(options, model):
+    """The model with a block that pools, where that is asked for, and what to say of it."""
+    from tfkit.checkpoints.sentence_modules import averages_tokens
+    from tfkit.hub import HubOptions
+    from tfkit.training import add_pooling_block
+    from tfkit.training.head import is_untrained
+
+    asked = getattr(options, "pooling", None)
+    new = model.answers_texts and is_untrained(model.head.classifier)
+    if asked == "mean" and not new:
+        raise ValueError(
+            "--pooling mean is for a new head on an encoder. Received a model whose head was "
+            "trained, or of another task. Leave it out."
+        )
+    name = options.model or small_model()
+    if new and (asked == "mean" or (asked is None and averages_tokens(name, HubOptions()))):
+        return add_pooling_block(model), ", and one block that gives [CLS] the mean of all tokens"
+    return model, ""
 
 
 def unknown_share(tokenizer, texts: Iterable[str]) -> float:

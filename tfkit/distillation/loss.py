@@ -63,6 +63,7 @@ class Distiller(TrainableModel):
     """
 
     output_type = TFSequenceClassifierOutput
+    answers_texts = False  # a head is not fitted to answers of a teacher beforehand
 
     def __init__(
         self,

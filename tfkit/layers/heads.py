@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfkit.layers.base import ConfiguredLayer, registered
@@ -25,6 +26,10 @@ class Pooler(ConfiguredLayer):
     def call(self, x):
         """Hidden states `[B, T, D]` -> `[B, D]`."""
         return self.projection(ops.reshape(x[:, :1], (-1, self.hidden_size)))
+
+    def let_through(self) -> None:
+        """Takes weights that change states of variance 1 little: tanh(x/2)."""
+        _set_identity(self.projection, scale=0.5)
 
 
 @registered
@@ -51,9 +56,16 @@ class ClassificationHead(ConfiguredLayer):
 
     def call(self, x, training=None):
         """Hidden states `[B, T, D]` -> logits float32 `[B, C]`."""
+        return ops.cast(self.classifier(self.features(x, training=training)), "float32")
+
+    def features(self, x, training=None):
+        """What the classifier reads, `[B, D]`."""
         first = ops.reshape(x[:, :1], (-1, self.hidden_size))
-        pooled = self.drop(self.pre_classifier(first), training=training)
-        return ops.cast(self.classifier(pooled), "float32")
+        return self.drop(self.pre_classifier(first), training=training)
+
+    def let_through(self) -> None:
+        """Takes weights that change states of variance 1 little: ReLU(x + 2)."""
+        _set_identity(self.pre_classifier, bias=2.0)
 
 
 @registered
@@ -78,7 +90,11 @@ class PooledClassificationHead(ConfiguredLayer):
 
     def call(self, x, training=None):
         """Pooled output `[B, D]` -> logits float32 `[B, C]`."""
-        return ops.cast(self.classifier(self.drop(x, training=training)), "float32")
+        return ops.cast(self.classifier(self.features(x, training=training)), "float32")
+
+    def features(self, x, training=None):
+        """What the classifier reads, `[B, D]`."""
+        return self.drop(x, training=training)
 
 
 @registered
@@ -131,3 +147,8 @@ class MaskedLMHead(ConfiguredLayer):
         logits = ops.matmul(x, ops.transpose(ops.cast(word_embeddings, x.dtype)))
         logits = ops.cast(logits, "float32") + self.bias
         return ops.reshape(logits, (-1, length, self.vocab_size))
+
+
+def _set_identity(dense, scale: float = 1.0, bias: float = 0.0) -> None:
+    width = dense.units
+    dense.set_weights([scale * np.eye(width), np.full(width, bias)])

@@ -12,6 +12,9 @@ from tfkit.text.corpus_vocabulary import prune_tokenizer
 # What an exported model may compute in. "mixed_bfloat16" keeps the weights in float32.
 DTYPES = ("float32", "mixed_bfloat16", "bfloat16")
 
+# Of the mean that `add_pooling_block` adds to the state of [CLS], against which it should count.
+_MEAN_OVER_CLS = 8.0
+
 
 def in_dtype(model, dtype: str):
     """The model itself if its policy is `dtype`, or else a copy that has it."""
@@ -117,20 +120,67 @@ def drop_layers(model, keep: Sequence[int], **changes):
             f"{keep}."
         )
     smaller = _like(model, num_hidden_layers=len(keep), **changes)
-    blocks = model.backbone.encoder.layer
-    pairs = zip(
-        [*_around_blocks(model), *(blocks[place] for place in keep)],
-        [*_around_blocks(smaller), *smaller.backbone.encoder.layer],
-        strict=True,
-    )
-    for theirs, ours in pairs:
-        if [weight.shape for weight in theirs.weights] != [weight.shape for weight in ours.weights]:
-            raise ValueError(
-                f"A model that keeps its layers keeps their shapes. Received other ones in "
-                f"{changes}. Build a new model instead."
-            )
-        ours.set_weights(theirs.get_weights())
+    _copy_weights(model, smaller, keep)
     return smaller
+
+
+def add_pooling_block(model):
+    """The model with one more block, after which the state of [CLS] is the mean of all tokens'.
+
+    Encoders that learned to embed sentences, such as those of sentence-transformers, say what a
+    text is about by that mean, and by [CLS] much less; a classifier reads [CLS]. The block's
+    attention weighs all tokens alike, its values are the states themselves, and its feed-forward
+    part adds nothing; all of it may learn. So the model stays what its class says, in every format
+    and library. It takes one block's keys and values of every token more.
+
+    Args:
+        model: a text classifier of tfkit with a new head.
+
+    Returns: a new model of the same class and dtype. Its pooler or projection, which was made for
+        other states, lets these through; a classifier on them is to be trained.
+
+    Raises:
+        ValueError: the model reads other states than that of [CLS]; it is quantised or has LoRA.
+
+    Example:
+
+        >>> from tfkit import BertConfig, TFBertForSequenceClassification
+        >>> config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=2,
+        ...                     num_attention_heads=2, intermediate_size=16)
+        >>> add_pooling_block(TFBertForSequenceClassification(config)).config.num_hidden_layers
+        3
+    """
+    _check_plain_weights(model)
+    if not model.reads_cls_only:
+        raise ValueError(
+            "Expected a model that reads the state of [CLS], a text classifier. Received a "
+            f"{type(model).__name__}."
+        )
+    layers, width = model.config.num_hidden_layers, model.config.hidden_size
+    larger = _like(model, num_hidden_layers=layers + 1)
+    _copy_weights(model, larger, range(layers))
+    block = larger.backbone.encoder.layer[-1]
+    # Queries of 0 weigh all tokens alike; keys are random, or neither could ever learn.
+    same, none = np.eye(width), np.zeros((width, width))
+    keys = np.asarray(block.attention.qkv.kernel)[:, width : 2 * width]
+    block.attention.qkv.kernel.assign(np.concatenate([none, keys, same], axis=1))
+    block.attention.out.kernel.assign(_MEAN_OVER_CLS * same)
+    block.ffn.lin2.kernel.assign(np.zeros(block.ffn.lin2.kernel.shape))
+    (larger.backbone.pooler or larger.head).let_through()
+    return larger
+
+
+def _copy_weights(model, other, keep: Sequence[int]) -> None:
+    """Into the first blocks of the other model those of `keep`, and what is around the blocks."""
+    blocks = model.backbone.encoder.layer
+    theirs = [*_around_blocks(model), *(blocks[place] for place in keep)]
+    for source, target in zip(theirs, [*_around_blocks(other), *other.backbone.encoder.layer]):
+        if [w.shape for w in source.weights] != [w.shape for w in target.weights]:
+            raise ValueError(
+                "A model with other layers keeps their shapes. Received changes of shapes. Build "
+                "a new model instead."
+            )
+        target.set_weights(source.get_weights())
 
 
 def _around_blocks(model) -> list:

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from tfkit.evaluation import Evaluation, evaluate, score
+from tfkit.models.copies import add_pooling_block
 from tfkit.tasks.metrics import F1
 from tfkit.tasks.ranking import MultipleNegativesRanking
 from tfkit.training._embeddings import fine_tune_embeddings
@@ -38,6 +39,7 @@ __all__ = [
     "Recipe",
     "WarmupLinearDecay",
     "adamw",
+    "add_pooling_block",
     "class_weights",
     "distill",
     "evaluate",

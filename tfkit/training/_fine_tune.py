@@ -15,6 +15,7 @@ from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
+from tfkit.training.head import fit_head, is_untrained
 from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
 from tfkit.training.recipe import Recipe
@@ -77,7 +78,11 @@ def fine_tune(
         if examples is not None:
             check_labels(model, examples)
     strategy = checked_strategy(model, recipe, strategy)
-    recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size)
+    recipe = recipe.settled(
+        examples=len(train),
+        dim=model.config.hidden_size,
+        trained=model.answers_texts and not is_untrained(model.backbone.encoder),
+    )
     monitor = monitored(train.task, recipe.monitor)
     loss = training_loss(recipe, train)
     model.set_task(**config_changes(model.config, train))
@@ -106,6 +111,10 @@ def fine_tune(
     change = None
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
+    begins = checkpoints is None or not checkpoints.first_step
+    if begins and recipe.fit_head and _wants_head(model):
+        asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
+        fit_head(model, batches, loss or train.task.loss, **asked)
     optimizer = optimizer_of(model, recipe, batches.steps)
     metrics = train.task.metrics(train.names)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
@@ -150,6 +159,13 @@ def fine_tune(
         for weight in model.head.classifier.weights:
             weight.assign(weight / history.temperature)
     return history
+
+
+def _wants_head(model) -> bool:
+    """Whether an encoder that knows something has a new head, which reads one state of a text."""
+    if not model.answers_texts or is_untrained(model.backbone.encoder):
+        return False
+    return is_untrained(model.head.classifier)
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:

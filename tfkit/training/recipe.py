@@ -31,6 +31,8 @@ class Recipe:
         layer_decay: the rate of each block, times this, is the next lower's; see `layer_rates`.
         frozen_layers: number of blocks, from the lowest, that stay as they are, and the embeddings
             with them. The number of all blocks leaves the head and its pooler to be trained.
+        fit_head: where the encoder has been trained and a classifier of texts on it has not, begin
+            with the classifier that the encoder's states, as they are, tell most by.
         lora_rank: train low-rank updates of the attention's projections, and the head, alone.
         max_length: tokens after which a text is truncated; None takes all that the model can.
         label_smoothing: fraction of the target spread over all classes.
@@ -39,7 +41,8 @@ class Recipe:
             it keeps a model without pre-training from learning its texts by heart.
         monitor: the figure of the validation set by which the best epoch is chosen, such as
             "accuracy", "macro_f1" or "loss"; None takes that of the problem type.
-        patience: epochs without a better figure after which training ends; None never does.
+        patience: epochs after which training ends, if neither that figure nor the loss of the
+            validation set was better in any of them; None takes a quarter of all, at least 3.
         calibrate: with a validation, divide the logits by the temperature that suits its texts, in
             the head's weights: labels stay, and scores are probabilities.
         seed: decides the order of rows, dropout and hidden tokens; None draws one from Python's
@@ -67,6 +70,7 @@ class Recipe:
     max_grad_norm: float | None = 1.0
     layer_decay: float = 1.0
     frozen_layers: int = 0
+    fit_head: bool = True
     lora_rank: int | None = None
     max_length: int | None = None
     label_smoothing: float = 0.0
@@ -103,12 +107,16 @@ class Recipe:
         """A copy with `changes`."""
         return dataclasses.replace(self, **changes)
 
-    def settled(self, *, examples: int, dim: int) -> Recipe:
-        """With a value in place of each None that stands for a default or a draw; for so many texts
-        and a model of width D.
+    def settled(self, *, examples: int, dim: int, trained: bool = False) -> Recipe:
+        """With a value in place of each None that stands for a default or a draw; for so many
+        texts, and a model of width D whose encoder is `trained` or new.
         """
+        epochs = self.epochs
+        if epochs is None:
+            epochs = default_epochs(examples, dim, trained=trained)
         return self.replace(
-            epochs=default_epochs(examples, dim) if self.epochs is None else self.epochs,
+            epochs=epochs,
+            patience=max(3, epochs // 4) if self.patience is None else self.patience,
             learning_rate=(
                 default_learning_rate(dim) if self.learning_rate is None else self.learning_rate
             ),
@@ -143,18 +151,25 @@ def default_learning_rate(dim: int) -> float:
     return 5e-5 * (768 / dim) ** 1.5
 
 
-def default_epochs(examples: int, dim: int) -> int:
-    """A model as wide as DistilBERT base sees 30,000 texts in 3 to 20 passes, a narrower one more:
-    at D = 128 it sees 180,000, in 100 passes at most.
+def default_epochs(examples: int, dim: int, *, trained: bool = False) -> int:
+    """A trained encoder at least 256 wide, whose head is fitted beforehand, sees up to 1,000 texts
+    in 6 passes, more of them in fewer, by the root of their number, and in 3 at least.
+
+    A new model as wide as DistilBERT base sees 30,000 texts in 3 to 20 passes, a narrower one more:
+    at D = 128 it sees 180,000, in 100 passes at most. A narrow encoder knows little, and learns as
+    if it were new.
 
     BERT is fine-tuned with 3, too few for small sets (Mosbach et al. 2021, On the Stability of
-    Fine-tuning BERT, https://arxiv.org/abs/2006.04884); a narrow model knows less and costs less.
+    Fine-tuning BERT, https://arxiv.org/abs/2006.04884).
     """
+    if trained and dim >= _KNOWING:
+        return max(3, min(6, round(6 * (1000 / examples) ** 0.5)))
     narrower = 768 / dim
     most = min(100, round(20 * narrower))
     return max(3, min(most, round(30_000 * narrower / examples)))
 
 
+_KNOWING = 256
 _POSITIVE = (lambda value: is_whole(value, 1), "a positive integer")
 _PROPORTION = (lambda value: 0 <= value < 1, "a number from 0 up to, not including, 1")
 _RULES = {

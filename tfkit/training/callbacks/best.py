@@ -22,7 +22,8 @@ class KeepBest(keras.callbacks.Callback):
 
     Args:
         monitor: a figure of Keras' logs. Less is better for losses and errors, more for others.
-        patience: epochs without a better figure after which training ends; None never does.
+        patience: epochs after which training ends, if neither the figure nor the loss was better
+            in any of them; None never does.
         texts: number of texts that the figure, a proportion such as accuracy, is of. None keeps the
             best alone, as errors and losses do in any case.
         loss: the loss by which epochs that are as good are told apart.
@@ -46,6 +47,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.best_epoch = self.kept_epoch = self._best = self._kept = self._weights = None
+        self._least, self._improved = None, 0
 
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor not in (logs or {}):
@@ -60,7 +62,10 @@ class KeepBest(keras.callbacks.Callback):
         if self._kept is None or self._is_better(figures):
             self.kept_epoch, self._kept = epoch, figures
             self._weights = self.model.get_weights()
-        if not is_best and self.patience is not None and epoch - self.best_epoch >= self.patience:
+        if self._least is None or figures[1] > self._least:
+            self._least, self._improved = figures[1], epoch
+        idle = epoch - max(self.best_epoch, self._improved)
+        if self.patience is not None and idle >= self.patience:
             self.model.stop_training = True
 
     def _is_better(self, figures: list[float]) -> bool:
@@ -86,10 +91,12 @@ class KeepBest(keras.callbacks.Callback):
             "kept": self.kept_epoch,
             "figures": self._best,
             "kept_figures": self._kept,
+            "improved": [self._least, self._improved],
         }
         return values, list(self._weights or [])
 
     def set_state(self, values: dict, arrays: list[np.ndarray]) -> None:
         self.best_epoch, self.kept_epoch = values["epoch"], values["kept"]
         self._best, self._kept = values["figures"], values["kept_figures"]
+        self._least, self._improved = values["improved"]
         self._weights = arrays or None
