@@ -83,6 +83,29 @@ def pytest_runtest_teardown(item, nextitem):
         gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_exports(request):
+    """In `make test` exports are checked on some of the sample, and one file a kind for memory."""
+    if request.config.option.markexpr != "not slow":
+        yield
+        return
+    from tfkit.export import options
+    from tfkit.export.mobile import _tflite
+
+    measure, known = _tflite.peak_memory, {}
+
+    def peak_memory(content, *, text_kernels=False, **given):
+        if given or text_kernels not in known:
+            known[text_kernels] = measure(content, text_kernels=text_kernels, **given)
+        return known[text_kernels]
+
+    with pytest.MonkeyPatch.context() as patch:
+        sample = options.SAMPLE_TEXTS
+        patch.setattr(options, "SAMPLE_TEXTS", (*sample[::5], sample[-1]))
+        patch.setattr(_tflite, "peak_memory", peak_memory)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared():
     """Gives `shared("data/sst2/dev.tsv")`: a file of the folder beside the project, or a skip."""

@@ -71,18 +71,17 @@ def write_stand_ins(folder: Path) -> None:
         "num_labels": 2,
         "id2label": {0: "negative", 1: "positive"},
     }
-    config = DistilBertConfig(**{**TINY, **sizes})
+    config = DistilBertConfig(**{**TINY, "n_layers": 1, **sizes})
     model, tokenizer = (
         TFDistilBertForSequenceClassification(config),
-        DistilBertTokenizer(vocabulary),
+        DistilBertTokenizer(vocabulary, model_max_length=128),
     )
     for name in _MODELS:
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
-    TFBertForSequenceClassification(BertConfig(**{**TINY_BERT, **sizes})).save_pretrained(
-        folder / _BERT
-    )
-    BertTokenizer(vocabulary).save_pretrained(folder / _BERT)
+    bert = BertConfig(**{**TINY_BERT, "num_hidden_layers": 1, **sizes})
+    TFBertForSequenceClassification(bert).save_pretrained(folder / _BERT)
+    BertTokenizer(vocabulary, model_max_length=128).save_pretrained(folder / _BERT)
 
 
 def run(page: Path) -> None:

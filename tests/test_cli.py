@@ -153,6 +153,7 @@ def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch, en
     assert main(["predict", *texts, *model]) == 0
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_nan_is_an_error(trained, tmp_path, capsys):
     from safetensors.numpy import load_file, save_file
 
@@ -249,7 +250,7 @@ def test_a_student_of_the_teachers_layers_has_the_precision_asked_for(trained, c
     assert_one_line(command.split(), capsys, "1 layers in mixed_bfloat16")
 
 
-@pytest.mark.parametrize("form", ["serving", "tflite"])
+@pytest.mark.parametrize("form", [pytest.param("serving", marks=pytest.mark.slow), "tflite"])
 def test_export(trained, capsys, form):
     path = trained / f"exported.{form}"
     command = f"export --model {trained}/model --format {form} --output {path} --max-length 16"
@@ -257,7 +258,7 @@ def test_export(trained, capsys, form):
     assert str(path) in capsys.readouterr().out
     if form == "serving":
         assert main(f"verify {path} --model {trained}/model --max-length 16".split()) == 0
-        assert "of 20 labels equal" in capsys.readouterr().out
+        assert re.search(r"of \d+ labels equal", capsys.readouterr().out)
     else:
         command = f"evaluate {trained}/reviews.csv --model {trained}/model --tflite {path}"
         assert main(command.split()) == 0
@@ -407,6 +408,7 @@ def test_help_names_every_command():
     assert wrong.returncode == 2 and "invalid choice: 'fly'" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_benchmark_times_each_precision(trained, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     command = f"benchmark {trained}/reviews.csv --model {trained}/model --texts 5 --seconds 0.01"

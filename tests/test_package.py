@@ -137,6 +137,7 @@ def test_importing_the_package_imports_no_tensorflow():
     assert ran.stdout == "set()\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
 def test_keras_on_another_backend_is_one_clear_error(backend):
     """Of whatever needs Keras, when it is imported, and again the next time."""

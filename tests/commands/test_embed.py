@@ -38,7 +38,7 @@ def test_lines_of_json(folder, encoder, capsys):
     np.testing.assert_allclose([row["embedding"] for row in rows], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["found.npy", "found.jsonl"])
+@pytest.mark.parametrize("name", ["found.npy", pytest.param("found.jsonl", marks=pytest.mark.slow)])
 def test_a_file_of_texts_into_a_file(folder, encoder, tmp_path, name, capsys):
     (tmp_path / "texts.csv").write_text("text\na b\nc d e\n", encoding="utf-8")
     asked = ["--input", str(tmp_path / "texts.csv"), "--output", str(tmp_path / name)]

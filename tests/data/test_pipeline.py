@@ -50,6 +50,7 @@ def test_a_shuffled_pass_has_every_row_once_and_the_next_another_order(tokenizer
     assert first != sorted(first)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_every_pass_and_another_seed_does_not(tokenizer):
     def passes(seed):
         batches = dataset(numbered(60), tokenizer, batch_size=8, shuffle=True, seed=seed)
@@ -174,6 +175,7 @@ def model():
     return model
 
 
+@pytest.mark.slow
 def test_fit_learns_from_it_and_counts_its_steps(tokenizer, model):
     rows = [(" ".join([f"w{i % 3}"] * (1 + i % 4)), "abc"[i % 3]) for i in range(72)]
     train = dataset(read(rows), tokenizer, batch_size=8, shuffle=True, seed=1)

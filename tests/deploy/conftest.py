@@ -54,6 +54,21 @@ def server(everything):
 
 
 @pytest.fixture(scope="session")
+def light(model, tokenizer, tmp_path_factory):
+    """The report of one of a single signature, which loads fast, and cuts texts to 12 tokens."""
+    return export.saved_model(
+        model,
+        tokenizer,
+        tmp_path_factory.mktemp("light"),
+        signatures=["text"],
+        warmup=[(1, 4)],
+        max_length=12,
+        texts=TEXTS,
+        server_files=False,
+    )
+
+
+@pytest.fixture(scope="session")
 def plain(model, tokenizer, tmp_path_factory):
     """The report of one that computes each request by itself."""
     return export.saved_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfkit
 from tests.inference.conftest import both_pipelines  # noqa: F401
@@ -20,6 +21,7 @@ from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import RefusedError, ServedModel
 from tfkit.tasks.served_answers import Answers
 from tfkit.tasks.served_masks import Masks
+from tfkit.tasks.serving import signature_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -45,7 +47,7 @@ def answering(tmp_path_factory):
         hidden_size=12,
         intermediate_size=20,
         vocab_size=len(VOCABULARY),
-        num_hidden_layers=2,
+        num_hidden_layers=1,
         num_attention_heads=3,
         max_position_embeddings=32,
         initializer_range=0.7,
@@ -126,20 +128,31 @@ def mask_logits(theirs, batch):
     return found.numpy() * batch["attention_mask"][:, :, None]
 
 
+def assert_filled(found, theirs):
+    rows = [Masks.read(row) for row in python_rows(found)]
+    assert rows.pop() == [] and found["score"].shape == (len(rows) + 1, 3, 3)
+    for row, wanted in zip(rows, theirs(MASKED, top_k=3), strict=True):
+        wanted = flat(wanted)
+        assert [each["token"] for each in row] == [each["token_str"] for each in wanted]
+        scores = [each["score"] for each in wanted]
+        assert [each["score"] for each in row] == pytest.approx(scores, abs=1e-5)
+
+
+def test_what_is_served_fills_masks_as_transformers_does(masked):
+    ours, theirs = masked
+    signature = signature_of(ours.model, ours.tokenizer, 32, "text", {"top_k": 3})
+    found = signature(tf.constant([*MASKED, "none"]))
+    assert_filled({name: value.numpy() for name, value in found.items()}, theirs)
+
+
+@pytest.mark.slow
 def test_masks_are_filled_as_transformers_fills_them(masked, tmp_path):
     ours, theirs = masked
     report = export.saved_model(ours.model, ours.tokenizer, tmp_path, top_k=3, **OPTIONS)
     agreement = report.serving.agreement["text"]
     assert agreement.equal_labels == agreement.texts
     with ServedModel(report.path) as served:
-        found = served.run("text", {"text": strings([*MASKED, "none"])})
-        rows = [Masks.read(row) for row in python_rows(found)]
-        assert rows.pop() == [] and found["score"].shape == (len(rows) + 1, 3, 3)
-        for row, wanted in zip(rows, theirs(MASKED, top_k=3), strict=True):
-            wanted = flat(wanted)
-            assert [each["token"] for each in row] == [each["token_str"] for each in wanted]
-            scores = [each["score"] for each in wanted]
-            assert [each["score"] for each in row] == pytest.approx(scores, abs=1e-5)
+        assert_filled(served.run("text", {"text": strings([*MASKED, "none"])}), theirs)
         batch = dict(theirs.tokenizer(MASKED[:3], padding=True, return_tensors="np"))
         found = served.run("tokens", batch)["logits"]
     np.testing.assert_allclose(found, mask_logits(theirs, batch), atol=1e-4)
@@ -158,22 +171,42 @@ def test_mask_logits_in_tflite_are_those_of_torch(masked, tmp_path):
 # === Choices ===
 
 
-def test_choices_are_made_as_torch_makes_them(tmp_path):
-    theirs = Reference("BertForMultipleChoice", tmp_path, vocab_size=len(VOCABULARY))
-    model = tfkit.TFAutoModelForMultipleChoice.from_pretrained(tmp_path)
+PROMPTS = ["Who sings?", "anna"]
+CHOICES = [["Annabelle", "bonn", ""], ["don't", "sings in 서울에", "and"]]
+
+
+@pytest.fixture(scope="module")
+def choosing(tmp_path_factory):
+    """A model and its tokenizer, inputs `[2,3,T]`, and torch's logits for them."""
+    folder = tmp_path_factory.mktemp("choosing")
+    sizes = {"vocab_size": len(VOCABULARY), "num_hidden_layers": 1}
+    theirs = Reference("BertForMultipleChoice", folder, **sizes)
+    model = tfkit.TFAutoModelForMultipleChoice.from_pretrained(folder)
     tokenizer = BertTokenizer(VOCABULARY, model_max_length=24)
-    report = export.saved_model(model, tokenizer, tmp_path / "served", **OPTIONS)
-    prompts = ["Who sings?", "anna"]
-    choices = [["Annabelle", "bonn", ""], ["don't", "sings in 서울에", "and"]]
-    pairs = [(prompt, one) for prompt, several in zip(prompts, choices) for one in several]
+    pairs = [(prompt, one) for prompt, several in zip(PROMPTS, CHOICES) for one in several]
     batch = tokenizer(*map(list, zip(*pairs)), padding=True, return_tensors="np")
     batch = {name: value.reshape(2, 3, -1) for name, value in batch.items()}
     with torch.no_grad():
         wanted = theirs(batch["input_ids"], batch["attention_mask"], types=batch["token_type_ids"])
-    logits = wanted.logits.numpy()
+    return model, tokenizer, batch, wanted.logits.numpy()
+
+
+def test_what_is_served_chooses_as_torch_does(choosing):
+    model, tokenizer, _, logits = choosing
+    scores = torch.softmax(torch.tensor(logits), -1)
+    signature = signature_of(model, tokenizer, 24, "text", {})
+    found = signature(tf.constant(PROMPTS), tf.constant(CHOICES))
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
+    assert found["choice"].numpy().tolist() == logits.argmax(-1).tolist()
+
+
+@pytest.mark.slow
+def test_choices_are_made_as_torch_makes_them(choosing, tmp_path):
+    model, tokenizer, batch, logits = choosing
+    report = export.saved_model(model, tokenizer, tmp_path, **OPTIONS)
     scores = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     with ServedModel(report.path) as served:
-        asked = {"prompt": strings(prompts), "choices": strings(choices, 2)}
+        asked = {"prompt": strings(PROMPTS), "choices": strings(CHOICES, 2)}
         found = served.run("text", asked)
         np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
         assert found["choice"].tolist() == logits.argmax(-1).tolist()
@@ -181,9 +214,14 @@ def test_choices_are_made_as_torch_makes_them(tmp_path):
         np.testing.assert_allclose(found["logits"], logits, atol=1e-5)
         with pytest.raises(RefusedError, match="inputs of one shape"):
             served.run("text", asked | {"prompt": strings(["one"])})
+
+
+@pytest.mark.slow
+def test_logits_of_choices_in_tflite_are_those_of_torch(choosing, tmp_path):
+    model, tokenizer, _, logits = choosing
     runner = in_tflite(model, tokenizer, tmp_path)
     found = [
-        runner.run(runner.inputs({"text": prompts[0], "text_pair": one}))["logits"].item()
-        for one in choices[0]
+        runner.run(runner.inputs({"text": PROMPTS[0], "text_pair": one}))["logits"].item()
+        for one in CHOICES[0]
     ]
     np.testing.assert_allclose(found, logits[0], atol=1e-5)

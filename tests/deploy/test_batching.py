@@ -119,6 +119,7 @@ def test_a_bad_request_does_not_spoil_those_beside_it(served, expected):
         np.testing.assert_allclose(scores, expected[:2], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "batching", [pytest.param(None, marks=pytest.mark.slow), Batching(timeout_micros=100_000)]
 )

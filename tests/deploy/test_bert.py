@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from types import SimpleNamespace
 
@@ -30,7 +31,7 @@ COLUMNS = [*map(list, zip(*PAIRS))]
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bert")
-    size = {"vocab_size": len(VOCABULARY)}
+    size = {"vocab_size": len(VOCABULARY), "num_hidden_layers": 1}
     reference = Reference("BertForSequenceClassification", folder, **size)
     BertTokenizer(VOCABULARY, model_max_length=24).save_pretrained(folder)
     reference.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -70,12 +71,8 @@ def expected(theirs, batch):
 
 @pytest.fixture(scope="module")
 def report(ours, tmp_path_factory):
-    return export.saved_model(
-        *ours,
-        tmp_path_factory.mktemp("served"),
-        signatures=("tokens", "text", "text_pair", "classify", "embed"),
-        warmup=[(2, 4)],
-    )
+    options = {"signatures": ("tokens", "text_pair"), "warmup": [(2, 4)]}
+    return export.saved_model(*ours, tmp_path_factory.mktemp("served"), **options)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +85,8 @@ def close(received, scores):
     np.testing.assert_allclose(received, scores, atol=1e-5)
 
 
-def test_strings_are_answered_as_torch_answers_them(served, expected):
+def test_pairs_are_answered_as_torch_answers_them(served, expected):
     texts, pairs = map(strings, COLUMNS)
-    close(served.run("text", {"text": texts})["scores"], expected["texts"])
     received = served.run("text_pair", {"text": texts, "text_pair": pairs})["scores"]
     close(received, expected["pairs"])
 
@@ -130,14 +126,23 @@ def test_rows_that_a_batching_server_filled_up_are_refused(served, batch):
         served.run("tokens", filled)
 
 
-def test_embeddings_and_examples(served, theirs, report, expected):
-    embedding = served.run("embed", {"text": strings(TEXTS[:1])})["embedding"][0]
-    states = theirs.model.bert(**theirs.tokenizer(TEXTS[0], return_tensors="pt"))[0]
-    close(embedding, states[0].detach().numpy().mean(0))
+def test_the_export_is_checked_with_token_types(report):
     assert {"a token type below 0 (tokens)", "a token type too large (tokens)"} <= {
         *report.serving.refused
     }
-    assert {*report.serving.agreement} == {"tokens", "text", "text_pair", "classify", "embed"}
+    assert {*report.serving.agreement} == {"tokens", "text_pair"}
+
+
+@pytest.mark.slow
+def test_texts_embeddings_and_examples(ours, theirs, expected, tmp_path):
+    options = {"signatures": ("text", "classify", "embed"), "warmup": [(2, 4)]}
+    report = export.saved_model(*ours, tmp_path, **options)
+    assert {*report.serving.agreement} == {"text", "classify", "embed"}
+    with ServedModel(report.path) as served:
+        close(served.run("text", {"text": strings(TEXTS)})["scores"], expected["texts"])
+        embedding = served.run("embed", {"text": strings(TEXTS[:1])})["embedding"][0]
+    states = theirs.model.bert(**theirs.tokenizer(TEXTS[0], return_tensors="pt"))[0]
+    close(embedding, states[0].detach().numpy().mean(0))
 
 
 def test_the_example_request_has_token_types(report):
@@ -155,18 +160,23 @@ def test_an_export_of_other_inputs_than_the_models_is_told_apart(ours):
 
 
 @pytest.fixture(scope="module")
-def files(ours, tmp_path_factory):
-    """Form -> path."""
-    folder, paths = tmp_path_factory.mktemp("tflite"), {}
-    for form in ("ids", "text", "mediapipe"):
+def file_of(ours, tmp_path_factory):
+    """Gives `file_of(form)`: the path of its file."""
+    folder = tmp_path_factory.mktemp("tflite")
+
+    @functools.cache
+    def make(form):
         options = {"form": form, "max_length": 24, "vocabulary": form == "ids"}
-        paths[form] = export.tflite(*ours, folder / f"{form}.tflite", **options).path
-    return paths
+        return export.tflite(*ours, folder / f"{form}.tflite", **options).path
+
+    return make
 
 
-@pytest.mark.parametrize("form", ["ids", "text", "mediapipe"])
-def test_files_answer_as_torch_does(files, expected, form):
-    classify = export.Classifier(files[form])
+@pytest.mark.parametrize(
+    "form", ["ids", *(pytest.param(form, marks=pytest.mark.slow) for form in ("text", "mediapipe"))]
+)
+def test_files_answer_as_torch_does(file_of, expected, form):
+    classify = export.Classifier(file_of(form))
     assert classify.form == form
     close(classify.scores(TEXTS), expected["texts"])
     pairs = [{"text": text, "text_pair": pair} for text, pair in PAIRS]
@@ -178,19 +188,20 @@ def test_files_answer_as_torch_does(files, expected, form):
         assert classify(pairs[0]) == classify(pairs[:1])
 
 
-def test_the_command_evaluates_a_file_on_pairs(files, expected, tmp_path, capsys):
+@pytest.mark.slow
+def test_the_command_evaluates_a_file_on_pairs(file_of, expected, tmp_path, capsys):
     labels = [f"LABEL_{number}" for number in expected["pairs"].argmax(-1)]
     rows = [{"a": a, "b": b, "label": label} for (a, b), label in zip(PAIRS, labels)]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     command = f"evaluate {tmp_path}/pairs.jsonl --text-column a --text-pair-column b --tflite"
-    assert main([*command.split(), str(files["ids"])]) == 0
+    assert main([*command.split(), str(file_of("ids"))]) == 0
     assert "accuracy 1.0000" in capsys.readouterr().out
-    assert main([*command.split(), str(files["text"])]) == 1
+    assert main([*command.split(), str(file_of("text"))]) == 1
     assert "takes single texts. Received a pair" in capsys.readouterr().err
 
 
-def test_a_file_of_ids_takes_token_types(files, batch, expected):
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(files["ids"]))
+def test_a_file_of_ids_takes_token_types(file_of, batch, expected):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(file_of("ids")))
     run = interpreter.get_signature_runner()
     assert {*run.get_input_details()} == {*NAMES}
     inputs = {name: batch[name][:1].astype(np.int32) for name in NAMES}
@@ -199,8 +210,9 @@ def test_a_file_of_ids_takes_token_types(files, batch, expected):
     close(run(**inputs)["scores"], expected["pairs"][:1])
 
 
-def test_mediapipe_answers_and_the_file_says_what_segments_are(files, expected):
-    content = files["mediapipe"].read_bytes()
+@pytest.mark.slow
+def test_mediapipe_answers_and_the_file_says_what_segments_are(file_of, expected):
+    content = file_of("mediapipe").read_bytes()
     assert b"A BERT text classifier." in content and b"second text of a pair" in content
-    labels = export.Classifier(files["mediapipe"]).labels
-    close(mediapipe_scores(files["mediapipe"], TEXTS, labels), expected["texts"])
+    labels = export.Classifier(file_of("mediapipe")).labels
+    close(mediapipe_scores(file_of("mediapipe"), TEXTS, labels), expected["texts"])

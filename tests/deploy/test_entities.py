@@ -67,6 +67,7 @@ def assert_same(found, wanted):
         assert [x["score"] for x in one] == pytest.approx([x[1] for x in other], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_request_of_strings_gets_the_entities_of_transformers(served, both):
     wanted = expected(both[1], TEXTS)
     answers = served.run("text", {"text": strings(TEXTS)})
@@ -85,8 +86,8 @@ def test_a_request_of_strings_gets_the_entities_of_transformers(served, both):
     assert served.run("text", {"text": strings([])})["count"].shape == (0,)
 
 
-@pytest.mark.parametrize("strategy", ["none", "simple", "average", "max"])
-def test_other_strategies_are_those_of_transformers(both, strategy):
+@pytest.mark.parametrize("strategy", ["first", "none", "simple", "average", "max"])
+def test_strategies_are_those_of_transformers(both, strategy):
     ours, theirs = both
     options = {"aggregation_strategy": strategy}
     signature = signature_of(ours.model, ours.tokenizer, 16, "text", options)
@@ -95,6 +96,7 @@ def test_other_strategies_are_those_of_transformers(both, strategy):
     assert_same(rows, expected(theirs, TEXTS, strategy))
 
 
+@pytest.mark.slow
 def test_token_ids_get_the_scores_of_torch_and_padding_zeros(served, both):
     batch = both[1].tokenizer(TEXTS[:4], padding=True, truncation=True, return_tensors="np")
     wanted = (
@@ -110,6 +112,7 @@ def test_token_ids_get_the_scores_of_torch_and_padding_zeros(served, both):
     assert not found["logits"][batch["attention_mask"] == 0].any()
 
 
+@pytest.mark.slow
 def test_the_export_says_what_it_was_checked_with(report, both):
     assert report.signatures["text"] == "text -> count, end, label, score, start"
     agreement = report.serving.agreement["text"]
@@ -121,6 +124,7 @@ def test_the_export_says_what_it_was_checked_with(report, both):
     )
 
 
+@pytest.mark.slow
 def test_one_requests_nan_is_an_error_of_its_own(both):
     ours, _ = both
     model = type(ours.model)(ours.model.config)
@@ -135,6 +139,7 @@ def test_one_requests_nan_is_an_error_of_its_own(both):
         ask(text=tf.constant(["anna in bonn"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "serve, url",
     [
@@ -166,7 +171,7 @@ def test_what_cannot_be_exported_is_one_sentence(both, tmp_path):
 @pytest.mark.parametrize(
     "form, options",
     [
-        ("ids", {"vocabulary": True}),
+        pytest.param("ids", {"vocabulary": True}, marks=pytest.mark.slow),
         ("text", {}),
         pytest.param("text", {"dynamic": True}, marks=pytest.mark.slow),
         pytest.param("ids", {"quantization": "dynamic_int8"}, marks=pytest.mark.slow),

@@ -321,6 +321,7 @@ def wait_until(true) -> None:
     raise AssertionError("still not")
 
 
+@pytest.mark.slow
 def test_lone_surrogates_are_answered_as_by_the_pipeline(served, model, tokenizer):
     texts = ["good \ud800 film", "\udfff", "fi\udc80lm"]
     classify = TextClassificationPipeline(model, tokenizer)

@@ -359,9 +359,23 @@ def appear(source: Path, directory: Path, number: int) -> None:
     os.replace(directory / ".writing", directory / str(number))
 
 
-def test_a_version_changes_under_load_and_no_request_fails(light, other, expected, tmp_path):
+@pytest.fixture(scope="module")
+def another(tmp_path_factory):
+    """A SavedModel that says the same to every text, and what that is to TEXTS."""
+    module, path = tf.Module(), tmp_path_factory.mktemp("another") / "1"
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def answer(text):
+        return {"scores": tf.tile([[0.2, 0.3, 0.5]], [tf.size(text), 1]), "text": text}
+
+    module.answer = answer
+    tf.saved_model.save(module, str(path), signatures={"serving_default": answer})
+    return path, np.tile([[0.2, 0.3, 0.5]], [len(TEXTS), 1])
+
+
+def test_a_version_changes_under_load_and_no_request_fails(light, another, expected, tmp_path):
     appear(light, tmp_path, 1)
-    path, others = other
+    path, others = another
     stop, seen = threading.Event(), []
 
     def client(address: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.deploy.json_api import Refused
-from tests.deploy.stand_in import ModelServer, model_server, rest, rpc
+from tests.deploy.stand_in import ModelServer, rpc
 from tfkit.export import verify
 from tfkit.export.original import Original
 from tfkit.export.serving._saved_model import _request
@@ -200,9 +201,10 @@ def test_every_flag_that_the_comments_and_the_page_name_is_in_the_files(home):
         assert [flag for flag in sorted(named) if flag not in text] == [], file
 
 
-def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(plain, home, tmp_path):
+@pytest.mark.slow
+def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(light, home, tmp_path):
     for number in (1, 2):
-        shutil.copytree(plain.path, tmp_path / "film" / str(number))
+        shutil.copytree(light.path, tmp_path / "film" / str(number))
     files = {
         file: (home / file).read_text().replace(f"/models/{NAME}", "/film")
         for file in ("models.config", "models.canary.config")
@@ -239,15 +241,15 @@ def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(plain,
     ],
 )
 def test_a_file_of_old_that_lets_a_request_end_the_server_is_warned_of(
-    plain, tmp_path, line, warned
+    light, tmp_path, line, warned
 ):
-    shutil.copytree(plain.path, tmp_path / "1")
+    shutil.copytree(light.path, tmp_path / "1")
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "batching.config").write_text(
         f"num_batch_threads {{ value: 2 }}\n{line}\n"
     )
     for act in (
-        lambda: write_server_files(tmp_path, plain.serving),
+        lambda: write_server_files(tmp_path, light.serving),
         lambda: verify(tmp_path, texts=TEXTS),
     ):
         with warnings.catch_warnings(record=True) as caught:
@@ -259,11 +261,11 @@ def test_a_file_of_old_that_lets_a_request_end_the_server_is_warned_of(
 
 @pytest.mark.parametrize("signature", ["tokens", "embed", "text_pair", "classify"])
 def test_the_examples_ask_for_a_signature_that_is_there(
-    everything, served, model, tokenizer, tmp_path, signature
+    everything, server, model, tokenizer, tmp_path, signature
 ):
     keras = Original(model, tokenizer, 24)
     request = _request([signature], keras)
-    directory = tmp_path / NAME
+    directory = tmp_path / "film"
     write_server_files(directory, everything.serving, request)
     scripts = sorted(directory.joinpath("server").glob("request_*"))
     assert len(scripts) == (0 if signature == "classify" else 3)
@@ -271,29 +273,29 @@ def test_the_examples_ask_for_a_signature_that_is_there(
         return
     asked = json.loads(re.search(r"--data '(.*)'", scripts[0].read_text())[1])
     assert asked["signature_name"] == signature and len(asked["instances"]) == 2
-    with rest(served) as address:
-        ran = run(sys.executable, directory / "server" / "request_rest.py", address)
+    ran = run(sys.executable, directory / "server" / "request_rest.py", server.address)
     assert ran.returncode == 0 and len(ran.stdout.splitlines()) == 2, ran.stderr
 
 
 @pytest.fixture(scope="module")
-def served(everything):
-    with model_server(NAME, everything.path.parent) as running:
-        yield running
+def film(everything, tmp_path_factory):
+    """The files of a model of the name that `server` has."""
+    directory = tmp_path_factory.mktemp("models") / "film"
+    write_server_files(directory, everything.serving, ("text", {"text": TEXTS}))
+    return directory / "server"
 
 
-def answers(served) -> dict:
-    return served.run(NAME, None, "text", lambda wanted: {"text": strings(TEXTS)})
+def answers(server) -> dict:
+    return server.run("film", None, "text", lambda wanted: {"text": strings(TEXTS)})
 
 
 def run(*command) -> subprocess.CompletedProcess:
     return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=100)
 
 
-def test_the_rest_example_prints_labels_and_scores(home, served):
-    with rest(served) as address:
-        ran = run(sys.executable, home / "request_rest.py", address)
-    expected = answers(served)
+def test_the_rest_example_prints_labels_and_scores(film, server):
+    ran = run(sys.executable, film / "request_rest.py", server.address)
+    expected = answers(server)
     for text, line, label, score in zip(
         TEXTS, ran.stdout.splitlines(), expected["label"], expected["score"]
     ):
@@ -303,27 +305,22 @@ def test_the_rest_example_prints_labels_and_scores(home, served):
         assert answer["score"] == pytest.approx(score, abs=1e-6)
 
 
-def test_the_rest_example_prints_the_servers_error(home, served):
-    script = home / "request_rest.py"
-    other = home / "request_other.py"
-    other.write_text(script.read_text().replace(NAME, "other"))
-    with rest(served) as address:
-        ran = run(sys.executable, other, address)
-    other.unlink()
+def test_the_rest_example_prints_the_servers_error(home, server):
+    ran = run(sys.executable, home / "request_rest.py", server.address)
     assert ran.returncode == 1 and "Servable not found" in ran.stderr
 
 
-def test_the_curl_example_gets_predictions(home, served):
+def test_the_curl_example_gets_predictions(film, server):
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    with rest(served) as address:
-        ran = run("sh", home / "request_curl.sh", address)
+    ran = run("sh", film / "request_curl.sh", server.address)
     assert ran.returncode == 0 and ran.stdout.count('"label"') == 2, ran.stderr
 
 
-def test_the_grpc_example_prints_labels_and_scores(home, served):
-    with rpc(served) as address:
-        ran = run(sys.executable, home / "request_grpc.py", address)
-    printed = dict(line.split(": ", 1) for line in ran.stdout.splitlines())
-    assert printed["label"] == str(answers(served)["label"].tolist()), ran.stderr
+def test_the_grpc_example_prints_labels_and_scores(film, server, monkeypatch, capsys):
+    with rpc(server) as address:
+        monkeypatch.setattr(sys, "argv", ["request_grpc.py", address])
+        runpy.run_path(str(film / "request_grpc.py"), run_name="__main__")
+    printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert printed["label"] == str(answers(server)["label"].tolist())
     assert printed.keys() == {"label", "score", "scores"}

@@ -120,6 +120,7 @@ def test_vocabulary_and_labels_are_in_the_file(files):
         ]
 
 
+@pytest.mark.slow
 def test_a_file_of_ids_keeps_its_vocabulary_where_asked(
     files, model, tokenizer, expected, tmp_path
 ):

@@ -22,14 +22,6 @@ from tfkit.export.serving.requests import WARMUP_FILE, example, read_warmup, str
 module = importlib.import_module("tfkit.export.serving._verify")
 
 
-@pytest.fixture(scope="module")
-def light(model, tokenizer, tmp_path_factory):
-    """A version of one signature, which loads fast."""
-    folder = tmp_path_factory.mktemp("light")
-    options = {"signatures": ["text"], "texts": TEXTS, "server_files": False, "max_length": 12}
-    return export.saved_model(model, tokenizer, folder, **options).path
-
-
 def test_a_good_export_passes_with_times_and_memory(everything):
     report = everything.serving  # what `verify` found before it was published
     assert report.path == everything.path
@@ -44,28 +36,35 @@ def test_a_good_export_passes_with_times_and_memory(everything):
 
 def test_another_model_is_told_apart(light, tokenizer):
     with pytest.raises(export.ExportError, match="as the Keras model does"):
-        export.verify(light, model=classifier(seed=1), tokenizer=tokenizer, texts=TEXTS)
+        export.verify(light.path, model=classifier(seed=1), tokenizer=tokenizer, texts=TEXTS)
 
 
 # === What the export knows ===
 
 
+def test_the_length_is_that_of_the_export(light, model, tokenizer):
+    assert exported_length(light.path, model, tokenizer, None) == 12
+    assert exported_length(light.path, model, tokenizer, 12) == 12
+    with pytest.raises(ValueError, match="truncates texts to 12 tokens. Received max_length=24"):
+        export.verify(light.path, max_length=24, model=model, tokenizer=tokenizer, texts=TEXTS)
+
+
+@pytest.mark.slow
 def test_the_export_knows_its_length(light, model, tokenizer, other_version):
     assert len(tokenizer(max(TEXTS, key=len))["input_ids"]) > 12
     given = {"model": model, "tokenizer": tokenizer, "texts": TEXTS}
-    report = export.verify(light.parent, **given)
-    assert report.path == light and report.agreement["text"].texts == 6
-    assert exported_length(light, model, tokenizer, 12) == 12
-    with pytest.raises(ValueError, match="truncates texts to 12 tokens. Received max_length=24"):
-        export.verify(light, max_length=24, **given)
+    report = export.verify(light.path.parent, **given)
+    assert report.path == light.path and report.agreement["text"].texts == 6
     (other_version / FILE).unlink()  # an export of before
     with pytest.raises(export.ExportError, match="as the Keras model does"):
         export.verify(other_version, **given)
     export.verify(other_version, max_length=12, **given)
 
 
-def test_a_smaller_model_is_not_taken_for_the_whole(model, tokenizer, tmp_path, capsys):
+@pytest.mark.slow
+def test_a_smaller_model_is_not_taken_for_the_whole(tokenizer, tmp_path, capsys):
     """And the command makes it small again."""
+    model = classifier(n_layers=2)
     model.save_pretrained(tmp_path / "whole")
     tokenizer.save_pretrained(tmp_path / "whole")
     (tmp_path / "texts.txt").write_text("good film\nbad\n")
@@ -78,6 +77,9 @@ def test_a_smaller_model_is_not_taken_for_the_whole(model, tokenizer, tmp_path, 
     assert "with 1 layers. Received 2 layers. If layers were dropped" in capsys.readouterr().err
     assert main(["verify", served, *smaller[:4]]) == 1
     assert "the same texts: --prune-vocabulary" in capsys.readouterr().err
+
+
+def test_another_vocabulary_is_told_apart(model, tokenizer, tmp_path):
     words = dict(tokenizer.get_vocab())
     words["good"], words["bad"] = words["bad"], words["good"]
     with pytest.raises(ValueError, match="Received another vocabulary"):
@@ -141,7 +143,7 @@ def test_classes_of_one_name_are_told_apart_by_their_scores():
 
 def test_a_warmup_request_that_fails_is_found(light, tmp_path):
     folder = tmp_path / "1"
-    shutil.copytree(light, folder)
+    shutil.copytree(light.path, folder)
     write_warmup(folder, [("text", {"text": np.array("scalar", dtype=object)})])
     with pytest.raises(export.ExportError, match="refused a good request: Shape of tensor"):
         export.verify(folder, texts=TEXTS)
@@ -162,7 +164,7 @@ def test_a_model_that_lets_a_scalar_through_is_found(tmp_path):
 
 def test_a_damaged_file_is_found(light, tmp_path):
     folder = tmp_path / "1"
-    shutil.copytree(light, folder)
+    shutil.copytree(light.path, folder)
     data = folder / "variables" / "variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:1000])
     with pytest.raises(export.ExportError, match="that servers load"):
@@ -205,13 +207,13 @@ def test_warmup_reads_back_what_it_wrote(tmp_path):
     assert list(serialised["inputs"]) == list(examples)
 
 
-def test_the_command_lists_ops_with_their_servers(plain, capsys):
-    assert main(["verify", str(plain.path), "--ops"]) == 0
+def test_the_command_lists_ops_with_their_servers(light, capsys):
+    assert main(["verify", str(light.path), "--ops"]) == 0
     out = capsys.readouterr().out
-    assert "checked" not in out and "a scalar (classify)" in out, "without a model it still asks"
+    assert "checked" not in out and "a scalar (text)" in out, "without a model it still asks"
     lines = [line.split() for line in out.splitlines()]
     assert [first for first, *_, op in lines if op == "FastBertNormalize"][-1] == "2.12"
-    assert {line[-1] for line in lines} >= plain.ops.keys()
+    assert {line[-1] for line in lines} >= light.ops.keys()
 
 
 def test_a_folder_without_a_model_says_what_is_there(tmp_path, other_version):
@@ -225,7 +227,7 @@ def test_a_folder_without_a_model_says_what_is_there(tmp_path, other_version):
 
 @pytest.fixture
 def other_version(light, tmp_path):
-    return shutil.copytree(light, tmp_path / "copy" / "1")
+    return shutil.copytree(light.path, tmp_path / "copy" / "1")
 
 
 def _half(path):

@@ -147,6 +147,7 @@ def test_the_loss_is_the_sum_of_its_parts_and_plain_on_plain_labels():
     assert float(figures["accuracy"]) == 0.5
 
 
+@pytest.mark.slow
 def test_hidden_states_come_nearer():
     teacher, student = new_model(), new_model()
     features, _ = next(iter(data.dataset(TRAIN, TOKENIZER)))

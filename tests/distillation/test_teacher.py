@@ -52,6 +52,7 @@ def test_any_keras_model_of_token_ids():
     assert logits[0].tolist() == [4, 8, 12, 16]
 
 
+@pytest.mark.slow
 def test_classes_in_another_order_are_put_in_this_one():
     model = new_model(("D", "a", "B", "c"))
     same = new_model()

@@ -34,7 +34,7 @@ def model():
     return TFDistilBertForSequenceClassification(DistilBertConfig(**SIZES, id2label=names))
 
 
-@pytest.mark.parametrize("family", ["DistilBert", "Bert"])
+@pytest.mark.parametrize("family", ["DistilBert", pytest.param("Bert", marks=pytest.mark.slow)])
 def test_attributions_are_captums(tmp_path, family):
     attr = pytest.importorskip("captum.attr")
     torch = pytest.importorskip("torch")
@@ -91,7 +91,7 @@ def test_scores_are_the_models_and_special_tokens_have_no_say(model):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("Goodness,  don't!", ["Goodness", ",", "don't", "!"]),
+        pytest.param("Goodness,  don't!", ["Goodness", ",", "don't", "!"], marks=pytest.mark.slow),
         pytest.param("well-known", ["well-known"], marks=pytest.mark.slow),
         pytest.param(
             "good - bad 'film'", ["good", "-", "bad", "'", "film", "'"], marks=pytest.mark.slow
@@ -105,6 +105,7 @@ def test_words_are_the_users_own(model, text, words):
     assert [text[word.start : word.end] for word in found] == words
 
 
+@pytest.mark.slow
 def test_pairs_and_a_text_too_long(model):
     pair = explain(model, TOKENIZER, "good film", "bad", steps=4)
     assert [(word.part, word.text) for word in pair.words] == [(0, "good"), (0, "film"), (1, "bad")]

@@ -78,6 +78,7 @@ def test_the_answers_are_the_pipelines(tmp_path, kind):
     assert_alike(answer.answers(TEXTS, top_k=2, batch_size=2), classify(TEXTS, top_k=2))
 
 
+@pytest.mark.slow
 def test_a_bert_answers_pairs_as_torch_does(tmp_path, capsys):
     transformers = pytest.importorskip("transformers", reason="extra `parity` is not installed")
     pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
@@ -114,6 +115,7 @@ def test_max_length(checkpoint):
     )
 
 
+@pytest.mark.slow
 def test_weights_are_the_checkpoints_of_that_moment(checkpoint):
     before = kept(checkpoint).answers(TEXTS)
     model = TFDistilBertForSequenceClassification.from_pretrained(checkpoint)
@@ -160,6 +162,7 @@ def test_nothing_is_kept_where_nothing_can_be_written(checkpoint, tmp_path, monk
     assert kept(checkpoint) is None
 
 
+@pytest.mark.slow
 def test_what_is_not_whole_is_dropped_and_made_anew(checkpoint):
     expected = kept(checkpoint).answers(TEXTS)
     graph = graph_folder(checkpoint, None)
@@ -205,6 +208,7 @@ def test_a_full_disk_is_no_error(checkpoint, tmp_path):
     assert not list((tmp_path / "cache" / "tfkit").glob("*"))
 
 
+@pytest.mark.slow
 def test_only_the_last_few_graphs_stay(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("tfkit.inference.c_classifier.MOST", 1)

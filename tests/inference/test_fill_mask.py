@@ -13,7 +13,7 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", 
 TEXTS = ["a [MASK] film!", "[MASK]", "Good [MASK]s, [MASK] a [MASK]", "é [MASK] 🙂 " + "a " * 15]
 
 
-@pytest.fixture(scope="module", params=["Bert", "DistilBert"])
+@pytest.fixture(scope="module", params=["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)])
 def both(request, both_pipelines):
     """Our pipeline and theirs, of one folder."""
     sizes = {"max_position_embeddings": 32, "initializer_range": 0.5}

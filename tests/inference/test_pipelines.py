@@ -94,7 +94,7 @@ def test_a_folder_is_answered_as_by_transformers(both):
     "arguments",
     [
         {},
-        {"top_k": None},
+        pytest.param({"top_k": None}, marks=pytest.mark.slow),
         pytest.param({"top_k": 1}, marks=pytest.mark.slow),
         pytest.param({"top_k": 2}, marks=pytest.mark.slow),
         pytest.param({"function_to_apply": "sigmoid"}, marks=pytest.mark.slow),

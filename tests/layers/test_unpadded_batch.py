@@ -50,11 +50,17 @@ def answer(model, ids, mask, **options):
     return logits, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
+# Of the ways those that have most in them; the others are parts of these.
+FEW = ("on the left", "holes", "no sequences")
+
+
 @pytest.mark.parametrize(
     "way, dtype",
     [
         pytest.param(
-            way, dtype, marks=() if dtype is np.int32 or way == "holes" else pytest.mark.slow
+            way,
+            dtype,
+            marks=() if dtype is np.int32 and way in FEW else pytest.mark.slow,
         )
         for way in masks()
         for dtype in (np.int32, np.float32, bool)
@@ -79,7 +85,13 @@ def unpadded(ids, mask):
     return {"input_ids": ids[mask > 0], "lengths": mask.sum(axis=1, dtype=np.int32)}
 
 
-@pytest.mark.parametrize("way", ["nothing missing", "on the right", "no sequences"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "on the right",
+        *(pytest.param(way, marks=pytest.mark.slow) for way in ("nothing missing", "no sequences")),
+    ],
+)
 def test_tokens_laid_end_to_end_give_the_logits_and_gradients_of_padded_ones(model, way):
     mask = masks()[way].astype(np.int32)
     ids = np.random.default_rng(6).integers(0, TINY["vocab_size"], mask.shape)
@@ -204,6 +216,7 @@ def test_forced_in_a_bare_encoder_padding_has_zeros(tiny_config):
     assert np.abs(plain[1, 2:]).min() > 0
 
 
+@pytest.mark.slow
 def test_a_step_that_xla_compiles_takes_the_plain_path(tiny_config):
     model = TFDistilBertForSequenceClassification(tiny_config.replace(n_layers=1))
     batch = {"input_ids": np.ones((4, 6), int), "attention_mask": np.eye(4, 6, dtype=int)}

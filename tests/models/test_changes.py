@@ -53,6 +53,7 @@ def demand_that_predict_is_the_call(model, ids=IDS):
 # === Other weights ===
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(REFUSED)
 @pytest.mark.parametrize("size", [70, pytest.param(40, marks=pytest.mark.slow)])
 def test_resized_embeddings_are_those_that_train_and_answer(model, size):
@@ -103,6 +104,7 @@ def test_quantised_and_low_rank_weights_answer_in_predict(model):
     assert np.abs(model.predict(IDS, verbose=0).logits - before).max() > 0
 
 
+@pytest.mark.slow
 def test_lora_on_a_trained_model_asks_for_compile_and_then_trains(model):
     with pytest.warns(UserWarning, match="Call `compile` again"):
         model.enable_lora(2)
@@ -124,6 +126,7 @@ def test_beside_lora_the_head_and_its_pooler_are_trained():
     assert {*names} == {"bias", "lora_kernel_a", "lora_kernel_b"}
 
 
+@pytest.mark.slow
 def test_weights_that_are_loaded_leave_lora_able_to_train(small_model, tmp_path):
     """Keras by itself sets both matrices to zero, from where no gradient leads."""
     small_model.enable_lora(2)
@@ -259,6 +262,7 @@ def test_what_is_frozen_stays_so_in_files_and_copies(tiny_model, tmp_path):
     assert not keras.models.load_model(tmp_path / "model.keras").trainable_weights
 
 
+@pytest.mark.slow
 def test_a_partly_frozen_model_goes_on_training_from_its_file(small_model, tmp_path):
     small_model.distilbert.trainable = False
     small_model.compile(keras.optimizers.Adam(1e-2))

@@ -100,6 +100,7 @@ def test_saved_it_comes_back_and_transformers_reads_it(pruned, tmp_path):
     np.testing.assert_allclose(theirs, wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_real_texts_keep_their_pieces_in_a_real_vocabulary(shared):
     whole = DistilBertTokenizer(shared("data/vocab/bert-base-uncased/vocab.txt"))
     lines = shared("data/sst2/dev.tsv").read_text(encoding="utf-8").splitlines()[1:200]

@@ -230,7 +230,13 @@ def test_outputs_are_no_array_and_name_the_logits(tiny_model):
         keras.ops.softmax(outputs)
 
 
-@pytest.mark.parametrize("labels", [[0.0, 3.0], [[0.0], [3.0]], [[0], [3]]])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [[0.0], [3.0]],
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ([0.0, 3.0], [[0], [3]])),
+    ],
+)
 def test_class_ids_of_any_dtype(tiny_model, labels):
     ids = np.repeat(IDS, 2, axis=0)
     expected = tiny_model(ids, labels=[0, 3]).loss
@@ -242,6 +248,7 @@ def test_class_ids_of_any_dtype(tiny_model, labels):
     np.testing.assert_allclose(loss, np.mean(expected), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fraction_is_no_class(tiny_model):
     with pytest.raises(ValueError, match=r"labels from 0 to 3.*Received 1\.5"):
         tiny_model(IDS, labels=[1.5])

@@ -75,6 +75,7 @@ def test_functional_model(tiny_model):
     assert pooled.shape == (6, TINY["dim"])
 
 
+@pytest.mark.slow
 def test_functional_model_on_a_later_call_that_asks_for_more(tiny_model):
     """Keras counts the outputs of a layer's first symbolic call for all its calls."""
     symbols = inputs()
@@ -103,13 +104,14 @@ def test_inside_a_subclassed_model(small_config):
     assert np.isfinite(history.history["loss"]).all()
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_tf_function(tiny_model, jit_compile):
     function = tf.function(lambda batch: tiny_model(batch), jit_compile=jit_compile)
     outputs = function(BATCH)
     np.testing.assert_allclose(outputs.logits, tiny_model(BATCH).logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tf_function_on_constants(tiny_model):
     batch = {name: tf.constant(values) for name, values in BATCH.items()}
     labels = tf.constant(LABELS)
@@ -117,6 +119,7 @@ def test_tf_function_on_constants(tiny_model):
     np.testing.assert_allclose(outputs.logits, tiny_model(batch).logits, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_keras_own_export_for_litert_runs_there(tiny_model, tmp_path):
     """With the padding-free encoder it would need operators that LiteRT does not have."""
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
@@ -135,7 +138,7 @@ def test_keras_own_export_for_litert_runs_there(tiny_model, tmp_path):
     [
         (TFDistilBertForSequenceClassification, True),
         pytest.param(TFDistilBertForSequenceClassification, False, marks=pytest.mark.slow),
-        (TFDistilBertModel, False),
+        pytest.param(TFDistilBertModel, False, marks=pytest.mark.slow),
         pytest.param(TFDistilBertModel, True, marks=pytest.mark.slow),
     ],
 )
@@ -219,6 +222,7 @@ def test_keras_file(tiny_model, tmp_path):
     np.testing.assert_array_equal(again(BATCH).logits, tiny_model(BATCH).logits)
 
 
+@pytest.mark.slow
 def test_keras_file_of_a_functional_model_around_it(tiny_model, tmp_path):
     symbols = inputs()
     model = keras.Model(symbols, keras.ops.softmax(tiny_model(symbols).logits))
@@ -227,7 +231,9 @@ def test_keras_file_of_a_functional_model_around_it(tiny_model, tmp_path):
     np.testing.assert_allclose(again(BATCH), model(BATCH), atol=1e-7)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", [pytest.param("mixed_float16", marks=pytest.mark.slow), "mixed_bfloat16"]
+)
 def test_mixed_precision_is_close_and_a_masked_row_is_no_nan(tiny_model, tmp_path, policy):
     tiny_model.save_pretrained(tmp_path)
     half = TFDistilBertForSequenceClassification.from_pretrained(tmp_path, dtype=policy)
@@ -327,6 +333,7 @@ def test_class_weights_weigh_the_loss(small_model):
         assert history.history["loss"][0] == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss, options",
     [
@@ -404,6 +411,7 @@ def test_steps_per_execution_and_xla_train_as_plain_steps_do(small_config):
     np.testing.assert_allclose(results[2], results[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_callbacks_see_the_metrics(small_model, tmp_path):
     small_model.compile("adam", LOSS, metrics=["accuracy"], run_eagerly=True)
     path = tmp_path / "best.weights.h5"
@@ -532,6 +540,7 @@ def test_lora_trains_few_weights_and_files_hold_it_merged(tiny_config, tmp_path)
         np.testing.assert_allclose(again(BATCH).logits, model(BATCH).logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_int8_is_close_and_files_hold_it(tiny_model, tmp_path):
     for weight in tiny_model.weights:
         if "seed" not in weight.path:
@@ -563,6 +572,7 @@ def test_what_cannot_go_back_to_float_is_said(tiny_model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_keras_file_keeps_what_compile_said(small_model, tmp_path):
     small_model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     expected = small_model.evaluate(BATCH, LABELS, verbose=0)
@@ -607,6 +617,7 @@ def test_a_config_is_asked_for():
         TFDistilBertModel(vars(DistilBertConfig()))
 
 
+@pytest.mark.slow
 def test_what_is_given_by_the_name_of_the_output_is_of_it(small_config):
     keras.utils.set_random_seed(0)
     by_name, plain = (TFDistilBertForSequenceClassification(small_config) for _ in range(2))

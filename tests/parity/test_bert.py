@@ -222,8 +222,8 @@ def test_what_is_not_computed_is_refused(changes):
 @pytest.mark.parametrize(
     "tokenizer_class, runtime",
     [
-        (BertTokenizer, "litert"),
         (DistilBertTokenizer, "tensorflow"),
+        pytest.param(BertTokenizer, "litert", marks=pytest.mark.slow),
         pytest.param(BertTokenizer, "tensorflow", marks=pytest.mark.slow),
         pytest.param(DistilBertTokenizer, "litert", marks=pytest.mark.slow),
     ],

@@ -66,7 +66,7 @@ def test_ids_and_types_are_those_of_the_library(learned):
         assert found["token_type_ids"] == [row.type_ids for row in rows]
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("side", ["right", pytest.param("left", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "options",
     [
@@ -118,11 +118,11 @@ def written(folder, **changes):
     "tokenizer_class, model_type, expected",
     [
         ("BertTokenizerFast", None, BertTokenizer),
-        ("BertTokenizer", "distilbert", BertTokenizer),
+        pytest.param("BertTokenizer", "distilbert", BertTokenizer, marks=pytest.mark.slow),
         ("DistilBertTokenizer", "bert", DistilBertTokenizer),
-        ("PreTrainedTokenizerFast", "bert", BertTokenizer),
+        pytest.param("PreTrainedTokenizerFast", "bert", BertTokenizer, marks=pytest.mark.slow),
         ("TokenizersBackend", "bert", BertTokenizer),
-        ("TokenizersBackend", "xlnet", BertTokenizer),
+        pytest.param("TokenizersBackend", "xlnet", BertTokenizer, marks=pytest.mark.slow),
         ("TokenizersBackend", None, BertTokenizer),
         (None, "bert", BertTokenizer),
         (None, "distilbert", DistilBertTokenizer),
@@ -148,8 +148,8 @@ def test_the_class_is_the_one_that_the_files_name(tmp_path, tokenizer_class, mod
         ("BertJapaneseTokenizer", {"model_type": "bert"}),
         (None, {"model_type": "bert", "tokenizer_class": "BertJapaneseTokenizer"}),
         ("MPNetTokenizer", {"model_type": "mpnet"}),
-        (None, {"model_type": "mpnet"}),
-        ("RobertaTokenizerFast", {"model_type": "roberta"}),
+        pytest.param(None, {"model_type": "mpnet"}, marks=pytest.mark.slow),
+        pytest.param("RobertaTokenizerFast", {"model_type": "roberta"}, marks=pytest.mark.slow),
     ],
 )
 def test_other_kinds_are_refused_by_their_names(tmp_path, tokenizer_class, values):

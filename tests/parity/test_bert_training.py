@@ -93,6 +93,7 @@ def test_one_segment_is_a_distilbert(reference, tmp_path, name):
             assert_close(found.logits, expected.logits)
 
 
+@pytest.mark.slow
 def test_minilm_as_a_distilbert_has_its_published_similarities(minilm):
     """Source: the model's page on the Hub. The head is of one class in both families."""
     bert, _ = TFAutoModelForSentenceEmbedding.from_pretrained(minilm, output_loading_info=True)

@@ -37,11 +37,11 @@ load = TFAutoModelForSequenceClassification.from_pretrained
 
 
 ONE = pytest.mark.parametrize(
-    "half", ["float16", pytest.param("bfloat16", marks=pytest.mark.slow)], indirect=True
+    "half", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)], indirect=True
 )
 
 
-@pytest.fixture(params=TOLERANCE)
+@pytest.fixture(params=["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 def half(reference, request):
     """A torch model in half precision, the name of its dtype, and its tolerance."""
     theirs = reference("DistilBertForSequenceClassification")

@@ -478,7 +478,22 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+# Parts of what the others change, or what test_tokenizer_calls.py asks too.
+TWINS = (
+    "one token, not in a list",
+    "tokens that are there",
+    "longest first",
+    "extra special tokens twice",
+    "named special tokens",
+    "truncation side",
+    "model length",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in TWINS else ()) for name in CHANGES],
+)
 def test_changes(model, name):
     ours, theirs = answers(pair_of(model), lambda t: after(t, *CHANGES[name]))
     assert ours == theirs
@@ -487,9 +502,7 @@ def test_changes(model, name):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(
-            name, marks=() if name in ("tokens with options", "padding side") else pytest.mark.slow
-        )
+        pytest.param(name, marks=() if name == "tokens with options" else pytest.mark.slow)
         for name in CHANGES
     ],
 )
@@ -514,7 +527,17 @@ def test_options_win_over_what_was_saved(model):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("call", [dict(), dict(max_length=40), dict(truncation=True)], ids=str)
+@pytest.mark.parametrize(
+    "call",
+    [
+        dict(),
+        *(
+            pytest.param(x, marks=pytest.mark.slow)
+            for x in (dict(max_length=40), dict(truncation=True))
+        ),
+    ],
+    ids=str,
+)
 def test_a_row_too_long_for_the_model_is_warned_of(model, caplog, call):
     long = TEXT * 3
     warned = []

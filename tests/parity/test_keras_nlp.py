@@ -40,7 +40,17 @@ def assert_close(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_heads": 1}, {"sinusoidal_pos_embds": True}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        *(
+            pytest.param(x, marks=pytest.mark.slow)
+            for x in ({"n_heads": 1}, {"sinusoidal_pos_embds": True})
+        ),
+    ],
+    ids=str,
+)
 def test_a_classifier_to_keras_nlp_and_back(changes):
     config = DistilBertConfig(**{**TINY, "dropout": 0.3, "seq_classif_dropout": 0.4, **changes})
     model = shaken(TFDistilBertForSequenceClassification(config))

@@ -67,6 +67,7 @@ def test_states_and_pooled_output_equal_torch(both):
             np.testing.assert_allclose(found.pooler_output, expected.pooler_output, atol=ATOL)
 
 
+@pytest.mark.slow
 def test_gradients_equal_torch(both):
     """Of the mean of squares of what a sentence encoder averages, and of the pooled output."""
     ours, theirs, (_, batch) = both

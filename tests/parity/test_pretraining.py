@@ -19,7 +19,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *[f"w{i}" for i in range(
 TEXTS = [" ".join(f"w{i * k % 56}" for i in range(k)) for k in range(1, 30)]
 
 
-@pytest.mark.parametrize("family", ["Bert", "DistilBert"])
+@pytest.mark.parametrize("family", ["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)])
 def test_loss_and_gradient_of_packed_rows_equal_torch(reference, family):
     theirs = reference(f"{family}ForMaskedLM")
     ours = tfkit.TFAutoModelForMaskedLM.from_pretrained(theirs.folder)

@@ -21,7 +21,7 @@ models = pytest.importorskip("sentence_transformers.models")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{x}" for x in LETTERS)]
 WORDS += ["good", "Good", "bad", ".", ":", "é", "##é"]
-SIZE = {"dim": 12, "n_heads": 3, "n_layers": 2, "hidden_dim": 20, "max_position_embeddings": 24}
+SIZE = {"dim": 12, "n_heads": 3, "n_layers": 1, "hidden_dim": 20, "max_position_embeddings": 24}
 TEXTS = [
     "good",
     "a text that goes on and on, and is cut in the end because it is far too long",
@@ -92,10 +92,12 @@ def assert_equal(reference, folder, texts=TEXTS, **options):
 @pytest.mark.parametrize(
     "modes, modules",
     [
-        ("cls", []),
-        ("max", [dense(5), normalize]),
-        ("mean", [normalize]),
-        ("mean_sqrt_len_tokens", [dense(7, "GELU", use_residual=True)]),
+        pytest.param("cls", [], marks=pytest.mark.slow),
+        pytest.param("max", [dense(5), normalize], marks=pytest.mark.slow),
+        pytest.param("mean", [normalize], marks=pytest.mark.slow),
+        pytest.param(
+            "mean_sqrt_len_tokens", [dense(7, "GELU", use_residual=True)], marks=pytest.mark.slow
+        ),
         (("mean", "cls"), [dense(24, "Identity", 24, use_residual=True, bias=False), normalize]),
         (tuple(MODES), [normalize, dense(6, "SiLU", 48), dense(3, "ReLU", 6)]),
     ],
@@ -107,7 +109,14 @@ def test_modules(reference, modes, modules):
     assert encoder.get_embedding_dimension() == made.get_embedding_dimension()
 
 
-@pytest.mark.parametrize("modes", [["cls"], ["mean"], ["max", "mean"], MODES], ids=str)
+@pytest.mark.parametrize(
+    "modes",
+    [
+        ["max", "mean"],
+        *(pytest.param(modes, marks=pytest.mark.slow) for modes in (["cls"], ["mean"], MODES)),
+    ],
+    ids=str,
+)
 def test_older_forms_of_the_files(reference, modes):
     """Booleans for the modes, the limit beside the encoder, the encoder in a folder of its own."""
     made, folder = reference(tuple(modes))
@@ -136,6 +145,7 @@ def test_older_forms_of_the_files(reference, modes):
     assert assert_equal(made, folder).max_seq_length == made.max_seq_length == 9
 
 
+@pytest.mark.slow
 def test_lower_case_beside_a_cased_tokenizer(reference):
     made, folder = reference("mean")
     for name, change in (
@@ -193,6 +203,7 @@ def test_similarities(reference, name):
     np.testing.assert_allclose(encoder.similarity(vectors[0], vectors[1]), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "modes", [pytest.param("cls", marks=pytest.mark.slow), ("mean", "max")], ids=str
 )
@@ -213,7 +224,10 @@ def test_runtimes_and_precisions(reference, modes):
 
 @pytest.mark.parametrize(
     "modes, modules",
-    [("mean", [normalize]), (("mean", "cls"), [dense(5, "GELU", 24, use_residual=True)])],
+    [
+        pytest.param("mean", [normalize], marks=pytest.mark.slow),
+        (("mean", "cls"), [dense(5, "GELU", 24, use_residual=True)]),
+    ],
     ids=["normalized", "dense"],
 )
 def test_what_it_saves_the_library_loads(reference, modes, modules, tmp_path):
@@ -248,7 +262,7 @@ def test_a_server_answers_as_the_library(reference, modes, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "form, modes", [("text", ("mean", "max")), pytest.param("ids", "cls", marks=pytest.mark.slow)]
+    "form, modes", [pytest.param("text", ("mean", "max"), marks=pytest.mark.slow), ("ids", "cls")]
 )
 def test_a_phone_answers_as_the_library(reference, form, modes, tmp_path):
     made, folder = reference(modes, normalize)
@@ -272,7 +286,7 @@ def test_forms_of_files_that_embeddings_have_not(reference, tmp_path):
 # === Its loss ===
 
 
-@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("columns", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_loss_and_gradients(reference, columns):
     made, folder = reference("mean", dense(5), normalize)
     rows = [["good", "a good", "bad"], ["bad", "so bad", "good"], ["on", "on and on", "off"]]

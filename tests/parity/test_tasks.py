@@ -96,11 +96,16 @@ def test_folders_go_back(case, tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in theirs.model.state_dict().items())
 
 
-# That it is of no matter to `fit` which family has the head, a test of each task in one shows.
+# That it is of no matter to `fit` which family has the head, or which head it is, `make test-all`
+# shows; tests/tasks/ and tests/training/ train every task.
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id="".join(case), marks=pytest.mark.slow if case[0] == "Bert" else ())
+        pytest.param(
+            case,
+            id="".join(case),
+            marks=() if case == ("DistilBert", "TokenClassification") else pytest.mark.slow,
+        )
         for case in CASES
     ],
     indirect=True,
@@ -158,7 +163,13 @@ def test_a_masked_language_model_is_taken_from_pre_training(reference):
     assert_close(model(IDS, MASK, token_type_ids=TYPES).logits, expected)
 
 
-@pytest.mark.parametrize("task", ["", *TASKS])
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(task, marks=() if task in ("", "TokenClassification") else pytest.mark.slow)
+        for task in ("", *TASKS)
+    ],
+)
 def test_what_answers_no_texts_is_refused_where_texts_are_answered(task, tmp_path):
     kind = getattr(tfkit, f"TFBertFor{task}" if task else "TFBertModel")
     model = kind(tfkit.BertConfig(**{**TINY_BERT, "num_labels": 2}))

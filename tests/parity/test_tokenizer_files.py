@@ -49,7 +49,16 @@ def test_what_transformers_saves_loads_here(options, tmp_path):
 
 
 @pytest.mark.parametrize("options", LAST, ids=str)
-@pytest.mark.parametrize("loader", ["AutoTokenizer", "DistilBertTokenizer", "BertTokenizer"])
+@pytest.mark.parametrize(
+    "loader",
+    [
+        "AutoTokenizer",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("DistilBertTokenizer", "BertTokenizer")
+        ),
+    ],
+)
 def test_what_is_saved_here_loads_in_transformers(options, loader, tmp_path):
     ours = DistilBertTokenizer(VOCABULARY, model_max_length=64, truncation_side="left", **options)
     ours.add_tokens(["naïve", AddedToken("<ent>", special=True, normalized=False)])
@@ -71,7 +80,12 @@ def test_what_is_saved_here_loads_in_transformers(options, loader, tmp_path):
 
 @pytest.mark.parametrize("options", LAST, ids=str)
 @pytest.mark.parametrize(
-    "keep", ["tokenizer.json", "vocab.txt", "vocab.txt+special_tokens_map.json"]
+    "keep",
+    [
+        "tokenizer.json",
+        pytest.param("vocab.txt", marks=pytest.mark.slow),
+        "vocab.txt+special_tokens_map.json",
+    ],
 )
 def test_any_of_the_files_is_enough(options, keep, tmp_path):
     ours = DistilBertTokenizer(VOCABULARY, **options)

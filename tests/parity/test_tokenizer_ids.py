@@ -97,7 +97,11 @@ def points_to_try(rng: random.Random) -> list[int]:
     return [c for c in odd if not 0xD800 <= c <= 0xDFFF] + rng.sample(fuzz.CODE_POINTS, 4_000)
 
 
-@pytest.mark.parametrize("options", OPTIONS[::5], ids=option_name)
+@pytest.mark.parametrize(
+    "options",
+    [OPTIONS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in OPTIONS[5::5])],
+    ids=option_name,
+)
 def test_code_points_are_tokenised_as_the_reference_does(wide_vocabulary, options):
     ours, theirs = pair(wide_vocabulary, **options)
     points = points_to_try(random.Random(1))
@@ -138,7 +142,15 @@ def test_words_over_100_characters_are_unknown_however_many_bytes(letter, chines
     assert differences(ours, theirs, [" ".join(texts)]) == []
 
 
-@pytest.mark.parametrize("options", OPTIONS[::4], ids=option_name)
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(OPTIONS[0], marks=pytest.mark.slow),
+        pytest.param(OPTIONS[4], marks=pytest.mark.slow),
+        OPTIONS[8],
+    ],
+    ids=option_name,
+)
 def test_random_strings(wide_vocabulary, options):
     ours, theirs = pair(wide_vocabulary, **options)
     assert differences(ours, theirs, list(fuzz.texts(4_000, seed=2))) == []

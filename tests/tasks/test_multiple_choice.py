@@ -76,7 +76,7 @@ def test_columns_of_choices_are_for_choices_alone():
         data.read(ROWS, text_pair=["a", "b"])
 
 
-@pytest.mark.parametrize("family", ["Bert", "DistilBert"])
+@pytest.mark.parametrize("family", ["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)])
 def test_batches_are_those_of_the_reference_and_logits_agree(family, tmp_path):
     """`[B,K,T]` as Transformers' example makes them, and unpadded; a long prompt is cut first."""
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")

@@ -35,7 +35,10 @@ def run_qa(offsets, places, start, end):
     return first - 1, last + 1
 
 
-@pytest.mark.parametrize(("max_length", "stride"), [(12, 3), (8, 0), (64, 4)])
+@pytest.mark.parametrize(
+    ("max_length", "stride"),
+    [(12, 3), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((8, 0), (64, 4)))],
+)
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_windows_and_places_are_those_of_the_example_of_transformers(
     tmp_path, max_length, stride, side

@@ -36,7 +36,8 @@ CHANGES = [
     ("additional_special_tokens", ["zz"], {}),
 ]
 # What goes the way of another one.
-TWINS = {"unk_token", "pad_token", "cls_token_id", "strip_accents", "truncation_side"}
+TWINS = {"unk_token", "pad_token", "cls_token_id", "sep_token", "strip_accents", "truncation_side"}
+TWINS |= {"tokenize_chinese_chars", "max_input_chars_per_word", "padding_side"}
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ print(model(tf.constant(["hello worlds!", "É"])).numpy().tolist())
 """
 
 
+@pytest.mark.slow
 def test_a_whole_model_loads_in_a_process_that_knows_only_the_public_names(tokenizer, tmp_path):
     config = DistilBertConfig(
         vocab_size=len(tokenizer), n_layers=1, n_heads=2, dim=8, hidden_dim=16, num_labels=3
@@ -194,6 +195,7 @@ def test_an_empty_batch(tokenizer):
     assert batch["input_ids"].shape == (0, 2)
 
 
+@pytest.mark.slow
 def test_ten_megabytes_in_one_string(tokenizer):
     batch = tokenizer.as_layer(8)(tf.constant(["hello " * 1_700_000, "s" * 10_000_000]))
     assert rows(batch) == [[2, 5, 5, 5, 5, 5, 5, 3], [2, 1, 3, 0, 0, 0, 0, 0]]

@@ -17,6 +17,7 @@ THEIRS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program, loaded",
     [

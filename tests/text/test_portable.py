@@ -41,7 +41,7 @@ def interpreter(layer, batch: int | None):
     return made
 
 
-@pytest.mark.parametrize("batch", [1, None])
+@pytest.mark.parametrize("batch", [1, pytest.param(None, marks=pytest.mark.slow)])
 def test_it_runs_in_tflite(wide, batch):
     runner = interpreter(wide.as_layer(24, padding="max_length", portable=True), batch)
     place = runner.get_input_details()[0]["index"]

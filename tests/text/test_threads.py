@@ -37,6 +37,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.slow
 def test_eight_threads_get_what_one_gets(vocabulary):
     expected = [call(DistilBertTokenizer(vocabulary, model_max_length=16)) for call in CALLS]
     tokenizer = DistilBertTokenizer(vocabulary, model_max_length=16)  # first used by all at once

@@ -106,6 +106,7 @@ def test_pairs_draw_near(encoder):
     assert (after.argmax(1) == np.arange(6)).all() and not (before.argmax(1) == np.arange(6)).all()
 
 
+@pytest.mark.slow
 def test_keras_takes_the_model_for_any_other(encoder, tmp_path):
     """The head's own loss without one, and a file of it with its modules."""
     batches, model = PairEpochs(PAIRS, encoder.tokenizer, batch_size=6), encoder.model

@@ -38,6 +38,7 @@ def test_learns_and_evaluates():
     assert figures.confusion == [[16, 0], [0, 16]]
 
 
+@pytest.mark.slow
 def test_the_best_epochs_weights_are_kept():
     keras.utils.set_random_seed(0)
     model = new_model()
@@ -65,6 +66,7 @@ def test_the_best_epochs_weights_are_kept():
     assert evaluate(model, TOKENIZER, TRAIN).accuracy == 1.0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights():
     weights = []
     for _ in range(2):

@@ -53,6 +53,7 @@ def test_tensorboard_warns_once(tmp_path):
     assert len(history.epoch) == 3
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_saved_is_gone_on_with(tmp_path, monkeypatch, capsys):
     for part in (small.classifier(), DistilBertTokenizer(small.VOCABULARY)):
         part.save_pretrained(tmp_path / "start")

@@ -51,6 +51,7 @@ def test_weights_and_figures_are_those_of_fit(unpadded):
         np.testing.assert_allclose(mine, theirs, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_batches_that_make_one_update_are_as_one_batch():
     """SGD: Adam would blow rounding up where a gradient is 0."""
     small, large = (new_model(keras.optimizers.SGD(0.5, global_clipnorm=0.5)) for _ in range(2))

@@ -49,6 +49,7 @@ def changed(model, before):
 # === What learns ===
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_and_the_others_learn():
     model = new_model(n_layers=2)
     before = model.get_weights()
@@ -58,6 +59,7 @@ def test_frozen_layers_stay_and_the_others_learn():
     assert any("layer_1" in path for path in paths) and any("head" in path for path in paths)
 
 
+@pytest.mark.slow
 def test_lora_trains_the_updates_and_saves_as_any_model(tmp_path):
     model = new_model()
     kernel = model.distilbert.transformer.layer[0].ffn.lin1.kernel.numpy()
@@ -86,6 +88,7 @@ def test_lower_layers_move_less_by_their_rate():
 # === What for ===
 
 
+@pytest.mark.slow
 def test_several_labels_a_text():
     rows = [("good film", ["good", "film"]), ("bad film", ["film"]), ("a", []), ("good", ["good"])]
     examples = data.read(rows * 4)

@@ -65,6 +65,7 @@ def test_a_crash_changes_nothing(table, tmp_path):
             train(data.stream(file), None, resumed, **{**options, **changes})
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_on_the_way_is_one_clear_error(table, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(table.read_text())

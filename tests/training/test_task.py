@@ -65,6 +65,7 @@ def test_fine_tune_says_what_it_trained_for(kind, tmp_path):
     assert_says(kind, model, tmp_path)
 
 
+@pytest.mark.slow
 @FEW_KINDS
 def test_a_loop_and_a_fit_with_the_heads_own_loss_say_it_as_transformers_does(kind):
     batches = data.dataset(KINDS[kind], TOKENIZER, batch_size=4)
