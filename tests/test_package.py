@@ -8,6 +8,7 @@ import csv
 import importlib.metadata
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections import Counter
@@ -137,8 +138,16 @@ def test_importing_the_package_imports_no_tensorflow():
     assert ran.stdout == "set()\n"
 
 
+def test_keras_on_another_backend_is_refused(monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    with pytest.raises(ImportError, match="needs Keras on TensorFlow. Received Keras on torch"):
+        runpy.run_path(str(PACKAGE / "utils" / "keras_backend.py"))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_keras_on_another_backend_is_one_clear_error(backend):
     """Of whatever needs Keras, when it is imported, and again the next time."""
     code = """

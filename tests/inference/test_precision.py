@@ -58,11 +58,11 @@ def keras_scores(texts):
     return np.array(rows)
 
 
-FEW = [pytest.param(texts, marks=pytest.mark.slow) for texts in (TEXTS[:1], ["", "", ""])]
+FEW = [pytest.param(texts, marks=pytest.mark.slow) for texts in (TEXTS, TEXTS[:1], ["", "", ""])]
 
 
 @pytest.mark.parametrize("precision", REDUCED)
-@pytest.mark.parametrize("texts", [TEXTS, PAIRS, *FEW])
+@pytest.mark.parametrize("texts", [PAIRS, *FEW])
 def test_equals_the_keras_model_in_the_order_of_the_texts(classify, precision, texts):
     scores = classify.scores(texts, precision=precision)
     assert np.abs(scores - keras_scores(texts)).max() < TOLERANCE[precision]
@@ -109,7 +109,7 @@ def test_the_argument_of_the_constructor_is_that_of_a_call(classify, precision):
     assert made.model.dtype_policy.name == text_model.PRECISIONS[precision]
 
 
-@pytest.mark.parametrize("texts", [TEXTS, PAIRS, *FEW])
+@pytest.mark.parametrize("texts", [PAIRS, *FEW])
 def test_float32_in_litert_is_the_keras_model_to_rounding(classify, texts):
     scores = classify.scores(texts, precision="float32", runtime="litert")
     np.testing.assert_allclose(scores, keras_scores(texts), atol=2e-6)
@@ -123,6 +123,7 @@ def test_the_runtime_of_the_constructor_is_that_of_a_call(classify):
     assert isinstance(made._runtime(None, "litert"), litert.LiteRTModel)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "activation",
     ["gelu_new", *(pytest.param(name, marks=pytest.mark.slow) for name in ("relu", "silu"))],

@@ -27,7 +27,7 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["Bert", "DistilBert"])
+@pytest.fixture(scope="module", params=["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)])
 def folder(request, tmp_path_factory):
     """A model and its tokenizer, as `transformers` saves them."""
     family = request.param

@@ -24,7 +24,7 @@ TEXTS = ["good", "bad bad bad", "", {"text": "bad", "text_pair": "good good"}, "
 def parts():
     keras.utils.set_random_seed(0)
     config = DistilBertConfig(
-        vocab_size=7, dim=8, n_heads=2, n_layers=2, hidden_dim=16, num_labels=3,
+        vocab_size=7, dim=8, n_heads=2, n_layers=1, hidden_dim=16, num_labels=3,
         initializer_range=1.0, max_position_embeddings=16,
     )  # fmt: skip
     return TFDistilBertForSequenceClassification(config), DistilBertTokenizer(WORDS)

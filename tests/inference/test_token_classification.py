@@ -26,7 +26,7 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["Bert", "DistilBert"])
+@pytest.fixture(scope="module", params=["Bert", pytest.param("DistilBert", marks=pytest.mark.slow)])
 def both(request, both_pipelines):
     """Our pipeline and theirs, of one folder."""
     return both_pipelines(
