@@ -40,6 +40,7 @@ def test_a_classifier_learns_the_texts_of_several_files(files, capsys):
     assert "holds a model already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_new_model_begins_with_a_vocabulary_of_a_column(files, capsys):
     asked = ["pretrain", "b.csv", "--text-column", "review", "--from-scratch", "--output", "new"]
     asked += ["--vocab-size", "40", "--n-layers", "1", "--dim", "8", "--n-heads", "2"]
