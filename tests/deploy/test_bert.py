@@ -31,7 +31,7 @@ COLUMNS = [*map(list, zip(*PAIRS))]
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bert")
-    size = {"vocab_size": len(VOCABULARY), "num_hidden_layers": 1}
+    size = {"vocab_size": len(VOCABULARY)}
     reference = Reference("BertForSequenceClassification", folder, **size)
     BertTokenizer(VOCABULARY, model_max_length=24).save_pretrained(folder)
     reference.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
