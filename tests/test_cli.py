@@ -132,7 +132,7 @@ def test_predict_from_arguments_a_file_and_stdin(trained, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "encoding", ["ascii", *(pytest.param(e, marks=pytest.mark.slow) for e in ("latin-1", "utf-8"))]
+    "encoding", [pytest.param(e, marks=pytest.mark.slow) for e in ("ascii", "latin-1", "utf-8")]
 )
 def test_json_is_json_whatever_the_texts_and_the_locale(trained, monkeypatch, encoding):
     texts, model = (
@@ -480,11 +480,11 @@ def test_an_output_into_which_another_process_trains_is_refused(tmp_path, capsys
         "train reviews.csv --output gs://b/m",
         "train s3://b/reviews.csv --output m",
         "train reviews.csv --output m --log gs://b/log.csv --from-scratch --epochs 1",
-        "distill reviews.csv --teacher hf://us/m --output m",
+        pytest.param("distill reviews.csv --teacher hf://us/m --output m", marks=pytest.mark.slow),
         "evaluate gs://b/reviews.csv",
         "evaluate reviews.csv --report gs://b/report",
         "evaluate reviews.csv --tflite gs://b/m.tflite",
-        "explain good --html s3://b/page.html",
+        pytest.param("explain good --html s3://b/page.html", marks=pytest.mark.slow),
         "explain good --attention s3://b/a.svg",
         "export --format serving --output gs://b/m",
         "export --format tflite --output s3://b/m.tflite",

@@ -171,8 +171,8 @@ def test_what_cannot_be_exported_is_one_sentence(both, tmp_path):
 @pytest.mark.parametrize(
     "form, options",
     [
-        pytest.param("ids", {"vocabulary": True}, marks=pytest.mark.slow),
-        ("text", {}),
+        ("ids", {"vocabulary": True}),
+        pytest.param("text", {}, marks=pytest.mark.slow),
         pytest.param("text", {"dynamic": True}, marks=pytest.mark.slow),
         pytest.param("ids", {"quantization": "dynamic_int8"}, marks=pytest.mark.slow),
     ],
