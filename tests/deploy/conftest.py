@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import pytest
 
 from tests.deploy.small import TEXTS, VOCABULARY, classifier, probabilities
@@ -38,19 +41,28 @@ def everything(model, tokenizer, tmp_path_factory):
     )
 
 
+# Threads of batching look for requests all the time: they end with the last test of this folder.
+_processes = contextlib.ExitStack()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _processes.close()
+
+
 @pytest.fixture(scope="session")
 def served(everything):
     """The process that stands for a server of it."""
-    with ServedModel(everything.path) as process:
-        yield process
+    return _processes.enter_context(ServedModel(everything.path))
 
 
 @pytest.fixture(scope="session")
 def server(everything):
     """A stand-in server of it under the name film, with a REST address."""
-    with model_server("film", everything.path.parent) as running, rest(running) as address:
-        running.address = address
-        yield running
+    running = _processes.enter_context(model_server("film", everything.path.parent))
+    running.address = _processes.enter_context(rest(running))
+    return running
 
 
 @pytest.fixture(scope="session")

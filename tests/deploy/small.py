@@ -24,7 +24,7 @@ def classifier(seed: int = 0, dtype=None, **options) -> TFDistilBertForSequenceC
     values = dict(
         vocab_size=len(VOCABULARY),
         max_position_embeddings=24,
-        n_layers=1,
+        n_layers=2,
         n_heads=2,
         dim=16,
         hidden_dim=32,

@@ -62,9 +62,8 @@ def test_the_export_knows_its_length(light, model, tokenizer, other_version):
 
 
 @pytest.mark.slow
-def test_a_smaller_model_is_not_taken_for_the_whole(tokenizer, tmp_path, capsys):
+def test_a_smaller_model_is_not_taken_for_the_whole(model, tokenizer, tmp_path, capsys):
     """And the command makes it small again."""
-    model = classifier(n_layers=2)
     model.save_pretrained(tmp_path / "whole")
     tokenizer.save_pretrained(tmp_path / "whole")
     (tmp_path / "texts.txt").write_text("good film\nbad\n")
