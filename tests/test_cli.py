@@ -92,6 +92,7 @@ def test_messages_name_options(trained, capsys):
         assert_one_line(command.split(), capsys, "column of the labels with --label-column")
 
 
+@pytest.mark.slow
 def test_explain(trained, capsys):
     pytest.importorskip("matplotlib")
     model = ["--model", f"{trained}/model"]
@@ -485,7 +486,7 @@ def test_an_output_into_which_another_process_trains_is_refused(tmp_path, capsys
         "evaluate reviews.csv --report gs://b/report",
         "evaluate reviews.csv --tflite gs://b/m.tflite",
         pytest.param("explain good --html s3://b/page.html", marks=pytest.mark.slow),
-        "explain good --attention s3://b/a.svg",
+        pytest.param("explain good --attention s3://b/a.svg", marks=pytest.mark.slow),
         "export --format serving --output gs://b/m",
         "export --format tflite --output s3://b/m.tflite",
         "verify gs://b/m",

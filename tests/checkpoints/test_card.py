@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 
 import tfkit
@@ -25,6 +26,7 @@ def test_it_says_what_the_model_is(tiny_model, tmp_path):
     assert "pipeline_tag" not in front_matter((tmp_path / "base" / "README.md").read_text())
 
 
+@pytest.mark.slow
 def test_its_keras_code_runs(tiny_model, tmp_path, monkeypatch):
     tiny_model.save_pretrained(tmp_path / "mine")
     tfkit.DistilBertTokenizer(WORDS).save_pretrained(tmp_path / "mine")

@@ -61,6 +61,7 @@ def test_a_seed_repeats_every_pass_and_another_seed_does_not(tokenizer):
     assert first != passes(2)
 
 
+@pytest.mark.slow
 def test_without_a_seed_every_run_has_orders_of_its_own(tokenizer):
     runs = [dataset(numbered(60), tokenizer, batch_size=8, shuffle=True) for _ in range(2)]
     assert rows_of(runs[0]) != rows_of(runs[1])

@@ -40,7 +40,7 @@ def in_tflite(model, tokenizer, folder) -> TextRunner:
 
 @pytest.fixture(scope="module")
 def answering(tmp_path_factory):
-    """A folder of a model and its tokenizer, both loaded, and the report of an export."""
+    """A folder of a model and its tokenizer, and both loaded."""
     folder = tmp_path_factory.mktemp("answering")
     torch.manual_seed(0)
     config = transformers.BertConfig(
@@ -56,28 +56,40 @@ def answering(tmp_path_factory):
     tokenizer = BertTokenizer(VOCABULARY, model_max_length=32)
     tokenizer.save_pretrained(folder)
     model = tfkit.TFAutoModelForQuestionAnswering.from_pretrained(folder)
-    return (
-        folder,
-        model,
-        tokenizer,
-        export.saved_model(model, tokenizer, folder / "served", **OPTIONS),
-    )
+    return folder, model, tokenizer
 
 
-def test_questions_are_answered_as_transformers_answers_them(answering):
-    folder, _, _, report = answering
+HOW = {"top_k": 1, "stride": 16, "impossible": False, "longest": 15, "words": True}
+
+
+def assert_answered(found, folder):
+    theirs = Answering(folder)
+    for row, wanted in zip(python_rows(found), ROWS, strict=True):
+        (best,) = theirs(*wanted, **HOW)
+        assert row.pop("score") == pytest.approx(best.pop("score"), abs=1e-5)
+        assert row == best
+
+
+def test_what_is_served_answers_questions_as_transformers_does(answering):
+    folder, model, tokenizer = answering
+    questions, contexts = map(list, zip(*ROWS))
+    signature = signature_of(model, tokenizer, 32, "text", {})
+    asked = {"question": tf.constant(questions), "context": tf.constant(contexts)}
+    found = signature(*(asked[name] for name in signature.inputs))
+    assert_answered({name: value.numpy() for name, value in found.items()}, folder)
+
+
+@pytest.mark.slow
+def test_questions_are_answered_as_transformers_answers_them(answering, tmp_path):
+    folder, model, tokenizer = answering
+    report = export.saved_model(model, tokenizer, tmp_path, **OPTIONS)
     assert report.signatures["text"] == "context, question -> answer, end, score, start"
     agreement = report.serving.agreement["text"]
     assert agreement.equal_labels == agreement.texts
-    theirs = Answering(folder)
-    how = {"top_k": 1, "stride": 16, "impossible": False, "longest": 15, "words": True}
     questions, contexts = map(strings, zip(*ROWS))
     with ServedModel(report.path) as served:
         found = served.run("text", {"question": questions, "context": contexts})
-        for row, wanted in zip(python_rows(found), ROWS, strict=True):
-            (best,) = theirs(*wanted, **how)
-            assert row.pop("score") == pytest.approx(best.pop("score"), abs=1e-5)
-            assert row == best
+        assert_answered(found, folder)
         # Nothing to find is an empty answer, and a question without an end is cut.
         odd = {"question": strings(["who", "who " * 99]), "context": strings(["", "anna " * 99])}
         found = served.run("text", odd)
@@ -87,7 +99,7 @@ def test_questions_are_answered_as_transformers_answers_them(answering):
 
 
 def test_places_are_right_in_contexts_of_any_bytes(answering):
-    _, model, tokenizer, _ = answering
+    _, model, tokenizer = answering
     signature = Answers(model, tokenizer, 32)
     contexts = [b"\xed\xa0\x80 anna", b"\xf8\x88\x80\x80\x80 anna bonn", b"anna\0bonn\0 anna"]
     batch = signature.batch(["who"] * 3, contexts)
@@ -101,7 +113,7 @@ def test_places_are_right_in_contexts_of_any_bytes(answering):
 
 
 def test_span_logits_in_tflite_are_those_of_torch(answering, tmp_path):
-    folder, model, tokenizer, _ = answering
+    folder, model, tokenizer = answering
     runner, theirs = in_tflite(model, tokenizer, tmp_path), Answering(folder)
     pair = {"text": "Who sings?", "text_pair": "Annabelle sings in Bonn."}
     found = runner.run(runner.inputs(pair))

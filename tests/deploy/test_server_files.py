@@ -231,6 +231,7 @@ def test_a_canary_file_is_taken_over_by_a_server_started_as_the_files_say(light,
         states([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line, warned",
     [

@@ -140,6 +140,7 @@ def test_classes_of_one_name_are_told_apart_by_their_scores():
         module._class("bad", names, scores)
 
 
+@pytest.mark.slow
 def test_a_warmup_request_that_fails_is_found(light, tmp_path):
     folder = tmp_path / "1"
     shutil.copytree(light.path, folder)

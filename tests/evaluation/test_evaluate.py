@@ -39,6 +39,7 @@ def test_a_stream_is_evaluated_as_what_is_read(kind, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_score_that_is_no_number_is_found_by_its_place_in_the_stream(monkeypatch):
     monkeypatch.setattr(stream_module, "_ROWS_AT_ONCE", 3)
     streamed = stream([("good", "x"), ("", "y"), ("good", "y"), ("good", "x"), ("bad", "x")])

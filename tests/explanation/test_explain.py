@@ -68,6 +68,7 @@ def test_attributions_are_captums(tmp_path, family):
     np.testing.assert_allclose(found, expected[[1, 2, 4, 5, 6]], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_sum_is_the_change_in_score_and_more_steps_bring_it_nearer(model):
     few = explain(model, TOKENIZER, "good goodness bad film!", steps=2)
     many = explain(model, TOKENIZER, "good goodness bad film!")

@@ -218,6 +218,7 @@ def test_only_the_last_few_graphs_stay(checkpoint, tmp_path, monkeypatch):
     assert load(checkpoint, 6) is not None
 
 
+@pytest.mark.slow
 def test_predict_keeps_and_then_needs_no_tensorflow(checkpoint, tmp_path, capsys, monkeypatch):
     command = ["predict", *TEXTS, "--json", "--top-k", "3", "--model", str(checkpoint)]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -263,6 +264,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the fork of Linux")
 def test_a_forked_process_is_told_that_the_librarys_threads_stayed_behind(checkpoint):
     kept(checkpoint)

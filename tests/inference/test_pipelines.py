@@ -150,6 +150,7 @@ def test_bad_input_is_one_clear_error(parts):
         pipeline("text-classification", model="no-such-model")
 
 
+@pytest.mark.slow
 def test_a_table_is_not_taken_for_the_names_of_its_columns(parts):
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"text": ["good"], "label": ["x"]})

@@ -169,6 +169,7 @@ def test_a_pipeline_follows(small_model):
 # === Options ===
 
 
+@pytest.mark.slow
 def test_another_config_is_followed(model):
     model.evaluate(IDS, LABELS, verbose=0)
     model.config = model.config.replace(

@@ -87,6 +87,7 @@ def test_functional_model_on_a_later_call_that_asks_for_more(tiny_model):
     assert weights.shape == (6, TINY["n_heads"], 5, 5)
 
 
+@pytest.mark.slow
 def test_inside_a_subclassed_model(small_config):
     class Mean(keras.Model):
         def __init__(self):
@@ -386,6 +387,7 @@ def test_labels_inside_the_inputs_are_weighed_as_those_beside_them(small_config,
     assert model.train_on_batch(inside, class_weight=classes)[0] == pytest.approx(by_class)
 
 
+@pytest.mark.slow
 def test_labels_inside_a_dataset_train(small_config):
     keras.utils.set_random_seed(0)
     model = TFDistilBertForSequenceClassification(small_config)
@@ -443,6 +445,7 @@ def test_predict_gives_the_output_type_in_arrays(tiny_model):
     np.testing.assert_allclose(outputs.logits, tiny_model(BATCH).logits, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_subclass_may_add_layers(small_config):
     class Bigger(TFDistilBertForSequenceClassification):
         def __init__(self, config, **options):

@@ -72,7 +72,10 @@ def test_ids_and_types_are_those_of_the_library(learned):
     [
         {"padding": True, "truncation": True},
         {"padding": "max_length", "truncation": "longest_first", "return_tensors": "np"},
-        {"max_length": 9, "truncation": True, "stride": 2, "return_overflowing_tokens": True},
+        pytest.param(
+            {"max_length": 9, "truncation": True, "stride": 2, "return_overflowing_tokens": True},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )

@@ -499,6 +499,7 @@ def test_changes(model, name):
     assert ours == theirs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -53,6 +53,7 @@ def tensors(batch):
     return {name: torch.tensor(values) for name, values in batch.items()}
 
 
+@pytest.mark.slow
 def test_states_and_pooled_output_equal_torch(both):
     ours, theirs, batches = both
     for batch in batches:

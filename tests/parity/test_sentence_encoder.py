@@ -98,7 +98,11 @@ def assert_equal(reference, folder, texts=TEXTS, **options):
         pytest.param(
             "mean_sqrt_len_tokens", [dense(7, "GELU", use_residual=True)], marks=pytest.mark.slow
         ),
-        (("mean", "cls"), [dense(24, "Identity", 24, use_residual=True, bias=False), normalize]),
+        pytest.param(
+            ("mean", "cls"),
+            [dense(24, "Identity", 24, use_residual=True, bias=False), normalize],
+            marks=pytest.mark.slow,
+        ),
         (tuple(MODES), [normalize, dense(6, "SiLU", 48), dense(3, "ReLU", 6)]),
     ],
     ids=["cls", "max", "mean", "sqrt", "two", "all"],
@@ -167,6 +171,7 @@ def test_an_encoder_alone_gets_the_mean(body):
     assert_equal(sentence_transformers.SentenceTransformer(str(body), device="cpu"), body)
 
 
+@pytest.mark.slow
 def test_a_pickle_is_read_by_its_tensors_alone(reference):
     made, folder = reference("mean", dense(5))
     torch.save(made[2].state_dict(), folder / "2_Dense" / "pytorch_model.bin")
@@ -245,6 +250,7 @@ def test_what_it_saves_the_library_loads(reference, modes, modules, tmp_path):
 # === Exports ===
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modes", ["mean", pytest.param("cls", marks=pytest.mark.slow)])
 def test_a_server_answers_as_the_library(reference, modes, tmp_path):
     made, folder = reference(modes, dense(5), normalize)

@@ -128,7 +128,7 @@ def test_pairs_overflow_as_the_reference_does(both, strategy, side, stride):
 @pytest.mark.parametrize(
     "lengths",
     [
-        pytest.param(lengths, marks=() if {*lengths} <= {0, 3, 6} else pytest.mark.slow)
+        pytest.param(lengths, marks=() if lengths in ((0, 3), (3, 6), (6, 6)) else pytest.mark.slow)
         for lengths in itertools.product(range(7), range(7))
     ],
     ids=str,

@@ -84,7 +84,7 @@ def test_what_is_saved_here_loads_in_transformers(options, loader, tmp_path):
     [
         "tokenizer.json",
         pytest.param("vocab.txt", marks=pytest.mark.slow),
-        "vocab.txt+special_tokens_map.json",
+        pytest.param("vocab.txt+special_tokens_map.json", marks=pytest.mark.slow),
     ],
 )
 def test_any_of_the_files_is_enough(options, keep, tmp_path):

@@ -226,6 +226,7 @@ def test_a_choice_in_a_later_row_alone_is_not_lost():
         data.read([row, {**row, "choice2": "c"}])
 
 
+@pytest.mark.slow
 def test_commands_take_files_of_choices(tmp_path, capsys):
     model, tokenizer = new_model("Bert"), tfkit.BertTokenizer(WORDS, model_max_length=12)
     model.save_pretrained(tmp_path / "m")

@@ -38,6 +38,7 @@ CHANGES = [
 # What goes the way of another one.
 TWINS = {"unk_token", "pad_token", "cls_token_id", "sep_token", "strip_accents", "truncation_side"}
 TWINS |= {"tokenize_chinese_chars", "max_input_chars_per_word", "padding_side"}
+TWINS |= {"pad_token_id", "additional_special_tokens", "model_max_length"}
 
 
 @pytest.mark.parametrize(

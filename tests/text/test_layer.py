@@ -226,7 +226,7 @@ def test_bad_input(tokenizer):
         tokenizer.as_layer(pairs=True)(tf.constant(["a"]))
 
 
-@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("pairs", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_offsets_are_laid_out_as_the_ids_are(vocabulary, pairs, side):
     tokenizer = DistilBertTokenizer(vocabulary, padding_side=side, truncation_side=side)
@@ -269,7 +269,7 @@ class Typed(DistilBertTokenizer):
     model_input_names = ("input_ids", "token_type_ids", "attention_mask")
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("side", ["right", pytest.param("left", marks=pytest.mark.slow)])
 def test_a_family_declares_the_inputs_of_its_models(vocabulary, side):
     tokenizer = Typed(vocabulary, padding_side=side, truncation_side=side)
     texts = ["hello", "hello worlds e e e e"], ["world e", "!"]

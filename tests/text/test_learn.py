@@ -15,7 +15,13 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("accents", "Chinese") else ())
+        for name in TEXTS
+    ],
+)
 @pytest.mark.parametrize("do_lower_case", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_token_of_the_texts_is_unknown(name, do_lower_case):
     vocabulary = learn_vocabulary(TEXTS[name] * 5, 400, do_lower_case=do_lower_case)

@@ -94,6 +94,7 @@ print(*answers(), sep="\\n")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the fork of Linux")
 def test_a_forked_process_works_before_tensorflow_ran_and_is_told_after():
     ran = subprocess.run(

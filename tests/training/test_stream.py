@@ -34,6 +34,7 @@ def train(examples, validation=None, checkpoints=None, callbacks=(), **changes):
     return model, history.history
 
 
+@pytest.mark.slow
 def test_a_stream_trains_and_validates(table):
     rows = data.stream(table)
     _, history = train(rows, rows, epochs=4, class_weights="balanced")
