@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from tests.text import fuzz
 from tfkit import DistilBertTokenizer
+from tfkit.text.words import PythonWordPiece
+from tfkit.utils.strings import replace_surrogates
 
 transformers = pytest.importorskip("transformers")
 
@@ -47,8 +49,11 @@ def pair(vocabulary, **options):
 
 
 def differences(ours, theirs, texts: list, chunk: int = 1_000) -> list:
-    """The texts that get other ids, with both sides' tokens. Bytes are decoded for `theirs`."""
-    found = []
+    """The texts that get other ids, with both sides' tokens. Bytes are decoded for `theirs`.
+
+    So are those of one text alone, which Python tokenises.
+    """
+    found, alone = [], ours.core.model(PythonWordPiece)
     for start in range(0, len(texts), chunk):
         part = texts[start : start + chunk]
         ids, splits = (x.numpy() for x in ours.run(tf.constant(part))[:2])
@@ -59,6 +64,10 @@ def differences(ours, theirs, texts: list, chunk: int = 1_000) -> list:
                 decoded, add_special_tokens=False
             )
         ]
+        for text, expected in zip(map(replace_surrogates, decoded), reference):
+            got = alone(text)
+            if got not in (None, expected):
+                found.append((text, got, expected))
         edges = np.cumsum([0, *map(len, reference)])
         if np.array_equal(edges, splits) and np.array_equal(
             ids, np.fromiter(itertools.chain.from_iterable(reference), np.int64)

@@ -293,3 +293,27 @@ def test_a_layer_knows_the_class_of_its_tokenizer(vocabulary):
     earlier = {k: v for k, v in layer.get_config().items() if k != "tokenizer_class"}
     assert type(TokenizerLayer.from_config(earlier).tokenizer) is DistilBertTokenizer
     assert type(TokenizerLayer(earlier["tokenizer"]).tokenizer) is DistilBertTokenizer
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_few_texts_are_tokenised_alike_in_python(vocabulary, side):
+    made = DistilBertTokenizer(vocabulary, truncation_side=side)
+    texts = ["hello worlds!", "", "hello " * 9, "H\u00c9llo e\u0301", "nothing known", "world"]
+    for length in (2, 3, 5, 16):
+        layer = made.as_layer(max_length=length, return_token_type_ids=True)
+        expected, found = layer.unpadded(texts), layer.unpadded_in_python(texts)
+        assert found.keys() == expected.keys()
+        for name, value in found.items():
+            assert value.dtype == np.int32 and value.tolist() == expected[name].numpy().tolist()
+
+
+@pytest.mark.parametrize("text", ["a [MASK]", "k\u1b44\u302e"])
+def test_what_python_does_not_find_is_left_to_the_graph(tokenizer, text):
+    assert tokenizer.as_layer().unpadded_in_python(["hello", text]) is None
+
+
+def test_a_token_that_is_added_is_found_in_one_text_too(vocabulary):
+    made = DistilBertTokenizer(vocabulary)
+    before = made.as_layer().unpadded_in_python(["hello wor ld"])
+    made.add_tokens(["wor ld"])
+    assert before is not None and made.as_layer().unpadded_in_python(["hello wor ld"]) is None

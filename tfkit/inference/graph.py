@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,10 @@ from tfkit.models.inputs import pad, takes_token_types
 from tfkit.utils.processes import check_threads
 
 _making = threading.Lock()
+
+
+# Texts up to which the tokenizer runs in Python: its graph takes as long for one as for these.
+_FEW = 8
 
 
 class TokenizerGraph:
@@ -29,7 +34,7 @@ class TokenizerGraph:
         def tokens(*texts):
             return layer.unpadded(texts if pairs else texts[0])
 
-        self.function = tokens
+        self.function, self._layer, self._pairs = tokens, layer, pairs
         if compiled:
             signature = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
             function = tf.function(tokens, input_signature=signature, autograph=False)
@@ -38,6 +43,10 @@ class TokenizerGraph:
     def __call__(self, columns: Sequence[Sequence[bytes]]) -> Tokens:
         """Texts, and the second texts of pairs, in UTF-8 -> tokens. At least one text."""
         check_threads()
+        if not self._pairs and len(columns[0]) <= _FEW:
+            batch = self._layer.unpadded_in_python([text.decode("utf-8") for text in columns[0]])
+            if batch is not None:
+                return Tokens.of(batch)
         batch = self.function(*map(tf.constant, columns))
         return Tokens.of({name: value.numpy() for name, value in batch.items()})
 
@@ -49,6 +58,7 @@ class ModelGraph:
     """
 
     max_tokens = MAX_TOKENS
+    names: ClassVar = {"texts": "tensorflow"}
 
     def __init__(self, model, output: Callable, compiled: bool = True):
         self._function = functools.partial(output, model)

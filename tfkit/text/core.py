@@ -14,6 +14,7 @@ from tfkit.text.graph.kernels import RaggedTokens
 from tfkit.text.graph.portable import PortableWordPiece
 from tfkit.text.graph.word_piece import WordPiece
 from tfkit.text.normalization.normalizer import NormalizerOptions, normalize
+from tfkit.text.words import PythonWordPiece
 from tfkit.utils.processes import check_threads
 
 _SPACED = {" .": ".", " ?": "?", " !": "!", " ,": ",", " ' ": "'", " n't": "n't", " 'm": "'m"}
@@ -41,9 +42,9 @@ class TokenizerCore:
         strip = self.do_lower_case if self.strip_accents is None else self.strip_accents
         return NormalizerOptions(self.do_lower_case, strip, self.tokenize_chinese_chars)
 
-    def model(self, *, portable: bool = False) -> WordPiece | PortableWordPiece:
-        """Text to ids without special tokens, as a graph; built when first asked for."""
-        make, graphs = PortableWordPiece if portable else WordPiece, self._graphs
+    def model(self, make: type = WordPiece) -> WordPiece | PortableWordPiece | PythonWordPiece:
+        """Text to ids without special tokens, by default as a graph; built when first asked for."""
+        graphs = self._graphs
         if make in graphs:
             return graphs[make]
         made = make(

@@ -20,6 +20,8 @@ from tfkit.text.call.batch_encoding import BatchEncoding
 from tfkit.text.core import TokenizerCore
 from tfkit.text.graph.kernels import RaggedTokens
 from tfkit.text.graph.layer import TokenizerLayer
+from tfkit.text.graph.portable import PortableWordPiece
+from tfkit.text.graph.word_piece import WordPiece
 from tfkit.text.options import IN_GRAPH, OPTIONS, checked
 from tfkit.text.vocabulary import Vocabulary
 from tfkit.utils.files import local_path, staged
@@ -418,7 +420,7 @@ class BertTokenizer:
 
     def pieces(self, *, portable: bool = False):
         """Text to ids without special tokens, as a graph; built when first asked for."""
-        return self._core.model(portable=portable)
+        return self._core.model(PortableWordPiece if portable else WordPiece)
 
     def run(self, batch, *, offsets: bool = False) -> RaggedTokens:
         """`pieces` on a batch of texts, compiled once."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfkit.text.graph.kernels import RaggedTokens
@@ -59,6 +60,17 @@ class PostProcessor:
             parts, kept, total, column, tf.constant(True), lambda each: tf.gather(each, row)
         )
         return batch | {"lengths": total}
+
+    def unpadded_rows(self, rows: Sequence[list[int]]) -> dict[str, np.ndarray]:
+        """`unpadded` of single texts, without TensorFlow: the ids of each."""
+        _, cls, sep = self.special
+        room, left = self.max_length - 2, self.truncation_side == "left"
+        kept = [row[max(len(row) - room, 0) :] if left else row[:room] for row in rows]
+        ids = [index for row in kept for index in (cls, *row, sep)]
+        batch = {"input_ids": np.array(ids, np.int32)}
+        if self.token_type_ids:
+            batch["token_type_ids"] = np.zeros(len(ids), np.int32)
+        return batch | {"lengths": np.array([len(row) + 2 for row in kept], np.int32)}
 
     def _truncated(self, parts: Sequence[RaggedTokens]) -> tuple[list[tf.Tensor], tf.Tensor]:
         """How many tokens of each text stay, and the length of each row `[B]`."""

@@ -68,8 +68,13 @@ def _sorted(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 @functools.cache
 def may_matter() -> str:
-    """RE2's class of the characters that a text has where the order matters."""
-    return one_of({*surviving(), *_composites()})
+    """RE2's class of `order_matters`."""
+    return one_of(order_matters())
+
+
+def order_matters() -> set[int]:
+    """The code points of which a text has one where the order matters."""
+    return {*surviving(), *_composites()}
 
 
 @functools.cache
