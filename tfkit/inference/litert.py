@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import math
 import threading
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +16,8 @@ from tfkit.models.copies import weights_only
 from tfkit.utils.processes import available_cpus
 
 _LITERT = "ai_edge_litert.interpreter"
+# Weights of an encoder from which on threads gain more on a row than they cost.
+_SHARED_OUT_FROM = 2_000_000
 
 
 def interpreter_module():
@@ -22,6 +26,11 @@ def interpreter_module():
         return importlib.import_module(_LITERT)
     except ImportError:
         return importlib.import_module("tensorflow.lite.python.interpreter")
+
+
+def is_quantized(model) -> bool:
+    """Whether Keras holds some of the weights in integers."""
+    return any(getattr(layer, "quantization_mode", None) for layer in model._flatten_layers())
 
 
 class LiteRTModel:
@@ -36,6 +45,7 @@ class LiteRTModel:
     # Of a row. From about 100 on the matrix products are at their best; the masked part of the
     # attention grows with the square.
     max_tokens = 128
+    names: ClassVar = {"texts": "litert"}
 
     def __init__(self, model, precision: str):
         try:
@@ -45,7 +55,7 @@ class LiteRTModel:
                 "precision='int8' and runtime='litert' run in LiteRT, which is not installed. "
                 "Install tfkit with its extra `mobile`, or `pip install ai-edge-litert`."
             ) from None
-        if any(getattr(layer, "quantization_mode", None) for layer in model._flatten_layers()):
+        if is_quantized(model):
             raise ValueError(
                 "Expected a model with float weights, to convert them for LiteRT. Received one "
                 "that Keras has quantised. Load the model without quantising it."
@@ -55,7 +65,9 @@ class LiteRTModel:
         self._tables = {name: _shared_array(each.embeddings) for name, each in tables.items()}
         # It has to outlive the interpreter, which reads it.
         self._content = converted(model, precision, convert)
-        options = {"model_content": self._content, "num_threads": available_cpus()}
+        weights = sum(math.prod(weight.shape) for weight in model.backbone.encoder.weights)
+        threads = available_cpus() if weights >= _SHARED_OUT_FROM else 1
+        options = {"model_content": self._content, "num_threads": threads}
         self._interpreter = litert.Interpreter(**options)
         self._run = self._interpreter.get_signature_runner()
         self._turn = threading.Lock()  # an interpreter serves one caller at a time

@@ -268,6 +268,10 @@ class Task:
         """Logits `[B,C]` -> scores float32 `[B,C]`, in the graph, as Transformers' pipeline."""
         raise NotImplementedError
 
+    def score_array(self, logits: np.ndarray) -> np.ndarray:
+        """The same without TensorFlow, whose calls take longer than a few scores do."""
+        raise NotImplementedError
+
     def answers(self, scores: np.ndarray, names: Mapping[int, str] | Sequence[str], top_k=1):
         """Scores `[B,C]` -> per text its `top_k` best labels, or all, with their scores."""
         return [

@@ -295,6 +295,9 @@ class SingleLabel(Task):
     def scores(self, logits):
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)
 
+    def score_array(self, logits):
+        return np.exp(log_softmax(logits)).astype(np.float32)
+
 
 class MultiLabel(Task):
     """Any number of classes per text: a yes or no to each."""
@@ -413,6 +416,9 @@ class MultiLabel(Task):
     def scores(self, logits):
         return tf.nn.sigmoid(tf.cast(logits, tf.float32))
 
+    def score_array(self, logits):
+        return np.exp(self.log_probabilities(logits)[..., 1]).astype(np.float32)
+
 
 class Regression(Task):
     """A number per text; of several outputs, as many."""
@@ -480,6 +486,9 @@ class Regression(Task):
 
     def scores(self, logits):
         return tf.cast(logits, tf.float32)
+
+    def score_array(self, logits):
+        return np.asarray(logits, np.float32)
 
 
 def _is_int(values) -> bool:
