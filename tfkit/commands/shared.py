@@ -36,7 +36,7 @@ def add_runtime(parser) -> None:
     add, needs = parser.add_argument, "needs the extra `mobile`"
     computed_in = f"what to answer in (as the model is); int8 {needs}"
     add("--precision", choices=["float32", "bfloat16", "int8"], help=computed_in)
-    runtime = f"what computes (tensorflow, for int8 litert); litert {needs}"
+    runtime = f"what computes (tensorflow; litert for int8 and for single texts); litert {needs}"
     add("--runtime", choices=["tensorflow", "litert"], help=runtime)
 
 

@@ -52,9 +52,14 @@ class TextClassificationPipeline(TextModel):
             `mobile`). It is converted when it is first used, which takes some seconds at full
             size, and kept in the user's cache (`~/.cache/tfkit`). A copy keeps the weights that
             the model had then, until it gets others (`resize_token_embeddings`, LoRA, …).
-        runtime: which library computes: "tensorflow", or "litert", which has "float32" and "int8".
-            By default TensorFlow where it has the precision. In float32 LiteRT is the faster for a
-            single short text, from a copy that it converts, keeps and holds as it does for int8.
+        runtime: which library computes, all texts then: "tensorflow", or "litert", which has
+            "float32" and "int8". By default TensorFlow where it has the precision, and in float32,
+            where LiteRT is installed, LiteRT for one short text: it is the faster there. After some
+            of them (`tfkit.inference.fastest`) a copy of the encoder's weights is converted for it
+            in the background, kept as for int8, and used while the model has those weights; the
+            last digits of a score may differ from TensorFlow's. None is made of encoders of more
+            than 64 MB, such as DistilBERT's of full size, where a copy takes memory that somebody
+            has to want. `runtimes` says which library computes what.
 
     Example:
 
@@ -145,7 +150,7 @@ class TextClassificationPipeline(TextModel):
                 f"Expected `function_to_apply` to be None or one of {', '.join(FUNCTIONS)}. "
                 f"Received: {function!r}."
             )
-        return self.model.task if function is None else FUNCTIONS[function]
+        return self._model.task if function is None else FUNCTIONS[function]
 
 
 class _Kind(NamedTuple):
@@ -289,7 +294,8 @@ def pipeline(
         )
     if isinstance(tokenizer, (str, os.PathLike)):
         tokenizer = AutoTokenizer.from_pretrained(tokenizer, **options)
-    return kind.pipeline(model, tokenizer, **calls)
+    made = kind.pipeline(model, tokenizer, **calls)
+    return made.keep() if named and isinstance(made, TextModel) else made
 
 
 def _task_of(model) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfkit.inference.batching import Tokens, answer, batches, finite, tokenized
+from tfkit.inference.fastest import FastestRuntime
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
 from tfkit.inference.question_answering import QuestionAnsweringPipeline
@@ -74,13 +75,35 @@ class TextModel:
         runtime: str | None = None,
         compiled: bool = True,
     ):
-        self.model, self.tokenizer = model, tokenizer
+        self._model, self.tokenizer, self._alone = model, tokenizer, False
         self.max_length = token_limit(model, tokenizer, max_length)
         self.precision, self.runtime = precision, runtime
         self._compiled = compiled
         self._made: dict[tuple, object] = {}
         self._making = threading.Lock()
         self._runtime(precision, runtime)
+
+    @property
+    def model(self):
+        """The model. Whoever asks for it may change its weights; answers are those it has then."""
+        self._alone = False
+        return self._model
+
+    @model.setter
+    def model(self, model):
+        self._model, self._alone = model, False
+
+    def keep(self):
+        """Itself, told that nobody else has the model, so that its weights need no watching."""
+        self._alone = True
+        return self
+
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """Which library computes, by what is asked: LiteRT's copy of the weights is there only
+        after some single texts, where no `runtime` was chosen.
+        """
+        return self._runtime(self.precision, self.runtime).names
 
     def encode(self, text: str, text_pair: str | None = None):
         """A `BatchEncoding` of one text, or a pair, with further rows for what is cut off."""
@@ -90,7 +113,7 @@ class TextModel:
             "truncation": True,
             "return_overflowing_tokens": True,
             "return_attention_mask": True,
-            "return_token_type_ids": takes_token_types(self.model),
+            "return_token_type_ids": takes_token_types(self._model),
         }
         return self.tokenizer(*([part] for part in texts), **options)
 
@@ -123,12 +146,12 @@ class TextModel:
         """
         run = self._runtime(precision or self.precision, runtime or self.runtime)
         options = {"batch_size": batch_size, "progress": progress}
-        width = getattr(self.model, "output_size", 0)
+        width = getattr(self._model, "output_size", 0)
         return answer(texts, self._tokenize(max_length), run, width=width, **options)
 
     def logits(self, texts: Sequence[str | dict], **options) -> np.ndarray:
         """`outputs` of a classifier: logits of every class, float32 `[B,C]`."""
-        check_answers_texts(self.model)
+        check_answers_texts(self._model)
         return self.outputs(texts, **options)
 
     def scores(
@@ -145,12 +168,14 @@ class TextModel:
             ValueError: a score is not finite, or as `outputs`.
         """
         logits = self.logits(texts, **options)
-        return finite((task or self.model.task).scores(logits).numpy(), texts)
+        with np.errstate(invalid="ignore"):  # `finite` says it
+            scores = (task or self._model.task).score_array(logits)
+        return finite(scores, texts)
 
     def answers(self, texts: Sequence[str | dict], *, top_k: int | None = 1, **options) -> list:
         """Labels with their scores, best first: of each text a list of `top_k`, or of all."""
         scores = self.scores(texts, **options)
-        return self.model.task.answers(scores, self.model.config.id2label, top_k)
+        return self._model.task.answers(scores, self._model.config.id2label, top_k)
 
     def token_outputs(
         self,
@@ -162,7 +187,7 @@ class TextModel:
         """Of each text the main output of its tokens, float32 `[T,…]`, and their characters, int32
         `[T,2]`, which are empty for special tokens; arguments as of `outputs`.
         """
-        run, types = self._as_it_is(), takes_token_types(self.model)
+        run, types = self._as_it_is(), takes_token_types(self._model)
         encoded = self.tokenizer(
             [*texts],
             truncation=True,
@@ -190,7 +215,7 @@ class TextModel:
         """
         self._as_it_is()
         pairs = [(row["text"], row["text_pair"]) for row in rows]
-        return QuestionAnsweringPipeline(self.model, self.tokenizer).answers_to(
+        return QuestionAnsweringPipeline(self._model, self.tokenizer).answers_to(
             pairs,
             top_k=2,
             max_seq_len=self.max_length,
@@ -205,19 +230,20 @@ class TextModel:
         """The embedding of each text, float32 `[B,D]`: the mean of its last hidden states, or what
         a sentence encoder makes of them.
         """
-        run, width = graph_of(self.model, embeddings_of, self._compiled), self.model.embedding_size
-        return answer(texts, self._tokenize(), run, batch_size=batch_size, width=width)
+        run = graph_of(self._model, embeddings_of, self._compiled)
+        options = {"batch_size": batch_size, "width": self._model.embedding_size}
+        return answer(texts, self._tokenize(), run, **options)
 
     def _tokenize(self, max_length: int | None = None) -> Callable[[Sequence], Tokens]:
         limit = self.max_length
         if max_length is not None:
-            limit = token_limit(self.model, self.tokenizer, max_length)
+            limit = token_limit(self._model, self.tokenizer, max_length)
 
         def tokenize(columns: Sequence[Sequence[bytes]]) -> Tokens:
             pairs, version = len(columns) == 2, (self.tokenizer, self.tokenizer.revision)
             if pairs:
-                check_pairs(self.model)
-            made = (TokenizerGraph, self.tokenizer, self.model, limit, pairs, self._compiled)
+                check_pairs(self._model)
+            made = (TokenizerGraph, self.tokenizer, self._model, limit, pairs, self._compiled)
             return self._once(("tokenizer", version, limit, pairs), *made)(columns)
 
         return tokenize
@@ -226,16 +252,22 @@ class TextModel:
         """What computes the output of every token, which has one precision and one runtime."""
         if self.precision is not None or self.runtime not in (None, "tensorflow"):
             raise ValueError(
-                f"Expected no `precision` and `runtime`: a {type(self.model).__name__} answers as "
+                f"Expected no `precision` and `runtime`: a {type(self._model).__name__} answers as "
                 f"it is. Received precision={self.precision!r}, runtime={self.runtime!r}. Leave "
                 "them out, or load the model in another `dtype`."
             )
-        return self._runtime(None, None)
+        return self._runtime(None, "tensorflow")
 
     def _runtime(self, *choice: str | None):
-        version = self.model, getattr(self.model, "generation", 0)
+        version = self._model, getattr(self._model, "generation", 0)
         key = ("runtime", version, *choice)
-        return self._once(key, _runtime, self.model, *choice, self._compiled)
+        return self._once(key, self._new_runtime, *choice)
+
+    def _new_runtime(self, precision: str | None, library: str | None):
+        free = self._compiled and library is None and precision in (None, "float32")
+        if free and FastestRuntime.suits(self._model):
+            return FastestRuntime(self._model, lambda: not self._alone)
+        return _runtime(self._model, precision, library, self._compiled)
 
     def _once(self, key: tuple, make: Callable, *arguments):
         """What `make` gives, made for the first caller alone, whom others wait for. What was made
