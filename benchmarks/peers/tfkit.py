@@ -16,9 +16,8 @@ class Peer:
     def __init__(self, folder: str, padding_free: bool | None = None, **options):
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.classify = pipeline(model=folder, tokenizer=self.tokenizer, **options)
-        self.model = self.classify.model
         if padding_free is not None:
-            self.model.padding_free = padding_free
+            self.classify.model.padding_free = padding_free
         self.tokenise = tf.function(
             self.tokenizer.as_layer(max_length=self.tokenizer.model_max_length),
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -32,9 +31,10 @@ class Peer:
         return [len(ids) for ids in self.tokenizer(texts, truncation=True)["input_ids"]]
 
     def trainer(self, texts, labels, batch):
+        model = self.classify.model
         if not self.compiled:
-            self.model.compile(adamw(learning_rate=5e-5, steps=STEPS))
+            model.compile(adamw(learning_rate=5e-5, steps=STEPS))
             self.compiled = True
         examples = data.read(list(zip(texts, labels)), names=("negative", "positive"))
         batches = data.dataset(examples, self.tokenizer, batch_size=batch, shuffle=True, seed=0)
-        return lambda: self.model.fit(batches, shuffle=False, verbose=0)
+        return lambda: model.fit(batches, shuffle=False, verbose=0)
