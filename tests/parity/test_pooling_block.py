@@ -89,16 +89,17 @@ def test_a_head_is_the_logistic_regression_of_scikit_learn(body):
 
 @pytest.mark.filterwarnings("ignore:Loaded")
 @pytest.mark.parametrize("body", ["bert"], indirect=True)
-def test_only_a_new_head_on_a_trained_encoder_is_fitted(body):
-    options = {"epochs": 1, "learning_rate": 1e-9, "verbose": 0, "seed": 0}
+def test_only_a_new_head_on_a_trained_encoder_is_fitted(body, capsys):
+    options = {"epochs": 1, "learning_rate": 1e-9, "verbose": 2, "seed": 0, "calibrate": False}
 
     def moved(model) -> float:
         before = model.head.classifier.get_weights()[0]
-        fine_tune(model, TOKENIZER, TRAIN, **options)
+        fine_tune(model, TOKENIZER, TRAIN, TRAIN, **options)
         return np.abs(model.head.classifier.get_weights()[0] - before).max()
 
     model = loaded(body)
     assert moved(model) > 0.01
+    assert capsys.readouterr().out.startswith("Head fitted  val_accuracy")
     assert moved(model) < 1e-5  # its head has been trained
     assert is_untrained(type(model)(model.config).backbone.encoder)
 

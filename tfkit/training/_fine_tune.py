@@ -50,7 +50,7 @@ def fine_tune(
         strategy: of `tf.distribute`, in whose scope the model was made, such as one of
             `named_strategy`. Several workers need the same `seed`.
         checkpoints: where the training is written as it goes, and goes on from.
-        callbacks, verbose: as in `model.fit`.
+        callbacks, verbose: as in `model.fit`; the figures of a head that was fitted come first.
 
     Returns: the Keras `History`, with `loss` and the figures of the task by epoch, those of the
         validation as `val_…`; its `recipe` is the recipe with every default and the seed filled in,
@@ -112,7 +112,8 @@ def fine_tune(
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
     begins = checkpoints is None or not checkpoints.first_step
-    if begins and recipe.fit_head and _wants_head(model):
+    fits = begins and recipe.fit_head and _wants_head(model)
+    if fits:
         asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
         fit_head(model, batches, loss or train.task.loss, **asked)
     optimizer = optimizer_of(model, recipe, batches.steps)
@@ -128,6 +129,9 @@ def fine_tune(
         calibrated=calibrated,
     )
     best = None
+    if fits and checks is not None and verbose:
+        figures = sorted(loop.evaluate(checks).items())
+        print("Head fitted", *(f"val_{name} {value:.4f}" for name, value in figures), sep="  ")
     if checks is not None:
         best = KeepBest(
             monitor,
