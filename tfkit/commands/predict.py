@@ -27,6 +27,8 @@ from tfkit.utils.strings import decode_escaped
 HELP = "labels, entities, answers or choices, with scores: of arguments, a file, or stdin"
 _AT_ONCE = 1024  # texts that are in memory
 _BYTES_AT_ONCE = 1 << 16
+_OF_OUTPUT = ("ray", "actors", "cpus_per_actor", "rows_per_file", "answer_column")
+_OF_OUTPUT += ("cost_per_hour",)
 _OF_TEXTS = ("precision", "runtime", "batch_size", "max_length")
 
 
@@ -51,9 +53,25 @@ def add_arguments(parser) -> None:
     add("--max-length", type=int, help="tokens after which a text is truncated (the model's limit)")
     add("--top-k", type=int, default=1, help="labels per text (%(default)s)")
     add("--json", action="store_true", help="print JSON lines")
+    add = parser.add_argument_group("many files, or more than one machine").add_argument
+    many = "folder for the rows of all files of --input, a pattern or address, with their answers"
+    add("--output", metavar="DIR", help=f"{many}; a second run goes on")
+    cluster = "answer on this Ray cluster (the one of this machine, or a new one)"
+    add("--ray", nargs="?", const=True, metavar="ADDRESS", help=cluster)
+    add("--actors", type=int, help="workers there (one per core)")
+    add("--cpus-per-actor", type=int, help="cores of each (1)")
+    add("--rows-per-file", type=int, help="of DIR, and redone if a worker dies (10,000)")
+    add("--answer-column", metavar="NAME", help="what answers are called (labels, answers, …)")
+    add("--cost-per-hour", type=float, help="of all machines, to tell the cost of a million texts")
 
 
 def run(options) -> None:
+    given = {name: getattr(options, name) for name in _OF_OUTPUT}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.output:
+        return _score(options, given)
+    if given:
+        raise ValueError(f"--{next(iter(given)).replace('_', '-')} needs --output DIR.")
     total, chunks = texts_of(options)
     answer = _Server(options) if options.server else _from_cache(options) or _keras(options)
     with progress(total, shown=not sys.stdout.isatty()) as answered:  # not between answers
@@ -68,6 +86,34 @@ def run(options) -> None:
             answered(len(rows))
     if isinstance(answer, _Keras):
         answer.save_graph()
+
+
+def _score(options, given: dict) -> None:
+    """Writes the answers to whole files into a folder."""
+    if options.texts or not options.input:
+        raise ValueError("--output DIR is for the files of --input. Received texts, or no file.")
+    if options.server or options.json:
+        raise ValueError("--output DIR takes neither --server nor --json: leave them out.")
+    quiet_tensorflow()
+    from tfkit.distributed import score
+
+    named = {**columns(options), "problem_type": options.problem_type}
+    for name in ("label", "skip_bad_rows"):  # labels are kept, and bad rows put aside
+        del named[name]
+    asked = {name: getattr(options, name) for name in _OF_TEXTS}
+    given |= {name: value for name, value in asked.items() if value is not None}
+    model = options.model or small_model()
+    with progress(None) as answered:
+        done = score(
+            options.input,
+            model,
+            options.output,
+            top_k=options.top_k,
+            progress=answered,
+            **named,
+            **given,
+        )
+    print(done)
 
 
 def texts_of(options) -> tuple[int | None, Iterator[list[dict]]]:
@@ -133,86 +179,35 @@ def _keras(options):
     from tfkit.models.auto import auto_class_of
 
     auto = auto_class_of(options.model or small_model())
-    kind = next(kind.pipeline for kind in TASKS.values() if kind.auto is auto)
-    made = next((m for name, m in _PARTS_OF_TEXTS.items() if hasattr(kind, name)), _Keras)
-    return made(options)
+    task = next(name for name, kind in TASKS.items() if kind.auto is auto)
+    return _Keras(options) if task == next(iter(TASKS)) else _Rows(options, task)
 
 
-def _check_of_parts(options, *names: str, taken: tuple[str, ...] = ()) -> None:
-    given = [name for name in _OF_TEXTS if getattr(options, name) is not None]
-    given += [name for name in names if getattr(options, name) != 1]
-    given = [name for name in given if name not in taken]
-    if given:
-        raise ValueError(
-            f"--{given[0].replace('_', '-')} goes with labels of whole texts, which the model does "
-            "not give: leave it out."
-        )
+class _Rows:
+    """Answers of other tasks than labels of texts, from the Keras model."""
 
-
-class _Entities:
-    """The entities of texts, from the Keras model."""
-
-    key = "entities"
-
-    def __init__(self, options):
+    def __init__(self, options, task: str):
         from tfkit import pipeline
+        from tfkit.inference.pipelines import TASKS
+        from tfkit.inference.rows import row_answers
 
-        _check_of_parts(options, "top_k")
-        self._found = pipeline("token-classification", model=options.model).entities
-
-    def __call__(self, rows: list[dict]) -> list[list[dict]]:
-        return self._found(rows)
-
-
-class _Answers:
-    """Answers to questions about contexts, from the Keras model."""
-
-    key = "answers"
-
-    def __init__(self, options):
-        from tfkit import pipeline
-
-        _check_of_parts(options)
-        self._top_k = options.top_k
-        self._ask = pipeline("question-answering", model=options.model, top_k=options.top_k)
-
-    def __call__(self, rows: list[dict]) -> list[list[dict]]:
-        if not all("text_pair" in row for row in rows):
+        self._kind, self._top_k = row_answers(task), options.top_k
+        self.key, taken = self._kind.key, TASKS[task].options
+        given = {name: getattr(options, name) for name in _OF_TEXTS}
+        given = {name: value for name, value in given.items() if value is not None}
+        foreign = [name for name in given if name not in taken]
+        foreign += ["top_k"] * (options.top_k != 1 and not self._kind.ranks)
+        if foreign:
             raise ValueError(
-                "Expected questions with contexts, in columns of --input FILE: `question` and "
-                "`context`, or those of --text-column and --text-pair-column. Received single "
-                "texts."
+                f"--{foreign[0].replace('_', '-')} goes with labels of whole texts, which the "
+                "model does not give: leave it out."
             )
-        names = {"question": "text", "context": "text_pair"}
-        found = self._ask([{name: row[own] for name, own in names.items()} for row in rows])
-        found = [found] if len(rows) == 1 else found
-        return [[each] for each in found] if self._top_k == 1 else found
-
-
-class _Choices:
-    """The choices of prompts, from the Keras model."""
-
-    key = "answers"
-
-    def __init__(self, options):
-        from tfkit import pipeline
-
-        taken = ("batch_size", "max_length")
-        _check_of_parts(options, "top_k", taken=taken)
-        asked = {name: getattr(options, name) for name in taken}
-        self._choose = pipeline("multiple-choice", model=options.model, **asked).chosen
+        self._pipeline = pipeline(task, model=options.model, **given)
 
     def __call__(self, rows: list[dict]) -> list[list[dict]]:
-        if not all(isinstance(row.get("text_pair"), tuple) for row in rows):
-            raise ValueError(
-                "Expected prompts with choices, in columns of --input FILE: `prompt` and "
-                "`choices`, or with --problem-type multiple_choice those of --text-column and "
-                "--text-pair-column. Received other texts."
-            )
-        return [[answer] for answer in self._choose(rows)]
-
-
-_PARTS_OF_TEXTS = {"entities": _Entities, "answers_to": _Answers, "chosen": _Choices}
+        for row in rows:
+            self._kind.check(row)
+        return self._kind.answers(self._pipeline, rows, self._top_k)
 
 
 class _Keras:
