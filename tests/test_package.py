@@ -28,6 +28,7 @@ FLOORS = [
     {"cli"},
     {"commands"},
     {"demo"},
+    {"distributed"},
     {"distillation"},
     {"training"},
     {"evaluation", "explanation"},

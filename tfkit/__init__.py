@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 # What editors and type checkers read; at run time, `__getattr__` imports a name when it is used.
 if TYPE_CHECKING:
-    from tfkit import data, evaluation, export, lite, training
+    from tfkit import data, distributed, evaluation, export, lite, training
     from tfkit.explanation._explain import explain
     from tfkit.inference.pipelines import pipeline
     from tfkit.inference.sentence_encoder import SentenceEncoder
@@ -86,6 +86,7 @@ __all__ = [
     "TFDistilBertModel",
     "TokenizerLayer",
     "data",
+    "distributed",
     "evaluation",
     "explain",
     "export",
@@ -138,7 +139,7 @@ _MODULES = {
     "tfkit.inference.sentence_encoder": ["SentenceEncoder"],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
-_ROOMS = ("data", "evaluation", "export", "lite", "training")
+_ROOMS = ("data", "distributed", "evaluation", "export", "lite", "training")
 
 if not TYPE_CHECKING:  # to a type checker, a name that is not listed is an error
 

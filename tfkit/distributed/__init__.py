@@ -1,0 +1,5 @@
+"""Work on more than one machine: Ray runs it, or this process alone."""
+
+from tfkit.distributed._score import Scored, score
+
+__all__ = ["Scored", "score"]
