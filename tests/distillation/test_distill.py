@@ -79,6 +79,7 @@ def test_texts_without_labels_teach_too():
     assert evaluate(student, TOKENIZER, TRAIN).accuracy == 1.0
 
 
+@pytest.mark.slow
 def test_every_text_is_asked_about_once():
     teacher = Teacher()
     again = data.read([*TRAIN.texts, "a a", "a a"], label=None)

@@ -98,7 +98,7 @@ def test_a_folder_is_answered_as_by_transformers(both):
         pytest.param({"top_k": 1}, marks=pytest.mark.slow),
         pytest.param({"top_k": 2}, marks=pytest.mark.slow),
         pytest.param({"function_to_apply": "sigmoid"}, marks=pytest.mark.slow),
-        {"function_to_apply": "none", "top_k": None},
+        pytest.param({"function_to_apply": "none", "top_k": None}, marks=pytest.mark.slow),
         pytest.param(
             {"truncation": True, "max_length": 5, "batch_size": 2}, marks=pytest.mark.slow
         ),

@@ -86,6 +86,7 @@ def test_a_thousand_texts_keep_their_order(classify):
     assert classify.scores([], precision="int8").shape == (0, 2)
 
 
+@pytest.mark.slow
 def test_sst2_loses_no_accuracy_to_speak_of(classify, shared):
     with shared("data/sst2/dev.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
@@ -100,7 +101,8 @@ def test_sst2_loses_no_accuracy_to_speak_of(classify, shared):
 
 
 @pytest.mark.parametrize(
-    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow), "int8"]
+    "precision",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("float32", "bfloat16")), "int8"],
 )
 def test_the_argument_of_the_constructor_is_that_of_a_call(classify, precision):
     made = pipeline(model=small_model(), precision=precision)

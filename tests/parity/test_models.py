@@ -66,7 +66,11 @@ def assert_equal_outputs(reference, model, ids=IDS, mask=MASK, labels=LABELS):
         {"n_heads": 1},
         {"n_layers": 1, "dim": 35, "n_heads": 5, "hidden_dim": 3},
         {"num_labels": 1, "problem_type": "regression"},
-        *({"activation": name} for name in ACTIVATIONS if name != "gelu_accurate"),
+        *(
+            pytest.param({"activation": name}, marks=pytest.mark.slow if "gelu" in name else ())
+            for name in ACTIVATIONS
+            if name != "gelu_accurate"
+        ),
     ],
     ids=str,
 )

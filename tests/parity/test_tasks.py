@@ -96,20 +96,8 @@ def test_folders_go_back(case, tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in theirs.model.state_dict().items())
 
 
-# That it is of no matter to `fit` which family has the head, or which head it is, `make test-all`
-# shows; tests/tasks/ and tests/training/ train every task.
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case,
-            id="".join(case),
-            marks=() if case == ("DistilBert", "TokenClassification") else pytest.mark.slow,
-        )
-        for case in CASES
-    ],
-    indirect=True,
-)
+# In `make test` tests/tasks/ and tests/training/ train each task.
+@pytest.mark.slow
 def test_fit_learns_and_keras_files_hold_it(case, tmp_path):
     _, ours, batch, labels = case
     ours.compile(keras.optimizers.Adam(0.01))

@@ -76,7 +76,7 @@ def same(both, *arguments, **options) -> None:
         pytest.param(None, True, id="True-single"),
         pytest.param(PAIRS, True, id="True-pairs", marks=pytest.mark.slow),
         pytest.param(None, False, id="False-single", marks=pytest.mark.slow),
-        pytest.param(PAIRS, False, id="False-pairs"),
+        pytest.param(PAIRS, False, id="False-pairs", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize(

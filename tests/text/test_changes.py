@@ -39,6 +39,7 @@ CHANGES = [
 TWINS = {"unk_token", "pad_token", "cls_token_id", "sep_token", "strip_accents", "truncation_side"}
 TWINS |= {"tokenize_chinese_chars", "max_input_chars_per_word", "padding_side"}
 TWINS |= {"pad_token_id", "additional_special_tokens", "model_max_length"}
+TWINS |= {"continuing_subword_prefix"}
 
 
 @pytest.mark.parametrize(

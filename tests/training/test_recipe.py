@@ -223,19 +223,8 @@ def test_what_is_as_good_is_not_better_to_patience():
 # === The recipe itself ===
 
 
-@pytest.fixture(scope="module")
-def logged(tmp_path_factory):
-    """The recipe of a training, and the folder of its logs."""
-    folder = tmp_path_factory.mktemp("logs")
-    history = train(
-        new_model(), TRAIN, TRAIN, epochs=2, batch_size=4, class_weights={"pos": 2.0},
-        callbacks=[Log(folder / "a.csv"), Log(folder / "a.jsonl", every=3)],
-    )  # fmt: skip
-    return history.recipe, folder
-
-
-def test_a_recipe_is_stored_and_read(logged, tmp_path):
-    recipe, _ = logged
+def test_a_recipe_is_stored_and_read(tmp_path):
+    recipe = Recipe(epochs=2, learning_rate=1e-2, seed=1, class_weights={"pos": 2.0})
     recipe.save_pretrained(tmp_path)
     assert Recipe.from_pretrained(tmp_path) == recipe
     assert (recipe.learning_rate, recipe.seed) == (1e-2, 1)
@@ -274,15 +263,37 @@ def test_a_strange_field_is_named():
 # === Logs ===
 
 
-def test_logs_have_a_row_an_epoch_and_in_json_lines_some_between(logged):
-    _, folder = logged
+def assert_logged(folder):
     lines = (folder / "a.csv").read_text().splitlines()
     assert lines[0].startswith("epoch,step,seconds,learning_rate,") and len(lines) == 3
     rows = [json.loads(line) for line in (folder / "a.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [3, 4, 7, 8]
     assert "val_accuracy" in rows[1] and "val_accuracy" not in rows[0]
+
+
+def test_logs_have_a_row_an_epoch_and_in_json_lines_some_between(tmp_path):
+    model = keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
+    x, y = np.zeros((16, 2), "float32"), np.zeros(16)
+    logs = [Log(tmp_path / "a.csv"), Log(tmp_path / "a.jsonl", every=3)]
+    options = {"epochs": 2, "batch_size": 4, "verbose": 0}
+    model.fit(x, y, validation_data=(x, y), callbacks=logs, **options)
+    assert_logged(tmp_path)
     with pytest.raises(ValueError, match=r"ends in .csv or .jsonl. Received: 'a.txt'"):
         Log("a.txt")
+
+
+@pytest.mark.slow
+def test_a_training_logs_and_gives_its_recipe(tmp_path):
+    history = train(
+        new_model(), TRAIN, TRAIN, epochs=2, batch_size=4, class_weights={"pos": 2.0},
+        callbacks=[Log(tmp_path / "a.csv"), Log(tmp_path / "a.jsonl", every=3)],
+    )  # fmt: skip
+    assert_logged(tmp_path)
+    recipe = history.recipe
+    recipe.save_pretrained(tmp_path)
+    assert Recipe.from_pretrained(tmp_path) == recipe
+    assert (recipe.learning_rate, recipe.seed) == (1e-2, 1)
 
 
 def test_counts_of_balanced_weights():

@@ -56,6 +56,7 @@ FEW_KINDS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @FEW_KINDS
 def test_fine_tune_says_what_it_trained_for(kind, tmp_path):
     train = KINDS[kind]
