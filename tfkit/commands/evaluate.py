@@ -10,6 +10,7 @@ from tfkit.commands.shared import columns, model_and_tokenizer, named_kind, prog
 from tfkit.demo.shipped import small_model
 from tfkit.utils.console import print_json
 from tfkit.utils.files import local_path
+from tfkit.utils.processes import available_cpus
 
 HELP = "accuracy, precision, recall and F1 on a labelled file, and a report of all there is to say"
 _AT_ONCE = 1024  # texts between two looks at the progress
@@ -98,7 +99,8 @@ def _tflite(options) -> _Classifier:
                 "one length and one precision."
             )
     tokenizer = AutoTokenizer.from_pretrained(options.model) if options.model else None
-    classify = export.Classifier(options.tflite, tokenizer=tokenizer)
+    threads = available_cpus()
+    classify = export.Classifier(options.tflite, tokenizer=tokenizer, threads=threads)
     kind = options.problem_type or classify.problem_type
     if classify.problem_type not in (None, kind):
         raise ValueError(

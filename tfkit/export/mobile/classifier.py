@@ -102,12 +102,16 @@ class TextRunner:
                     "model in the form 'ids' or 'mediapipe', or as a SavedModel with `text_pair`."
                 )
             return {"text": np.array(parts, dtype=object)}
+        layer, batch = self._layers[len(parts) - 1], None
+        if len(parts) < 2:
+            batch = layer.unpadded_in_python([parts[0].decode("utf-8")])
+        if batch is not None:
+            batch["attention_mask"] = np.ones_like(batch["input_ids"])
+            return self.of_tokens({name: batch[name][None] for name in _TOKENS})
         columns = [tf.constant([part]) for part in parts]
-        return self.of_tokens(
-            self._layers[len(parts) - 1](columns[0] if len(parts) < 2 else columns)
-        )
+        return self.of_tokens(layer(columns[0] if len(parts) < 2 else columns))
 
-    def of_tokens(self, batch: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    def of_tokens(self, batch: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, np.ndarray]:
         """The input tensors of the tokens of one text, int32 `[1,T]` each."""
         count = batch["input_ids"].shape[1]
         width = next((width for width in self._runners if width >= count), count)

@@ -180,6 +180,7 @@ class TokenizerLayer(keras.layers.Layer):
         """What `unpadded` gives, of a few texts without surrogates and no pairs, in less time than
         the call of a graph takes; None where one of them needs the graph.
         """
+        check_threads()
         rows = [*map(self._tokenizer.core.model(PythonWordPiece), texts)]
         return None if None in rows else self._post_processor.unpadded_rows(rows)
 
