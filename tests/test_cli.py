@@ -58,6 +58,7 @@ def test_evaluate(trained, capsys):
     assert loss != figures["loss"] and loss == pytest.approx(figures["loss"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_evaluate_writes_a_report(trained, capsys):
     pytest.importorskip("jinja2")
     command = f"evaluate {trained}/reviews.csv --model {trained}/model --report {trained}/report"

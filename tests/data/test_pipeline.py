@@ -123,6 +123,7 @@ def test_widths_are_few_and_hold_every_token(tokenizer, shuffle):
         assert ((ids != 0) == mask).all()
 
 
+@pytest.mark.slow
 def test_buckets_leave_less_padding(tokenizer):
     def slots(bucket):
         batches = dataset(

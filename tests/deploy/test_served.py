@@ -282,7 +282,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("hangs", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_process_ends_with_the_one_that_started_it(everything, tmp_path, hangs):
     """Killed, it cannot tell its child, which may be at work that never ends."""
     library, *ops = c_library.libraries()

@@ -249,6 +249,7 @@ def test_several_lengths_are_signatures_that_share_the_weights(tokenizer, tmp_pa
     assert [classify.inputs(text)["input_ids"].shape[1] for text in TEXTS] == [8, 8, 8, 8, 8, 24]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "quantization", [None, pytest.param("dynamic_int8", marks=pytest.mark.slow)]
 )

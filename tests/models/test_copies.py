@@ -61,6 +61,7 @@ def test_what_stays_is_what_texts_use_single_characters_and_special_tokens(whole
     assert whole[0].config.vocab_size == 25  # as it was
 
 
+@pytest.mark.slow
 def test_a_word_that_was_unknown_stays_unknown(whole, pruned):
     # "ab" leads nowhere in "abc"; without it there would be "a", "##bc".
     assert whole[1].tokenize("abc") == pruned[1].tokenize("abc") == ["[UNK]"]

@@ -134,6 +134,7 @@ def test_keras_own_export_for_litert_runs_there(tiny_model, tmp_path):
     np.testing.assert_allclose(logits, tiny_model(row).logits, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, shows_all",
     [

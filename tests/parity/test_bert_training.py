@@ -39,6 +39,7 @@ TRAIN = data.Examples(
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tokenizer_class", [BertTokenizer, pytest.param(DistilBertTokenizer, marks=pytest.mark.slow)]
 )

@@ -130,6 +130,7 @@ def test_the_forms_of_older_versions(tmp_path):
     assert ours.all_special_tokens[-1] == "<ent>"
 
 
+@pytest.mark.slow
 def test_a_custom_unknown_token_and_special_tokens(tmp_path):
     names = dict(unk_token="<unk>", cls_token="<s>", sep_token="</s>", pad_token="<p>")
     vocabulary = [*names.values(), "<mask>", *VOCABULARY[5:]]
@@ -143,6 +144,7 @@ def test_a_custom_unknown_token_and_special_tokens(tmp_path):
     assert ids(transformers.AutoTokenizer.from_pretrained(tmp_path)) == ids(theirs)
 
 
+@pytest.mark.slow
 def test_the_vocabulary_is_saved_alone(tmp_path):
     """Under the names that Transformers gives it."""
     ours = DistilBertTokenizer(VOCABULARY)

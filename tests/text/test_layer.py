@@ -255,6 +255,7 @@ def test_offsets_and_tflite_do_not_go_together(tokenizer):
         tokenizer.as_layer(portable=True, return_offsets_mapping=True)
 
 
+@pytest.mark.slow
 def test_offsets_in_the_graph(tokenizer):
     text = tf.constant(["E\u0301hello, hellos", "[MASK] e"])
     pieces = tf.function(lambda t: tokenizer.pieces()(t, offsets=True))(text)
