@@ -56,6 +56,18 @@ def test_what_a_config_says_comes_first():
         assert scores == (0.0 if task.function == "none" else 0.5)
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_scores_outside_of_the_graph_are_torchs(name):
+    torch = pytest.importorskip("torch")
+    logits = np.random.default_rng(0).normal(scale=20, size=(9, 4)).astype("float32")
+    by = {"softmax": lambda x: x.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda x: x}
+    expected = by[TASKS[name].function](torch.tensor(logits)).numpy()
+    scores = TASKS[name].score_array(logits)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    np.testing.assert_allclose(TASKS[name].scores(logits), expected, atol=1e-6)
+
+
 def test_cross_entropy_of_the_quick_tours_logits():
     logits = np.array([[-4.0833, 4.3364], [0.0818, -0.0418]])
     losses = TASKS["single_label_classification"].loss(np.array([1, 0]), logits)
