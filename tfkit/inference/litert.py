@@ -66,7 +66,9 @@ class LiteRTModel:
         # It has to outlive the interpreter, which reads it.
         self._content = converted(model, precision, convert)
         weights = sum(math.prod(weight.shape) for weight in model.backbone.encoder.weights)
-        threads = available_cpus() if weights >= _SHARED_OUT_FROM else 1
+        # As many as TensorFlow was told to take, in a worker of a cluster, or one per core.
+        most = tf.config.threading.get_intra_op_parallelism_threads() or available_cpus()
+        threads = most if weights >= _SHARED_OUT_FROM else 1
         options = {"model_content": self._content, "num_threads": threads}
         self._interpreter = litert.Interpreter(**options)
         self._run = self._interpreter.get_signature_runner()
