@@ -36,6 +36,8 @@ def test_answers_are_those_of_transformers(both, options):
         assert our.pop("score") == pytest.approx(their.pop("score"), abs=1e-6)
         assert our == their
     assert flat(both[0](TEXTS[0], **options))[0]["token_str"] == flat(ours[0])[0]["token_str"]
+    one, theirs = (pipe(TEXTS[:1], **options) for pipe in both)
+    assert [each["token"] for each in one] == [each["token"] for each in theirs]
 
 
 def test_a_target_that_is_no_token_is_taken_by_its_first_and_told(both):

@@ -60,7 +60,8 @@ class FillMaskPipeline:
 
         Returns: as Hugging Face does: of a text `top_k` dicts of `score`, `token` (its id),
             `token_str` and `sequence` (the text with it), best first; of a text with several
-            [MASK] a list of them for each; of several texts a list for each.
+            [MASK] a list of them for each; of several texts a list for each. A list of one text
+            gives what the text does, as there.
 
         Raises:
             TypeError: something is not a string.
@@ -71,8 +72,8 @@ class FillMaskPipeline:
             raise TypeError(f"`fill-mask` has no option {', '.join(unknown)}.")
         top_k = positive_integer("top_k", self.top_k if top_k is None else top_k)
         chosen = self._target_ids(self.targets if targets is None else targets)
-        single = isinstance(texts, str)
-        rows = self._encoded([texts] if single else list_of(texts))
+        single = isinstance(texts, str) or (isinstance(texts, list) and len(texts) == 1)
+        rows = self._encoded([texts] if isinstance(texts, str) else list_of(texts))
         lengths = np.array([len(row["input_ids"]) for row in rows], np.int32)
         answers: list = [None] * len(rows)
         for places in batches(lengths, MAX_TOKENS):

@@ -53,7 +53,7 @@ def _best(pipe, rows: Sequence[Row], top_k: int | None) -> list:
 
 def _filled(pipe, rows: Sequence[Row], top_k: int | None) -> list:
     """Of each row a list for each [MASK], also where there is one alone."""
-    found = pipe([row["text"] for row in rows], top_k=top_k)
+    found = pipe(tuple(row["text"] for row in rows), top_k=top_k)  # a list of one is as its text
     return [each if isinstance(each[0], list) else [each] for each in found]
 
 
