@@ -18,7 +18,7 @@ _DIGITS = 12  # of a row's number in the name of a file: they sort as they lie
 
 
 class Reading(NamedTuple):
-    """How files are read: arguments of `tfkit.data.read`, `rows`, the most of a chunk, and and
+    """How files are read: arguments of `tfkit.data.read`, `rows`, the most of a chunk, and
     `answer_column`, which rows must not have yet.
     """
 
