@@ -23,6 +23,7 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_the_texts_of_several_files(files, capsys):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     asked = ["pretrain", "a.txt", "a.txt", "--model", "classifier", "--output", "out"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import numpy as np
@@ -14,9 +15,10 @@ from tfkit import (
     DistilBertConfig,
     SentenceEncoder,
     TFAutoModelForSequenceClassification,
+    data,
 )
 from tfkit.cli import main
-from tfkit.commands.train import dropouts
+from tfkit.commands.train import add_arguments, dropouts, starting_model
 from tfkit.models.auto import TFAutoModelForSentenceEmbedding
 
 
@@ -27,19 +29,36 @@ def test_every_rate_of_any_family_is_set():
         assert (*rates, changed.head_dropout) == (0.3, 0.3, 0.3)
 
 
-@pytest.mark.filterwarnings("ignore:Loaded")
-def test_a_sentence_encoder_gets_a_block_that_pools_and_what_it_made_does_not(tmp_path, capsys):
-    encoder = TFAutoModelForSentenceEmbedding.from_config(DistilBertConfig(**TINY))
-    for weight in encoder.backbone.weights:  # as after training
+@pytest.fixture
+def encoder(tmp_path):
+    """The folder of a sentence encoder, whose weights are as after training."""
+    model = TFAutoModelForSentenceEmbedding.from_config(DistilBertConfig(**TINY))
+    for weight in model.backbone.weights:
         weight.assign(weight + 0.01 * np.random.default_rng(0).normal(size=weight.shape))
-    SentenceEncoder(encoder, TOKENIZER).save_pretrained(tmp_path / "encoder")
+    SentenceEncoder(model, TOKENIZER).save_pretrained(tmp_path / "encoder")
+    return tmp_path / "encoder"
+
+
+@pytest.mark.parametrize("asked, blocks", [((), 1), (("--pooling", "cls"), 0)])
+def test_a_sentence_encoder_gets_a_block_that_pools(encoder, asked, blocks, capsys):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    named = ["train.csv", "--output", "made", "--model", str(encoder), *asked]
+    model, _ = starting_model(parser.parse_args(named), data.read(rows(6)))
+    assert model.config.n_layers == TINY["n_layers"] + blocks
+    said = "one block that gives [CLS] the mean of all tokens" in capsys.readouterr().out
+    assert said == bool(blocks)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Loaded")
+def test_what_a_pooled_encoder_became_gets_no_block_again(encoder, tmp_path, capsys):
     file = tmp_path / "train.jsonl"
     texts = ({"text": text, "label": label} for text, label in rows(24))
     file.write_text("\n".join(map(json.dumps, texts)), encoding="utf-8")
     made = tmp_path / "made"
     run = ["train", str(file), "--epochs", "1", "--seed", "0", "--model"]
-    assert main([*run, str(tmp_path / "encoder"), "--output", str(made)]) == 0
-    assert "one block that gives [CLS] the mean of all tokens" in capsys.readouterr().out
+    assert main([*run, str(encoder), "--output", str(made)]) == 0
     model = TFAutoModelForSequenceClassification.from_pretrained(made)
     assert model.config.n_layers == TINY["n_layers"] + 1
     again = [*run, str(made), "--output", str(tmp_path / "again")]

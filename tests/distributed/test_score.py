@@ -280,6 +280,7 @@ def test_without_pyarrow_or_ray_an_error_says_what_to_install(model, tmp_path, m
     (tmp_path / "a.txt").write_text("a")
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     monkeypatch.delitem(__import__("sys").modules, "tfkit.distributed._ray", raising=False)
+    monkeypatch.delattr("tfkit.distributed._ray", raising=False)  # of the package, imported before
     with pytest.raises(ImportError, match=r"pip install 'tfkit\[ray\]'"):
         score(tmp_path / "a.txt", model, tmp_path / "out", ray=True)
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)

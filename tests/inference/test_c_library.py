@@ -65,8 +65,8 @@ def assert_alike(ours, theirs):
 @pytest.mark.parametrize(
     "kind",
     [
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in (None, "regression")),
-        "multi_label_classification",
+        pytest.param(kind, marks=pytest.mark.slow)
+        for kind in (None, "regression", "multi_label_classification")
     ],
 )
 def test_the_answers_are_the_pipelines(tmp_path, kind):

@@ -518,6 +518,7 @@ def test_frozen_parts_do_not_change_in_fit(tiny_model):
 # === LoRA and quantisation ===
 
 
+@pytest.mark.slow
 def test_lora_trains_few_weights_and_files_hold_it_merged(tiny_config, tmp_path):
     keras.utils.set_random_seed(0)
     model = TFDistilBertForSequenceClassification(tiny_config)

@@ -87,6 +87,7 @@ def test_a_head_is_the_logistic_regression_of_scikit_learn(body):
     np.testing.assert_allclose(scores, expected, atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Loaded")
 @pytest.mark.parametrize("body", ["bert"], indirect=True)
 def test_only_a_new_head_on_a_trained_encoder_is_fitted(body, capsys):

@@ -107,6 +107,7 @@ def test_batches_are_those_of_the_reference_and_logits_agree(family, tmp_path):
     np.testing.assert_allclose(found, logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_from_rows_of_several_numbers_of_choices():
     model, tokenizer = new_model("Bert"), tfkit.BertTokenizer(WORDS, model_max_length=12)
     history = fine_tune(

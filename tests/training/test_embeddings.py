@@ -96,6 +96,7 @@ def test_rows_that_are_no_pairs_are_refused(rows, said):
 # === Training ===
 
 
+@pytest.mark.slow
 def test_pairs_draw_near(encoder):
     before = encoder.similarity(*(encoder.encode(column) for column in zip(*PAIRS)))
     history = fine_tune_embeddings(

@@ -80,6 +80,7 @@ def test_unpadded_batches_have_the_same_tokens(tokenizer, examples, expected):
     assert sorted(found) == sorted(wanted)
 
 
+@pytest.mark.slow
 def test_fine_tune_learns_where_answers_are(tokenizer, examples):
     config = tfkit.BertConfig(
         vocab_size=len(VOCABULARY),
