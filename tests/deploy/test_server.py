@@ -373,6 +373,7 @@ def another(tmp_path_factory):
     return path, np.tile([[0.2, 0.3, 0.5]], [len(TEXTS), 1])
 
 
+@pytest.mark.slow
 def test_a_version_changes_under_load_and_no_request_fails(light, another, expected, tmp_path):
     appear(light, tmp_path, 1)
     path, others = another

@@ -59,6 +59,7 @@ class Teacher:
         return [knows(" ".join(row)) for row in zip(*columns)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft_weight", [1.0, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_the_teacher_is_believed_where_the_labels_are_wrong(soft_weight):
     wrong = data.read([(text, {"pos": "neg", "neg": "pos"}[label]) for text, label in ROWS])

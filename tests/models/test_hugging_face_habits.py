@@ -91,6 +91,7 @@ def test_from_config(tiny_config, auto, plain):
         assert type(model) is plain and model.config == tiny_config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [70, pytest.param(40, marks=pytest.mark.slow)])
 def test_resized_embeddings_keep_their_rows_and_travel(tiny_model, tmp_path, size):
     old, before = tiny_model.get_input_embeddings().embeddings.numpy(), tiny_model(IDS).logits

@@ -320,6 +320,7 @@ def test_loss_and_gradients(reference, columns):
 # === The model of many ===
 
 
+@pytest.mark.slow
 def test_minilm(minilm):
     """Source of the two similarities: the model's page on the Hub."""
     encoder = SentenceEncoder.from_pretrained(minilm)

@@ -37,6 +37,7 @@ def epochs(batch_size=4, shuffle=False, unpadded=True):
     return Epochs(EXAMPLES, TOKENIZER, seed=3, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unpadded", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_weights_and_figures_are_those_of_fit(unpadded):
     ours, keras_own = new_model(dropout=0.2), new_model(dropout=0.2)

@@ -112,7 +112,7 @@ def fine_tune(
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
     begins = checkpoints is None or not checkpoints.first_step
-    fits = begins and recipe.fit_head and _wants_head(model)
+    fits = begins and recipe.fit_head and _wants_head(model, tokenizer)
     if fits:
         asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
         fit_head(model, batches, loss or train.task.loss, **asked)
@@ -129,9 +129,11 @@ def fine_tune(
         calibrated=calibrated,
     )
     best = None
-    if fits and checks is not None and verbose:
+    # All workers answer together, of which one says it.
+    if fits and checks is not None and (verbose or strategy.num_replicas_in_sync > 1):
         figures = sorted(loop.evaluate(checks).items())
-        print("Head fitted", *(f"val_{name} {value:.4f}" for name, value in figures), sep="  ")
+        if verbose:
+            print("Head fitted", *(f"val_{name} {value:.4f}" for name, value in figures), sep="  ")
     if checks is not None:
         best = KeepBest(
             monitor,
@@ -165,11 +167,13 @@ def fine_tune(
     return history
 
 
-def _wants_head(model) -> bool:
-    """Whether an encoder that knows something has a new head, which reads one state of a text."""
-    if not model.answers_texts or is_untrained(model.backbone.encoder):
+def _wants_head(model, tokenizer) -> bool:
+    """Whether an encoder that knows something has a new head, which reads the state of [CLS]; that
+    is where a row begins, unless it is padded on the left.
+    """
+    if not model.answers_texts or tokenizer.padding_side != "right":
         return False
-    return is_untrained(model.head.classifier)
+    return is_untrained(model.head.classifier) and not is_untrained(model.backbone.encoder)
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
