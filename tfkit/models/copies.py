@@ -173,13 +173,14 @@ def add_pooling_block(model):
 def _copy_weights(model, other, keep: Sequence[int]) -> None:
     """Into the first blocks of the other model those of `keep`, and what is around the blocks."""
     blocks = model.backbone.encoder.layer
-    theirs = [*_around_blocks(model), *(blocks[place] for place in keep)]
-    for source, target in zip(theirs, [*_around_blocks(other), *other.backbone.encoder.layer]):
-        if [w.shape for w in source.weights] != [w.shape for w in target.weights]:
-            raise ValueError(
-                "A model with other layers keeps their shapes. Received changes of shapes. Build "
-                "a new model instead."
-            )
+    sources = [*_around_blocks(model), *(blocks[place] for place in keep)]
+    for source, target in zip(sources, [*_around_blocks(other), *other.backbone.encoder.layer]):
+        for theirs, ours in zip(source.weights, target.weights, strict=True):
+            if theirs.shape != ours.shape:
+                raise ValueError(
+                    "A model that keeps its layers keeps their shapes. Received changes that make "
+                    f"one {tuple(ours.shape)} of {tuple(theirs.shape)}. Build a new model instead."
+                )
         target.set_weights(source.get_weights())
 
 
