@@ -116,8 +116,9 @@ def read_modules(name, hub: HubOptions) -> Modules:
     return Modules(head, posixpath.join(hub.subfolder, listed[0][1]), with_weights)
 
 
-def averages_tokens(name, hub: HubOptions) -> bool:
+def averages_tokens(name) -> bool:
     """Whether the files of an encoder say that its sentences are the mean of their tokens."""
+    hub = HubOptions()
     if find_file(name, "modules.json", hub) is None:
         return False
     try:

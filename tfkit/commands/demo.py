@@ -47,7 +47,6 @@ def _messages(output: Path, body: Path) -> None:
     import tfkit
     from tfkit import data, export, training
     from tfkit.checkpoints.sentence_modules import averages_tokens
-    from tfkit.hub import HubOptions
 
     columns = {"text": "message", "label": "intent"}
     examples = data.read(_ASSETS / "messages.csv", **columns)
@@ -59,7 +58,7 @@ def _messages(output: Path, body: Path) -> None:
 
     _say(f"{body.name}, an encoder that never saw them: {len(others)} other messages")
     model, tokenizer = _loaded(tfkit.TFAutoModelForSequenceClassification, body, examples)
-    if averages_tokens(body, HubOptions()):
+    if averages_tokens(body):
         model = training.add_pooling_block(model)  # as `tfkit train` does
     before = training.evaluate(model, tokenizer, others)
     print(f"accuracy {before.accuracy:.2f}: useless, for its head is new")

@@ -302,30 +302,28 @@ def starting_model(options, examples):
             **rates,
         )
     unknown = unknown_share(tokenizer, examples.texts)
-    if unknown <= FOREIGN or options.model is not None:
-        model, pooled = _pooled(options, model)
-    if unknown <= FOREIGN:
-        name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
-        print(f"Beginning with {name}{pooled}")
-        return model, tokenizer
-    if options.model is None:
+    if unknown > FOREIGN and options.model is None:
         print(
             f"The small model that comes with tfkit does not know {unknown:.0%} of the tokens of "
             "these texts: it reads English. Training a new model from scratch; with more time, "
             "name one that was trained on the language with --model."
         )
         return _new(options, examples)
-    print(
-        f"Note: '{options.model}'{pooled} does not know {unknown:.0%} of the tokens of these "
-        "texts. Name another --model, or train a new one with --from-scratch."
-    )
+    model, pooled = _pooled(options, model)
+    name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
+    if unknown > FOREIGN:
+        print(
+            f"Note: {name}{pooled} does not know {unknown:.0%} of the tokens of these texts. Name "
+            "another --model, or train a new one with --from-scratch."
+        )
+    else:
+        print(f"Beginning with {name}{pooled}")
     return model, tokenizer
 
 
 def _pooled(options, model):
     """The model with a block that pools, where that is asked for, and what to say of it."""
     from tfkit.checkpoints.sentence_modules import averages_tokens
-    from tfkit.hub import HubOptions
     from tfkit.training import add_pooling_block
     from tfkit.training.head import is_untrained
 
@@ -337,7 +335,7 @@ def _pooled(options, model):
             "trained, or of another task. Leave it out."
         )
     name = options.model or small_model()
-    if new and (asked == "mean" or (asked is None and averages_tokens(name, HubOptions()))):
+    if new and (asked == "mean" or (asked is None and averages_tokens(name))):
         return add_pooling_block(model), ", and one block that gives [CLS] the mean of all tokens"
     return model, ""
 

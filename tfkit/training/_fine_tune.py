@@ -78,11 +78,8 @@ def fine_tune(
         if examples is not None:
             check_labels(model, examples)
     strategy = checked_strategy(model, recipe, strategy)
-    recipe = recipe.settled(
-        examples=len(train),
-        dim=model.config.hidden_size,
-        trained=model.answers_texts and not is_untrained(model.backbone.encoder),
-    )
+    knows = model.answers_texts and not is_untrained(model.backbone.encoder)
+    recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size, trained=knows)
     monitor = monitored(train.task, recipe.monitor)
     loss = training_loss(recipe, train)
     model.set_task(**config_changes(model.config, train))
@@ -112,7 +109,9 @@ def fine_tune(
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
     begins = checkpoints is None or not checkpoints.first_step
-    fits = begins and recipe.fit_head and _wants_head(model, tokenizer)
+    # A fitted head reads the state of [CLS] where rows begin, unless they are padded on the left.
+    fits = begins and recipe.fit_head and knows and tokenizer.padding_side == "right"
+    fits = fits and is_untrained(model.head.classifier)
     if fits:
         asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
         fit_head(model, batches, loss or train.task.loss, **asked)
@@ -165,15 +164,6 @@ def fine_tune(
         for weight in model.head.classifier.weights:
             weight.assign(weight / history.temperature)
     return history
-
-
-def _wants_head(model, tokenizer) -> bool:
-    """Whether an encoder that knows something has a new head, which reads the state of [CLS]; that
-    is where a row begins, unless it is padded on the left.
-    """
-    if not model.answers_texts or tokenizer.padding_side != "right":
-        return False
-    return is_untrained(model.head.classifier) and not is_untrained(model.backbone.encoder)
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:

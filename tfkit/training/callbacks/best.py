@@ -56,8 +56,7 @@ class KeepBest(keras.callbacks.Callback):
                 f"Received: {', '.join(logs or {})}. Train with validation data that gives it."
             )
         figures = [self._sign * logs[self.monitor], -logs.get(self.loss, 0.0)]
-        is_best = self._best is None or figures > self._best
-        if is_best:
+        if self._best is None or figures > self._best:
             self.best_epoch, self._best = epoch, figures
         if self._kept is None or self._is_better(figures):
             self.kept_epoch, self._kept = epoch, figures
