@@ -90,6 +90,7 @@ model.predict(batch, verbose=0), classify("hello")
 layer = tokenizer.as_layer()
 asks += [tokenizer.as_layer, lambda: layer(["hello"]), lambda: classify("hello")]
 asks += [lambda: model(batch), lambda: model.predict(batch, verbose=0)]
+asks += [lambda: classify("hello", precision="int8")]  # which is not made yet
 print(*answers(), sep="\\n")
 """
 
@@ -102,7 +103,7 @@ def test_a_forked_process_works_before_tensorflow_ran_and_is_told_after():
     )
     first, *others = ran.stdout.splitlines()
     assert first == "[2, 5, 3]"
-    assert len(others) == 6
+    assert len(others) == 7
     for said in others:
         assert "forked from one in which it had already run" in said
         assert "'spawn'" in said and "as_layer()" in said

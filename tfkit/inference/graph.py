@@ -79,6 +79,7 @@ def graph_of(model, output: Callable, compiled: bool) -> ModelGraph:
     key = id(model), getattr(model, "generation", 0), output
     # Past Keras' `__setattr__`, which would track it, and save it with the model.
     graphs = model.__dict__.setdefault("_text_graphs", {})
+    check_threads()
     with _making:
         for old in [old for old in graphs if old[:2] != key[:2]]:
             del graphs[old]

@@ -20,6 +20,7 @@ from tfkit.tasks.base import Task
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.tasks.windows import default_stride
 from tfkit.utils.keras_backend import keras
+from tfkit.utils.processes import check_threads
 
 # What a classifier answers in -> the dtype that the Keras model is wanted in.
 PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "float32"}
@@ -274,6 +275,7 @@ class TextModel:
         of an earlier version, the key's second part, is forgotten.
         """
         if (found := self._made.get(key)) is None:
+            check_threads()  # or a fork while another thread makes something would wait for it
             with self._making:
                 for old in [old for old in self._made if old[0] == key[0] and old[1] != key[1]]:
                     del self._made[old]
