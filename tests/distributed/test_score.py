@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import json
 
@@ -13,7 +14,7 @@ from pyarrow import parquet
 import tfkit
 from tests.distributed.small import TEXTS, rows_of, save, texts_of
 from tfkit.cli import main
-from tfkit.distributed import chunks, score, storage
+from tfkit.distributed import _score, chunks, score, storage
 from tfkit.distributed.storage import OutputFolder, input_files
 
 
@@ -89,6 +90,49 @@ def test_each_row_is_answered_once_and_a_second_call_goes_on(model, answered, tm
     (source / "c.jsonl").write_text("\n".join([*bad[:3], *lines, bad[3]]))
     with pytest.raises(ValueError, match=r"1 of 3 files .*from row 28 on|1 of 3 files .*changed"):
         score(**ask)
+
+
+def test_a_second_call_reads_neither_its_answers_nor_those_to_a_file_with_a_longer_name(
+    model, tmp_path
+):
+    for name in ("part", "part-2"):
+        (tmp_path / name).write_text("\n".join(TEXTS))
+    ask = {"source": f"{tmp_path}/**/part*", "model": model, "output": tmp_path / "out"}
+    assert score(**ask, format="txt")[:3] == (2 * len(TEXTS), 0, 0)
+    assert score(**ask, format="txt")[:3] == (0, 0, 2 * len(TEXTS))
+    assert [row["text"] for row in rows_of(tmp_path / "out", "part")] == 2 * TEXTS
+
+
+def test_another_job_that_began_at_the_same_moment_is_an_error(model, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("\n".join(TEXTS))
+    ask = {"source": tmp_path / "a.txt", "model": model, "output": tmp_path / "out"}
+
+    def too_late(*arguments):
+        (tmp_path / "out/_job.json").write_text('{"model": "another"}')
+        yield from ()
+
+    monkeypatch.setattr(_score, "_here", too_late)
+    with pytest.raises(ValueError, match="answers of another job, with another model"):
+        score(**ask)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half(tmp_path, monkeypatch):
+    folder = OutputFolder(tmp_path)
+    folder.write("a.jsonl", b"old")
+
+    class Full:
+        def __getattr__(self, name):
+            return getattr(system, name)
+
+        def move(self, *paths):
+            raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+    system, folder._system = folder._system, Full()
+    with pytest.raises(OSError, match="Nothing was written to .*Free some space"):
+        folder.write("a.jsonl", b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    with pytest.raises(NotADirectoryError, match="Expected a folder to write into"):
+        OutputFolder(tmp_path / "a.jsonl")
 
 
 def test_what_can_be_read_of_a_damaged_file_and_all_others_are_answered(model, answered, tmp_path):
@@ -216,6 +260,27 @@ def test_files_are_called_by_their_path_below_the_pattern(tmp_path):
             input_files(pattern)
     with pytest.raises(ValueError, match="an address that pyarrow knows"):
         input_files("nowhere://a/b.txt")
+    for name in ("_rejected/a.txt", ".writing-a.txt", "y/\udcff.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a")
+        with pytest.raises(ValueError, match="Expected names of files in UTF-8"):
+            input_files([f"{tmp_path}/[_xy]*/*.txt", f"{tmp_path}/.*"])
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["**/*.txt", "*/*.txt", "**", "x/**/b/*", "x/**/**/?.txt", "?.txt", "é */*", ".*", ".h/*"],
+)
+def test_patterns_of_addresses_fit_what_those_of_paths_do(tmp_path, pattern):
+    names = ["0.txt", "x/1.txt", "x/b/2.txt", "x/b/c/3.txt", "é x/4#5%20.txt", ".h/6.txt", ".7.txt"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, "utf-8")
+    expected = input_files(f"{tmp_path}/{pattern}")
+    found = input_files(f"file://{tmp_path}/{pattern}")
+    assert [file.name for file in found] == [file.name for file in expected]
+    assert [file.open().read() for file in found] == [file.open().read() for file in expected]
 
 
 def test_a_digest_tells_rows_from_others(tmp_path):
@@ -241,8 +306,8 @@ def test_a_digest_tells_rows_from_others(tmp_path):
         ({"rows_per_file": 0}, ValueError, "rows_per_file"),
         ({"actors": 2}, ValueError, "are of a cluster: name one with `ray`"),
         ({"cost_per_hour": -1.0}, ValueError, "`cost_per_hour` must be a number above 0"),
-        ({"batch": 3}, TypeError, "text-classification has no option batch"),
-        ({"task": "ner", "precision": "int8"}, TypeError, "ner has no option precision"),
+        ({"batch": 3}, TypeError, "text-classification has no option `batch`"),
+        ({"task": "ner", "precision": "int8"}, TypeError, "ner has no option `precision`"),
         ({"task": "ner", "top_k": 2}, ValueError, "`top_k` must be 1 for the task ner"),
         ({"task": "fill-mask", "top_k": None}, ValueError, "must be a positive integer for"),
         ({"task": "songs"}, ValueError, "one of the tasks .*Received: 'songs'"),

@@ -188,20 +188,13 @@ class _Rows:
 
     def __init__(self, options, task: str):
         from tfkit import pipeline
-        from tfkit.inference.pipelines import TASKS
-        from tfkit.inference.rows import row_answers
+        from tfkit.inference.rows import check_options, row_answers
 
         self._kind, self._top_k = row_answers(task), options.top_k
-        self.key, taken = self._kind.key, TASKS[task].options
+        self.key = self._kind.key
         given = {name: getattr(options, name) for name in _OF_TEXTS}
         given = {name: value for name, value in given.items() if value is not None}
-        foreign = [name for name in given if name not in taken]
-        foreign += ["top_k"] * (options.top_k != 1 and not self._kind.ranks)
-        if foreign:
-            raise ValueError(
-                f"--{foreign[0].replace('_', '-')} goes with labels of whole texts, which the "
-                "model does not give: leave it out."
-            )
+        check_options(task, options.top_k, given)
         self._pipeline = pipeline(task, model=options.model, **given)
 
     def __call__(self, rows: list[dict]) -> list[list[dict]]:

@@ -11,11 +11,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tfkit.distributed.chunks import Chunk, Reading, chunks
-from tfkit.distributed.storage import InputFile, OutputFolder, input_files
-from tfkit.distributed.worker import REJECTED, Counts, Job, Scorer
+from tfkit.distributed.chunks import Chunk, Reading, chunks, name_of
+from tfkit.distributed.storage import REJECTED, InputFile, OutputFolder, input_files
+from tfkit.distributed.worker import Counts, Job, Scorer
 from tfkit.utils.strings import counted
 from tfkit.utils.values import positive_integer
 
@@ -126,6 +126,8 @@ def score(
             be is then answered all the same.
         ImportError: pyarrow or Ray is not installed.
     """
+    from tfkit.inference.rows import check_options, row_answers, task_of
+
     positive_integer("rows_per_file", rows_per_file)
     positive_integer("cpus_per_actor", cpus_per_actor)
     if actors is not None:
@@ -136,10 +138,13 @@ def score(
         raise ValueError("`actors` and `cpus_per_actor` are of a cluster: name one with `ray`.")
     began = time.monotonic()
     files, folder = input_files(source), OutputFolder(output)
-    task, kind = _kind(os.fspath(model), task, top_k, options)
+    # A pattern may fit what an earlier call wrote.
+    files = [file for file in files if not folder.holds(file)] or files
+    task = task or task_of(os.fspath(model))
+    check_options(task, top_k, options)
     how = Reading(
         rows=rows_per_file,
-        answer_column=answer_column or kind.key,
+        answer_column=answer_column or row_answers(task).key,
         text=text,
         text_pair=text_pair,
         format=format,
@@ -167,6 +172,7 @@ def score(
             failures += [part.failure] if part.failure else []
             if progress is not None:
                 progress(sum(part[:3]))
+    _written(folder, files, how, job)  # again: another job may have begun at the same moment
     if failures:
         more = f" And {len(failures) - _SHOWN} more." if len(failures) > _SHOWN else ""
         raise ValueError(
@@ -202,7 +208,7 @@ def _parts(
     file: InputFile, *, how: Reading, written: Mapping[str, str], output: OutputFolder
 ) -> Iterator[Chunk | Counts]:
     """The chunks of a file that are not answered, and how many rows are, or why it has no more."""
-    left = {begins for begins in written if begins.startswith(f"{file.name}-")}
+    left = {begins for begins in written if name_of(begins) == file.name}
     try:
         for chunk in chunks(file, how):
             left.discard(chunk.begins)
@@ -223,25 +229,6 @@ def _others(output: OutputFolder, file: InputFile, where: str) -> str:
         f"'{output}' holds answers to other rows of {file.address} {where}: the file has changed. "
         "Name another folder, or remove from this one what begins with the file's name."
     )
-
-
-def _kind(model: str, task: str | None, top_k: int | None, options: Mapping[str, Any]):
-    """The task, and how its pipeline answers rows; raises for options that it does not have."""
-    from tfkit.inference.pipelines import TASKS
-    from tfkit.inference.rows import row_answers, task_of
-
-    task = task or task_of(model)
-    kind = row_answers(task)
-    unknown = options.keys() - {*TASKS[task].options} | {"return_all_scores"} & options.keys()
-    if unknown:
-        raise TypeError(f"The task {task} has no option {', '.join(sorted(unknown))} here.")
-    if top_k != 1 and not kind.ranks:
-        raise ValueError(f"`top_k` must be 1 for the task {task}; received {top_k!r}.")
-    if top_k is not None:
-        positive_integer("top_k", top_k)
-    elif kind.key != "labels":
-        raise ValueError(f"`top_k` must be a positive integer for the task {task}; received None.")
-    return task, kind
 
 
 def _content(model: str) -> str | dict[str, bytes]:
@@ -281,7 +268,7 @@ def _written(
     names = {name for name in names if name != _JOB and not name.startswith(f"{REJECTED}/")}
     stems = [name.rpartition(".")[0].rpartition("-") for name in names]
     written = {f"{begins}-": digest for begins, _, digest in stems}
-    gone = {begins[: -len("-000000000000-")] for begins in written} - {file.name for file in files}
+    gone = {*map(name_of, written)} - {file.name for file in files}
     if gone:
         raise ValueError(
             f"'{folder}' holds answers to '{min(gone)}', which is not among the files. Name "

@@ -68,6 +68,11 @@ class Chunk(NamedTuple):
         return ".jsonl" if isinstance(self.rows, list) else ".parquet"
 
 
+def name_of(begins: str) -> str:
+    """The file whose chunk `begins` so."""
+    return begins[: -_DIGITS - 2]
+
+
 def chunks(file: InputFile, how: Reading) -> Iterator[Chunk]:
     """The rows of a file, `how.rows` at a time, the last ones fewer.
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import glob
 import os
+import re
 import secrets
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from tfkit.utils.files import enough_room
+from tfkit.utils.strings import decode_escaped
+
+REJECTED = "_rejected"  # who reads the folder as a table leaves out what begins so
 _WRITING = ".writing-"
+_OPTIONS = re.compile(r"\?\w+=.*")  # of a file system, such as s3://bucket/texts?region=…
 
 
 def _filesystem(address: str):
@@ -26,7 +35,8 @@ def _filesystem(address: str):
         address = os.path.abspath(os.path.expanduser(address))
         return fs.LocalFileSystem(), address
     try:
-        return fs.FileSystem.from_uri(address)
+        # A "#" is part of a name here, and spaces and letters of other languages may be as well.
+        return fs.FileSystem.from_uri(urllib.parse.quote(address, safe="%:/?=&@+,;~!$'()*"))
     except (ArrowException, OSError) as error:
         raise ValueError(
             f"Expected a path, or an address that pyarrow knows, such as s3://, gs:// or hdfs://. "
@@ -61,54 +71,78 @@ def input_files(patterns: str | os.PathLike | Iterable[str | os.PathLike]) -> li
 
     Raises:
         FileNotFoundError: a pattern fits no file.
-        ValueError: two files have one name.
+        ValueError: two files have one name, or one has a name that no answers can have.
     """
     if isinstance(patterns, (str, os.PathLike)):
         patterns = [patterns]
     found: dict[str, InputFile] = {}
     for pattern in map(os.fspath, patterns):
-        base, paths = _matching(pattern)
-        if not paths:
+        files = (_at_address if "://" in pattern else _on_disk)(pattern)
+        if not files:
             raise FileNotFoundError(f"There is no file '{pattern}'. Check the path.")
-        for path in paths:
-            file = InputFile(
-                path, os.path.relpath(path, base) if base else PurePosixPath(path).name
-            )
-            if found.setdefault(file.name, file) != file:
+        for file in files:
+            other = found.setdefault(file.name, file)
+            if other != file:
                 raise ValueError(
                     f"Expected files of different names, by which answers are called. Received "
-                    f"'{found[file.name].address}' and '{path}'. Name them by one pattern of the "
+                    f"'{other.address}' and '{file.address}'. Name them by one pattern of the "
                     "folder above both."
+                )
+            if _is_of_folder(file.name) or decode_escaped(file.name) != file.name:
+                raise ValueError(
+                    "Expected names of files in UTF-8, by which answers are called, and none that "
+                    f"begins with {REJECTED}/ or {_WRITING}, which are an output folder's own. "
+                    f"Received {file.name!r}. Rename it, or name a pattern that leaves it out."
                 )
     return [found[name] for name in sorted(found)]
 
 
-def _matching(pattern: str) -> tuple[str, list[str]]:
-    """The part before the first wildcard that ends a folder, and the files that fit."""
-    if "://" not in pattern:
-        pattern = os.path.abspath(os.path.expanduser(pattern))
-        paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
-        return _base(pattern, paths), [path for path in paths if os.path.isfile(path)]
+def _on_disk(pattern: str) -> list[InputFile]:
+    pattern = os.path.abspath(os.path.expanduser(pattern))
+    paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
+    base = os.path.dirname(pattern) if pattern in paths else _parted(pattern)[0]
+    return [InputFile(p, os.path.relpath(p, base or "/")) for p in paths if os.path.isfile(p)]
+
+
+def _at_address(pattern: str) -> list[InputFile]:
     from pyarrow import fs
 
-    system, path = _filesystem(pattern)
-    scheme = pattern[: pattern.index("://") + 3]
-    if not glob.has_magic(path):
-        found = system.get_file_info(path).type == fs.FileType.File
-        return "", [pattern] if found else []
-    base = _base(path, [])
+    options = "".join(_OPTIONS.findall(pattern))
+    fixed, wild = _parted(pattern.removesuffix(options))
+    system, base = _filesystem(fixed + options)
+    if not wild:
+        is_file = system.get_file_info(base).is_file
+        return [InputFile(pattern, PurePosixPath(base).name)] if is_file else []
     chosen = fs.FileSelector(base, recursive=True, allow_not_found=True)
-    paths = [info.path for info in system.get_file_info(chosen) if info.is_file]
-    paths = [each for each in paths if PurePosixPath(each).match(path)]
-    return scheme + base, [scheme + each for each in paths]
+    infos = system.get_file_info(chosen)
+    names = [os.path.relpath(info.path, base) for info in infos if info.is_file]
+    return [
+        InputFile(f"{fixed}/{urllib.parse.quote(name)}{options}", name)
+        for name in names
+        if _fits(name.split("/"), wild)
+    ]
 
 
-def _base(pattern: str, paths: list[str]) -> str:
-    if pattern in paths or not glob.has_magic(pattern):
-        return os.path.dirname(pattern)
+def _parted(pattern: str) -> tuple[str, list[str]]:
+    """What a pattern has before its first wildcard, up to the end of a folder, and the parts of the
+    rest.
+    """
     parts = pattern.split("/")
-    fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
-    return "/".join(parts[:fixed]) or "/"
+    fixed = next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return "/".join(parts[:fixed]), parts[fixed:]
+
+
+def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a path fit those of a pattern, as `glob` has it."""
+    if not pattern:
+        return not path
+    first, *others = pattern
+    if first == "**" and _fits(path, others or ["*"]):
+        return True
+    if not path or (path[0].startswith(".") and not first.startswith(".")):
+        return False
+    others = pattern if first == "**" else others
+    return fnmatch.fnmatchcase(path[0], first) and _fits(path[1:], others)
 
 
 class OutputFolder:
@@ -119,6 +153,8 @@ class OutputFolder:
     def __init__(self, address: str | os.PathLike):
         self.address = os.fspath(address)
         self._system, self._path = _filesystem(self.address)
+        if self._system.get_file_info(self._path).is_file:
+            raise NotADirectoryError(f"Expected a folder to write into. Received '{self.address}'.")
 
     def __str__(self) -> str:
         return self.address
@@ -141,6 +177,11 @@ class OutputFolder:
         except FileNotFoundError:
             return None
 
+    def holds(self, file: InputFile) -> bool:
+        """Whether a file to read lies in the folder."""
+        folder = self.address if "://" in self.address else self._path
+        return file.address.startswith(f"{folder.rstrip('/')}/")
+
     def has(self, name: str) -> bool:
         return self._system.get_file_info(self._at(name)).is_file
 
@@ -150,12 +191,17 @@ class OutputFolder:
         beside = str(beside.with_name(f"{_WRITING}{secrets.token_hex(4)}-{beside.name}"))
         self._system.create_dir(os.path.dirname(self._at(name)), recursive=True)
         try:
-            with self._system.open_output_stream(self._at(beside), compression=None) as file:
-                file.write(content)
-            self._system.move(self._at(beside), self._at(name))
+            with enough_room(Path(self._path)):
+                with self._system.open_output_stream(self._at(beside), compression=None) as file:
+                    file.write(content)
+                self._system.move(self._at(beside), self._at(name))
         except FileNotFoundError:
             if not self.has(name):  # another has written it, and tidied up
                 raise
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._system.delete_file(self._at(beside))
+            raise
 
     def tidy(self) -> None:
         """Removes what killed writers left."""
@@ -175,3 +221,7 @@ class OutputFolder:
 
 def _is_writing(name: str) -> bool:
     return PurePosixPath(name).name.startswith(_WRITING)
+
+
+def _is_of_folder(name: str) -> bool:
+    return name.startswith(f"{REJECTED}/") or _is_writing(name)

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfkit.distributed.chunks import Chunk
-from tfkit.distributed.storage import OutputFolder
-
-REJECTED = "_rejected"  # who reads the folder as a table leaves out what begins so
+from tfkit.distributed.storage import REJECTED, OutputFolder
 
 
 class Job(NamedTuple):

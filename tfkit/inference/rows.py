@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfkit.inference.fill_mask import FillMaskPipeline
@@ -13,6 +13,7 @@ from tfkit.inference.sentence_encoder import SentenceEncoder
 from tfkit.inference.token_classification import TokenClassificationPipeline
 from tfkit.models.auto import class_of
 from tfkit.models.families import AutoConfig
+from tfkit.utils.values import positive_integer
 
 Row = Mapping[str, Any]
 
@@ -133,3 +134,19 @@ def row_answers(task: str) -> RowAnswers:
     if task not in TASKS:
         raise ValueError(f"Expected one of the tasks {', '.join(TASKS)}. Received: {task!r}.")
     return _OF[TASKS[task].pipeline]
+
+
+def check_options(task: str, top_k: int | None, options: Collection[str]) -> None:
+    """Raises TypeError for names of options, and ValueError for a `top_k`, that the task's pipeline
+    does not have for rows.
+    """
+    kind = row_answers(task)
+    unknown = {*options} - {*TASKS[task].options} | {"return_all_scores"} & {*options}
+    if unknown:
+        raise TypeError(f"The task {task} has no option `{min(unknown)}` here. Leave it out.")
+    if top_k != 1 and not kind.ranks:
+        raise ValueError(f"`top_k` must be 1 for the task {task}; received {top_k!r}.")
+    if top_k is not None:
+        positive_integer("top_k", top_k)
+    elif kind.key != "labels":
+        raise ValueError(f"`top_k` must be a positive integer for the task {task}; received None.")
