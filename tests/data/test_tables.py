@@ -256,6 +256,9 @@ def test_latin_letters_suggest_no_asian_encoding():
     for text in ("déjà vu, Müller, señor, Ångström", "prix: 12 €", "naïve café"):
         assert likely_encoding(text.encode("cp1252")) is None
     assert likely_encoding("text".encode("utf-16")) == "utf-16"
+    for text in ("text,label\n그 영화는 좋다,1\n", "一本文\n一一这部电影很好\n"):
+        for encoding in ("utf-16-le", "utf-16-be"):
+            assert likely_encoding(text.encode(encoding)) == encoding
 
 
 def test_a_byte_order_mark_counts_more_than_the_name_of_an_encoding():

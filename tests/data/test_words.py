@@ -71,6 +71,20 @@ def test_compressed_in_another_encoding_and_with_tabs(tmp_path):
     assert words_of(examples) == [[("New York", "B-loc")], [("München", "B-loc"), ("ist", "O")]]
 
 
+def test_comments_of_as_many_columns_as_words_are_none(tmp_path):
+    path = tmp_path / "words.tsv"
+    comment = "## klue-ner-v1_train_{}-nsmc\t<{}:PS> 최고예요\n"
+    path.write_text(
+        f"{comment.format('00000', '안나')}안\tB-PS\n나\tI-PS\n \tO\n최\tO\n\n"
+        f"{comment.format('00001', '#')}##\tO\n#\tO\n"
+    )
+    examples = read(path, format="conll")
+    assert words_of(examples) == [
+        [("안", "B-PS"), ("나", "I-PS"), (" ", "O"), ("최", "O")],
+        [("##", "O"), ("#", "O")],
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -80,6 +80,10 @@ _LEGACY = {
 }
 
 
+_UNMARKED = ("utf-16-le", "utf-16-be")
+_ENDS = "[\n\t ,;]"  # of lines and cells
+
+
 class DataFile:
     """A file for the readers, which messages call `name`; ValueError for a kind not read here.
     `start` is its first bytes, decompressed; none where that fails, which readers report.
@@ -246,7 +250,8 @@ def _undecodable(file: DataFile, codec: str) -> str:
                 held_back = len(error.object) - len(block)
                 position = decoded - held_back + error.start
                 lines += error.object.count(b"\n", held_back, error.start)
-                likely = likely_encoding(start if position < len(start) else error.object)
+                near = start if position < len(start) or b"\0" in start else error.object
+                likely = likely_encoding(near)
                 remedy = (
                     f"It looks like {likely}: pass encoding='{likely}'."
                     if likely
@@ -264,16 +269,25 @@ def _undecodable(file: DataFile, codec: str) -> str:
 
 
 def likely_encoding(content: bytes) -> str | None:
-    """The encoding that bytes which are not UTF-8 are likely to be in, if one stands out."""
+    """The encoding that bytes which are not UTF-8 are likely to be in, if one stands out; they
+    begin with a character.
+    """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if b"\0" in content:  # half of each line end in UTF-16, and in no text of the others
+        ends = {name: len(re.findall(_ENDS, _decoded(content, name) or "")) for name in _UNMARKED}
+        return max(ends, key=ends.get) if len({*ends.values()}) > 1 else None
     for encoding, expected in _LEGACY.items():
-        # The block may end inside a character: an incremental decoder waits for the rest.
-        try:
-            text = codecs.getincrementaldecoder(encoding)().decode(content)
-        except UnicodeDecodeError:
-            continue
+        text = _decoded(content, encoding) or ""
         foreign = [character for character in text if not character.isascii()]
         if len(foreign) > 1 and len(re.findall(expected, text)) > 0.9 * len(foreign):
             return encoding
     return None
+
+
+def _decoded(content: bytes, encoding: str) -> str | None:
+    """The text of bytes that may end inside a character; None where they are none."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(content)
+    except UnicodeDecodeError:
+        return None

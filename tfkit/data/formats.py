@@ -18,8 +18,10 @@ Rows = Iterator[tuple[int, "dict | str"]]
 
 _ROWS_AT_ONCE = 4096
 _DOCUMENT = "-DOCSTART-"
-# How comments of CoNLL files begin, where the number of columns does not show them.
+# How comments of CoNLL files begin, where the number of columns does not show them; and those of
+# KLUE's, in the first of several columns between tabs.
 _COMMENT = re.compile(r"#\s*(id|text|sent_id|newdoc|newpar)\b")
+_COMMENT_CELL = re.compile("##+ +[^ ]")
 # What Excel writes in place of commas, where those are decimal points, and what others do.
 _DELIMITERS = (",", ";", "\t", "|")
 _UNCLOSED = (
@@ -165,7 +167,8 @@ def conll_rows(
             cells, problem = [], None
             continue
         row = columns_of(line)
-        if line.startswith("#") and not cells and (len(row) != width or _COMMENT.match(line)):
+        is_comment = len(row) != width or _COMMENT.match(line) or _COMMENT_CELL.match(row[0])
+        if line.startswith("#") and not cells and is_comment:
             continue
         begun = begun if cells else number
         cells.append(row)
