@@ -13,6 +13,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     data,
 )
+from tfkit.cli import main
 from tfkit.distillation._distill import spread
 from tfkit.distillation.loss import Distiller, TaughtExamples
 from tfkit.training import (
@@ -245,3 +246,15 @@ def test_a_student_that_is_killed_goes_on_with_the_same_teacher(tmp_path):
     again = learn(tmp_path / "killed", answers(1e-7))
     for mine, theirs in zip(again, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_the_command_refuses_words_before_it_learns_a_vocabulary(tmp_path, capsys, monkeypatch):
+    from tfkit.commands import train
+
+    monkeypatch.setattr(train, "starting_model", lambda *_: pytest.fail("too late"))
+    words = tmp_path / "words.conll"
+    words.write_text("Anna B-per\nsings O\n\nBonn B-loc\n")
+    command = f"distill {words} --teacher {tmp_path} --from-scratch --output {tmp_path}/small"
+    assert main(command.split()) == 1
+    assert "Expected labels of whole texts" in capsys.readouterr().err
+    assert not (tmp_path / "small" / "config.json").exists()

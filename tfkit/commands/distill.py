@@ -40,6 +40,9 @@ def run(options) -> None:
 
 
 def _student(options, examples):
+    from tfkit.distillation._distill import check_learnable
+
+    check_learnable(examples)  # before a vocabulary is learned, or a model loaded
     if options.student_layers is None:
         return train.starting_model(options, examples)
     import keras

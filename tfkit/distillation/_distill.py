@@ -14,6 +14,18 @@ from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.training._fine_tune import check_labels, fine_tune
 
 
+def check_learnable(train: Examples) -> None:
+    """Raises TypeError for others than `Examples`, ValueError for those of which no model learns
+    what a teacher answers.
+    """
+    check_examples(train)
+    if not train.task.learns_answers:
+        raise ValueError(
+            "Expected labels of whole texts: what a teacher says of their words is not learned. "
+            f"Received {train!r}. Train the small model on the labels, with `fine_tune`."
+        )
+
+
 def distill(
     teacher,
     student,
@@ -88,12 +100,7 @@ def distill(
             "`hard_weight`, `soft_weight` and `hidden_weight` must be at least 0, and one of them "
             f"above; received {', '.join(map(str, weights.values()))}."
         )
-    check_examples(train)
-    if not train.task.learns_answers:
-        raise ValueError(
-            "Expected labels of whole texts: what a teacher says of their words is not learned. "
-            f"Received {train!r}. Train the small model on the labels, with `fine_tune`."
-        )
+    check_learnable(train)
     check_labels(student, train)  # before the teacher is asked
     if validation is not None:
         check_labels(student, validation)
