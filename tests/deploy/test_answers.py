@@ -14,7 +14,7 @@ from tests.inference.test_fill_mask import flat
 from tests.inference.test_question_answering import ROWS, VOCABULARY
 from tests.inference.test_question_answering import Reference as Answering
 from tests.parity.conftest import Reference
-from tfkit import BertTokenizer, export
+from tfkit import BertTokenizer, export, lite
 from tfkit.export.answers import python_rows
 from tfkit.export.mobile.classifier import TextRunner
 from tfkit.export.serving.requests import strings
@@ -90,12 +90,29 @@ def test_questions_are_answered_as_transformers_answers_them(answering, tmp_path
     with ServedModel(report.path) as served:
         found = served.run("text", {"question": questions, "context": contexts})
         assert_answered(found, folder)
-        # Nothing to find is an empty answer, and a question without an end is cut.
-        odd = {"question": strings(["who", "who " * 99]), "context": strings(["", "anna " * 99])}
-        found = served.run("text", odd)
+        # Nothing to find is an empty answer.
+        found = served.run("text", {"question": strings(["who"]), "context": strings([""])})
         assert (found["answer"][0], found["score"][0]) == (b"", 0.0)
+        odd = {"question": strings(["who", "who " * 99]), "context": strings(["", "anna " * 99])}
+        with pytest.raises(RefusedError, match="contexts of at most 64 windows of 32 tokens"):
+            served.run("text", odd)
         with pytest.raises(RefusedError, match="inputs of one shape"):
             served.run("text", {"question": strings(["who"]), "context": strings(["a", "b"])})
+
+
+def test_what_is_too_long_is_refused_and_not_answered_in_part(answering):
+    _, model, tokenizer = answering
+    ask, windows = tfkit.pipeline("question-answering", model, tokenizer), 70
+    context = "zzz " * (28 + 12 * (windows - 1))  # 16 of 28 tokens are shared
+    signature = signature_of(model, tokenizer, 32, "text", {"max_windows": windows})
+    found, wanted = signature(tf.constant(["who"]), tf.constant([context])), ask("who", context)
+    assert found["answer"].numpy()[0].decode() == wanted["answer"]
+    assert float(found["score"][0]) == pytest.approx(wanted["score"], rel=1e-4)
+    for asked in (("who", context + "zzz"), ("who " * 14, "anna " * 40)):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=f"at most {windows} windows of 32"
+        ):
+            signature(*map(tf.constant, zip(asked)))
 
 
 def test_places_are_right_in_contexts_of_any_bytes(answering):
@@ -110,6 +127,58 @@ def test_places_are_right_in_contexts_of_any_bytes(answering):
         assert found["answer"][number].numpy().decode() == wanted["answer"] != ""
         assert (found["start"][number], found["end"][number]) == (wanted["start"], wanted["end"])
         assert float(found["score"][number]) == pytest.approx(wanted["score"], abs=1e-5)
+
+
+ODD = [
+    ("Who?", "anna\u0301 e\u0301\u0327 bonn\u0301"),
+    ("👩‍👩‍👧 who", "👩‍👩‍👧 anna 🇰🇷 bonn\u200b\u00ad sings"),
+    ("who", "\u0301 anna\x00bonn \ufffd 서울에\u3000anna[MASK]bonn"),
+    ("who", "a" * 101 + " bonn " + "é" * 30),
+    ("who " * 3, "\u200b"),
+]
+
+
+def in_characters(folder, rows):
+    theirs = Answering(folder)
+    found = [theirs(*row, **HOW) for row in rows]
+    nothing = {"score": 0.0, "start": 0, "end": 0, "answer": ""}
+    return [answers[0] if answers else nothing for answers in found]
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [("text", {}), pytest.param("ids", {"vocabulary": True}, marks=pytest.mark.slow)],
+)
+def test_a_tflite_file_answers_questions_as_transformers_does(answering, tmp_path, form, options):
+    folder, model, tokenizer = answering
+    file = tmp_path / "answers.tflite"
+    report = export.tflite(model, tokenizer, file, form=form, texts=["Anna sings."], **options)
+    assert report.max_length == 32  # what the model takes
+    custom = {op for op in report.ops if op.startswith("custom:")}
+    assert custom == (
+        {"custom:FastBertNormalize", "custom:FastWordpieceTokenizeWithOffsets"}
+        if form == "text"
+        else set()
+    )
+    rows = [*ROWS, *ODD]
+    ask = lite.QuestionAnswerer(file)
+    found = ask([{"question": question, "context": context} for question, context in rows])
+    for row, one, other in zip(rows, found, in_characters(folder, rows), strict=True):
+        assert one.pop("score") == pytest.approx(other.pop("score"), abs=1e-5), row
+        assert one == other, row
+    sure = lite.QuestionAnswerer(file, handle_impossible_answer=True)("who", " ")
+    assert sure == {"score": 1.0, "start": 0, "end": 0, "answer": ""}
+    with pytest.raises(ValueError, match="no empty `context`"):
+        ask("who", "")
+    with pytest.raises(TypeError, match="`question` as strings. Received a int"):
+        ask([{"question": 3, "context": "anna"}])
+    with pytest.raises(ValueError, match="leave.* more than a stride of"):
+        ask("who " * 14, "anna " * 40)
+    if form == "text":
+        with pytest.raises(ValueError, match="at most `max_windows`. Received one of 99 windows"):
+            ask("who", "anna " * (27 + 98 * 12))
+    with pytest.raises(ValueError, match="'token' of 2 axes|'logits' of 3 axes"):
+        lite.MaskFiller(file)
 
 
 def test_span_logits_in_tflite_are_those_of_torch(answering, tmp_path):
@@ -170,6 +239,42 @@ def test_masks_are_filled_as_transformers_fills_them(masked, tmp_path):
     np.testing.assert_allclose(found, mask_logits(theirs, batch), atol=1e-4)
 
 
+ODD_MASKED = [*MASKED, "e\u0301[MASK]\u0301 a[MASK]\u200b", "[mask] \x00[MASK][MASK] ]"]
+
+
+def assert_filled_in(found, wanted):
+    for row, answers in zip(found, map(flat, wanted), strict=True):
+        assert [each["token"] for each in row] == [each["token_str"] for each in answers]
+        scores = [each["score"] for each in answers]
+        assert [each["score"] for each in row] == pytest.approx(scores, abs=1e-5)
+
+
+def test_the_ops_that_tflite_has_fill_masks_as_transformers_does(masked):
+    ours, theirs = masked
+    ask, found = ours.model.text_form(ours.model, ours.tokenizer, 32, top_k=3), []
+    for text in ODD_MASKED:
+        outputs = {name: x.numpy() for name, x in ask(tf.constant([text])).items()}
+        found.append(ask.items(outputs, text.encode()))
+    assert_filled_in(found, theirs(ODD_MASKED, top_k=3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["text", "ids"])
+def test_a_tflite_file_fills_masks_as_transformers_does(masked, tmp_path, form):
+    ours, theirs = masked
+    file, most = tmp_path / "words.tflite", {"top_k": 3} if form == "text" else {}
+    export.tflite(ours.model, ours.tokenizer, file, form=form, **most)
+    fill = lite.MaskFiller(file, tokenizer=None if form == "text" else ours.tokenizer)
+    assert_filled_in(fill(ODD_MASKED), theirs(ODD_MASKED, **most or {"top_k": 5}))
+    assert fill(MASKED[0]) == fill(MASKED[:1])[0]
+    assert [each["mask"] for each in fill("[MASK] a [MASK]")[:: most.get("top_k", 5)]] == [0, 1]
+    for text, count in (("", 0), ("a [mask]", 0), ("a " * 40 + "[MASK]", 1)):
+        with pytest.raises(ValueError, match=f"with mask tokens.* {count} mask tokens, 0 of them"):
+            fill(text)
+    with pytest.raises(TypeError, match="Received a int"):
+        fill([3])
+
+
 @pytest.mark.slow
 def test_mask_logits_in_tflite_are_those_of_torch(masked, tmp_path):
     ours, theirs = masked
@@ -226,6 +331,51 @@ def test_choices_are_made_as_torch_makes_them(choosing, tmp_path):
         np.testing.assert_allclose(found["logits"], logits, atol=1e-5)
         with pytest.raises(RefusedError, match="inputs of one shape"):
             served.run("text", asked | {"prompt": strings(["one"])})
+
+
+PROMPTED = [
+    *zip(PROMPTS, CHOICES),
+    ("", ["", "\u200b"]),
+    ("e\u0301 👩‍👩‍👧 who", ["anna\u0301", "[MASK]", "bonn\x00", "서울에", "and " * 5]),
+    ("who " * 30, ["anna sings in bonn", "bonn"]),  # the prompt is cut, and no choice
+]
+
+
+def test_what_is_served_cuts_the_prompt_as_the_pipeline_does(choosing):
+    model, tokenizer, *_ = choosing
+    wanted = tfkit.pipeline("multiple-choice", model, tokenizer)(*PROMPTED[-1])
+    found = signature_of(model, tokenizer, 24, "text", {})(
+        *(tf.constant([each]) for each in PROMPTED[-1])
+    )
+    np.testing.assert_allclose(found["scores"][0], wanted["scores"], atol=1e-5)
+
+
+def test_the_ops_that_tflite_has_choose_as_torch_does(choosing):
+    model, tokenizer, _, logits = choosing
+    found = model.text_form(model, tokenizer, 24)(tf.constant(PROMPTS), tf.constant(CHOICES))
+    np.testing.assert_allclose(found["scores"], torch.softmax(torch.tensor(logits), -1), atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["text", "ids"])
+def test_a_tflite_file_chooses_as_the_pipeline_does(choosing, tmp_path, form):
+    model, tokenizer, _, logits = choosing
+    file, size = tmp_path / "choices.tflite", {"max_length": 24}
+    export.tflite(model, tokenizer, file, form=form, **size)
+    choose = lite.Chooser(file, tokenizer=None if form == "text" else tokenizer)
+    scores = torch.softmax(torch.tensor(logits), -1)
+    for row, wanted in zip(zip(PROMPTS, CHOICES), scores):
+        np.testing.assert_allclose(choose(*row)["scores"], wanted, atol=1e-5)
+    rows = [{"prompt": prompt, "choices": choices} for prompt, choices in PROMPTED]
+    wanted = tfkit.pipeline("multiple-choice", model, tokenizer)(rows)
+    for one, other in zip(choose(rows), wanted, strict=True):
+        np.testing.assert_allclose(one.pop("scores"), other.pop("scores"), atol=1e-5)
+        assert one.pop("score") == pytest.approx(other.pop("score"), abs=1e-5)
+        assert one == other
+    with pytest.raises(ValueError, match="a list of choices, two at least"):
+        choose("who", ["anna"])
+    with pytest.raises(TypeError, match="no option but those of the form .*: .* Received top_k"):
+        export.tflite(model, tokenizer, file, form=form, top_k=3)
 
 
 @pytest.mark.slow

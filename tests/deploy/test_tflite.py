@@ -142,7 +142,7 @@ def test_unfrozen_weights_are_refused(model, tokenizer, tmp_path, monkeypatch):
         ({"form": "onnx"}, "`form` must be one of 'mediapipe', 'text', 'ids'; received 'onnx'"),
         ({"quantization": "int4"}, "`quantization` must be one of None, .* received 'int4'"),
         ({"max_length": 25}, "to 24, .* received 25"),
-        ({}, "received 128"),
+        ({"max_length": 128}, "received 128"),
         ({"max_length": []}, "one or more integers"),
         ({"max_length": [8, 16]}, "form='ids' alone"),
         ({"max_length": [8, 25], "form": "ids"}, "to 24, .* received 25"),

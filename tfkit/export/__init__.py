@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from tfkit.export.mobile._tflite import tflite
+from tfkit.export.mobile.answering import Chooser, MaskFiller, QuestionAnswerer
 from tfkit.export.mobile.classifier import Classifier, Embedder, TokenClassifier
 from tfkit.export.report import ExportError, SavedModelReport, ServingReport, TFLiteReport
 from tfkit.export.serving._saved_model import saved_model
@@ -23,9 +24,12 @@ from tfkit.models.copies import drop_layers, prune_vocabulary
 
 __all__ = [
     "Batching",
+    "Chooser",
     "Classifier",
     "Embedder",
     "ExportError",
+    "MaskFiller",
+    "QuestionAnswerer",
     "SavedModelReport",
     "ServerError",
     "ServingReport",

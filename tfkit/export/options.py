@@ -50,12 +50,12 @@ def check_choice(name: str, value, allowed: Iterable) -> None:
         )
 
 
-def check_signature_options(model, signatures: Sequence[str], options: Mapping) -> None:
+def check_signature_options(signatures: Mapping[str, type], options: Mapping) -> None:
     """Raises TypeError for an option that none of the signatures has."""
-    known = dict.fromkeys(key for name in signatures for key in model.signatures[name].options)
+    known = dict.fromkeys(key for kind in signatures.values() for key in kind.options)
     if unknown := [key for key in options if key not in known]:
         raise TypeError(
-            f"Expected no option but those of the signatures {', '.join(signatures)}: "
+            f"Expected no option but those of {', '.join(signatures)}: "
             f"{', '.join(known) or 'they have none'}. Received {', '.join(unknown)}."
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfkit.inference.text_model import TextModel
 from tfkit.tasks.compatibility import check_model_of
-from tfkit.tasks.multiple_choice import MultipleChoice
+from tfkit.tasks.multiple_choice import MultipleChoice, chosen
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.strings import list_of
 
@@ -68,7 +68,7 @@ class MultipleChoicePipeline(TextModel):
         unknown = options.keys() - {"batch_size", "max_length"}
         if unknown:
             raise TypeError(f"`multiple-choice` has no option {', '.join(sorted(unknown))}.")
-        single, rows = _rows(inputs, prompt, choices)
+        single, rows = choice_rows(inputs, prompt, choices)
         answers = self.chosen(rows, **options)
         return answers[0] if single else answers
 
@@ -83,15 +83,14 @@ class MultipleChoicePipeline(TextModel):
         options["batch_size"] = self.batch_size if batch_size is None else batch_size
         task, answers = self.model.task, []
         for row, logits in zip(rows, task.outputs(self, rows, None, **options)):
-            scores = task.scores(logits).numpy().tolist()
-            best = int(logits.argmax())
-            answer = {"choice": best, "text": row["text_pair"][best], "score": scores[best]}
-            answers.append({**answer, "scores": scores})
+            answers.append(chosen(row["text_pair"], task.scores(logits).numpy()))
         return answers
 
 
-def _rows(inputs: tuple, prompt, choices) -> tuple[bool, list[dict]]:
-    """Whether a call is of one prompt, and its prompts, each with its choices."""
+def choice_rows(inputs: tuple, prompt, choices) -> tuple[bool, list[dict]]:
+    """Whether a call is of one prompt, and its prompts, each with its choices; errors as of the
+    call.
+    """
     if inputs and (prompt is not None or choices is not None):
         raise TypeError("Expected `prompt` and `choices`, or dicts of them. Received both.")
     single, rows = False, []
@@ -116,6 +115,8 @@ def _rows(inputs: tuple, prompt, choices) -> tuple[bool, list[dict]]:
             f"Expected choices for each prompt. Received {len(prompt)} `prompt` and "
             f"{len(choices)} `choices`."
         )
+    for text, each in zip(prompt, choices):
+        _check(text, each)
     return single, [{"text": text, "text_pair": each} for text, each in zip(prompt, choices)]
 
 

@@ -13,6 +13,7 @@ from tfkit.inference.graph import graph_of, spans_of, unpadded_specs
 from tfkit.models.inputs import check_pairs, token_limit
 from tfkit.tasks.compatibility import check_model_of
 from tfkit.tasks.question_answering import QuestionAnswering, best_spans
+from tfkit.tasks.served_answers import best_answers
 from tfkit.tasks.windows import Window, default_stride, windows
 from tfkit.utils.ignored_keywords import QUESTION_ANSWERING, drop_ignored
 from tfkit.utils.strings import list_of
@@ -105,7 +106,7 @@ class QuestionAnsweringPipeline:
             ValueError: a question or context is empty, or an option is none that it may be.
         """
         options = drop_ignored(options, QUESTION_ANSWERING)
-        rows = _rows(inputs, question, context)
+        rows = question_rows(inputs, question, context)
         answers = self.answers_to(rows, **self._checked(options))
         return answers[0] if len(answers) == 1 else answers
 
@@ -166,28 +167,24 @@ def _best(
     handle_impossible_answer: bool,
     align_to_words: bool,
 ) -> dict[str, Any] | list[dict[str, Any]]:
-    """Of all windows of a context; answers of one wording are one, whose scores add up."""
+    """Of all windows of a context."""
     count = 2 * top_k + 10 if align_to_words else top_k  # several may be of one word
-    found: dict[str, dict[str, Any]] = {}
-    no_answer = []
+    found, no_answer = [], []
     for window, logits in parts:
         spans = best_spans(*logits.T, window.context, top_k=count, max_answer_len=max_answer_len)
         no_answer.append(spans.no_answer)
-        for first, last, score in zip(spans.starts, spans.ends, spans.scores.tolist()):
-            start, end = window.characters(first, last, words=align_to_words)
-            answer = {"score": score, "start": start, "end": end, "answer": context[start:end]}
-            if (known := found.setdefault(answer["answer"].lower(), answer)) is not answer:
-                known["score"] += score
-    answers = [*found.values()]
-    if handle_impossible_answer or not answers:
-        score = min(no_answer) if handle_impossible_answer else 0.0
-        answers.append({"score": score, "start": 0, "end": 0, "answer": ""})
-    answers = sorted(answers, key=lambda answer: -answer["score"])[:top_k]
+        places = zip(spans.scores.tolist(), spans.starts, spans.ends)
+        found += [
+            (score, *window.characters(first, last, words=align_to_words))
+            for score, first, last in places
+        ]
+    options = {"top_k": top_k, "handle_impossible_answer": handle_impossible_answer}
+    answers = best_answers(context, found, no_answer, **options)
     return answers[0] if top_k == 1 else answers
 
 
-def _rows(inputs: tuple, question, context) -> list[tuple[str, str]]:
-    """The questions of a call, each with its context."""
+def question_rows(inputs: tuple, question, context) -> list[tuple[str, str]]:
+    """The questions of a call, each with its context; errors as of the call."""
     if inputs and (question is not None or context is not None):
         raise TypeError("Expected `question` and `context`, or dicts of them. Received both.")
     if len(inputs) == 2 and all(isinstance(each, str) for each in inputs):

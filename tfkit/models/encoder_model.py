@@ -107,6 +107,7 @@ class EncoderModel(TFPreTrainedModel):
             exports do not know the task.
         usual_signatures: how many are written by default.
         forms: of a `.tflite` file; none where exports do not know the task.
+        text_form: the signature of a file of strings, where it is not one of a row of tokens.
         places_tokens: whether answers are of tokens, so that a file that tokenises says where they
             are in the text.
         batch_axes: of the inputs, before that of tokens.
@@ -137,6 +138,7 @@ class EncoderModel(TFPreTrainedModel):
     tasks: Mapping[str, Task] = MappingProxyType({})
     signatures: ClassVar[Mapping[str, type[Signature]]] = {}
     forms: tuple[str, ...] = ()
+    text_form: type[Signature] | None = None
     places_tokens = False
     labels: list[str] | None = None
     answer_name = "logits"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tfkit.tasks.head import HeadedModel, token_loss
-from tfkit.tasks.served_masks import Masks, MaskTokens
+from tfkit.tasks.served_masks import Masks, MaskTokens, PortableMasks
 from tfkit.utils.lazy import ops, tf
 
 
@@ -37,7 +37,8 @@ class MaskedLM(HeadedModel):
     output_name = "TFMaskedLMOutput"
     signatures: ClassVar = {"text": Masks, "tokens": MaskTokens}
     usual_signatures = 2
-    forms = ("ids",)
+    forms = ("text", "ids")
+    text_form = PortableMasks
     task_inputs = ("places",)
 
     def __init__(self, config, **options):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import string
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tfkit.tasks.base import Task
 from tfkit.tasks.figures import Evaluation, Predictions, log_softmax
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import is_list, python_value
-from tfkit.tasks.served_choices import Choice, ChoiceTokens
+from tfkit.tasks.served_choices import Choice, ChoiceTokens, PortableChoice
 from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.values import is_whole, outside
 
@@ -49,7 +49,8 @@ class MultipleChoice(HeadedModel):
     output_name = "TFMultipleChoiceModelOutput"
     signatures: ClassVar = {"text": Choice, "tokens": ChoiceTokens}
     usual_signatures = 2
-    forms = ("ids",)
+    forms = ("text", "ids")
+    text_form = PortableChoice
     reads_cls_only = True
     reads_pooled = True
     batch_axes = 2
@@ -253,6 +254,12 @@ class Choices(Task):
 def _places(log_probabilities: np.ndarray) -> list[str]:
     """The names of the choices of `[B,K]`."""
     return [str(place) for place in range(log_probabilities.shape[1])]
+
+
+def chosen(choices: Sequence[str], scores: np.ndarray) -> dict[str, Any]:
+    """Scores `[K]` -> the answer: the number of the best choice, its text and score, and all."""
+    best, scores = int(scores.argmax()), scores.tolist()
+    return {"choice": best, "text": choices[best], "score": scores[best], "scores": scores}
 
 
 TASKS = {Choices.name: Choices()}

@@ -11,7 +11,7 @@ from tfkit.tasks.answer_figures import AnswersEvaluation, answer_predictions
 from tfkit.tasks.base import Task
 from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import python_value
-from tfkit.tasks.served_answers import Answers, SpanLogits
+from tfkit.tasks.served_answers import Answers, PortableAnswers, SpanLogits
 from tfkit.utils.lazy import keras, ops, tf
 from tfkit.utils.values import is_whole, outside
 
@@ -49,7 +49,8 @@ class QuestionAnswering(HeadedModel):
     output_name = "TFQuestionAnsweringModelOutput"
     signatures: ClassVar = {"text": Answers, "tokens": SpanLogits}
     usual_signatures = 2
-    forms = ("ids",)
+    forms = ("text", "ids")
+    text_form = PortableAnswers
 
     def __init__(self, config, **options):
         if config.num_labels != 2:

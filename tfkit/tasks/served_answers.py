@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tfkit.tasks.serving import Signature
 from tfkit.utils.lazy import tf
+from tfkit.utils.strings import characters
 from tfkit.utils.values import is_whole, plain
 
 _MAX_WINDOW, _STRIDE = 384, 128
-_CANDIDATES = 12  # of a window: several may be parts of one word
+CANDIDATES = 12  # of a window: several may be parts of one word
 
 
 class Answers(Signature):
     """Strings question and context `[B]` -> answer string, score float32, start and end int32
     `[B]`, characters of the context, as `pipeline("question-answering")` gives them.
 
-    A long context is read in windows of at most 384 tokens, and of `max_length`. What lies behind
-    `max_windows` is not looked at, and a question that leaves the windows no room is cut.
+    A long context is read in windows of at most 384 tokens, and of `max_length`. One of more than
+    `max_windows` is refused, and so is a question that leaves the windows no room.
 
     Raises:
         ValueError: an option is none that it may be, or the tokenizer truncates on the left.
@@ -38,6 +40,7 @@ class Answers(Signature):
     }
     outputs = ("answer", "score", "start", "end")
     called = "answers"
+    cuts = False
 
     def __init__(self, model, tokenizer, max_length, **options):
         super().__init__(model, tokenizer, max_length, **options)
@@ -62,7 +65,7 @@ class Answers(Signature):
 
     @property
     def found(self):
-        places = [None, _CANDIDATES]
+        places = [None, CANDIDATES]
         return {
             "score": tf.TensorSpec(places),
             "start": tf.TensorSpec(places, tf.int32),
@@ -73,18 +76,27 @@ class Answers(Signature):
     @property
     def reduced(self):
         return {
+            "needed": tf.TensorSpec([None], tf.int32),
             "answer": tf.TensorSpec([None], tf.string),
             "score": tf.TensorSpec([None]),
             "start": tf.TensorSpec([None], tf.int32),
             "end": tf.TensorSpec([None], tf.int32),
         }
 
-    def batch(self, question, context):
-        """Windows `[W,T]`; `row` `[W,1]`, the number of the question, and its context."""
-        core, stride, room = self.tokenizer.core, self.chosen["doc_stride"], self._width - 3
+    def tokens(self, question, context):
+        """The tokens of both, those of contexts with places; and contexts, of which places are."""
+        core = self.tokenizer.core
         # Characters are counted as the tokenizer does, to which what is no UTF-8 is U+FFFD.
         context = tf.strings.unicode_transcode(context, "UTF-8", "UTF-8")
-        asked, read = core.graph()(question), core.graph(offsets=True)(context)
+        return core.graph()(question), core.graph(offsets=True)(context), context
+
+    def batch(self, question, context):
+        """Windows `[W,T]`; `row` `[W,1]`, the number of the question, its context, and the windows
+        that it needs, 0 where the question leaves it no room. Of one that needs too many there is
+        one window, for all to have some.
+        """
+        core, stride, room = self.tokenizer.core, self.chosen["doc_stride"], self._width - 3
+        asked, read, context = self.tokens(question, context)
         q, c = (part.splits[1:] - part.splits[:-1] for part in (asked, read))
         # A question that leaves no room for a context longer than a window.
         most = max(room - stride - max(1, room // 4), 0)
@@ -92,7 +104,8 @@ class Answers(Signature):
         size = tf.minimum(room - q, c)
         step = tf.maximum(room - q - stride, 1)
         count = 1 + tf.maximum(-((size - c) // step), 0)
-        count = tf.minimum(count, self.chosen["max_windows"])
+        needed = tf.where((asked.splits[1:] - asked.splits[:-1]) > q, 0, count)
+        count = tf.where(needed > self.chosen["max_windows"], 1, count)
         row = tf.repeat(tf.range(tf.size(count)), count)
         number = tf.range(tf.size(row)) - tf.gather(tf.cumsum(count, exclusive=True), row)
         q, c, size, step = (tf.gather(x, row) for x in (q, c, size, step))
@@ -125,6 +138,7 @@ class Answers(Signature):
             "start": start,
             "end": end,
             "row": spread(row),
+            "needed": spread(tf.gather(needed, row)),
             "context": spread(tf.gather(context, row)),
         }
 
@@ -142,7 +156,7 @@ class Answers(Signature):
         first = tf.cast(tf.reshape(tf.where(new), [-1]), tf.int32)
         last = tf.concat([first[1:], [tf.size(word)]], 0)[: tf.size(first)] - 1
         run = tf.cumsum(tf.cast(new, tf.int32)) - 1
-        shape = tf.shape(inside, tf.int64)
+        shape, places = tf.shape(inside), tf.cast(places, tf.int32)
         return (
             tf.scatter_nd(places, tf.gather(tf.gather(values, tf.gather(index, edge)), run), shape)
             for values, edge in ((read.starts, first), (read.ends, last))
@@ -150,22 +164,24 @@ class Answers(Signature):
 
     def compute(self, batch):
         inputs = {name: batch[name] for name in self.model.model_input_names}
-        outputs = self.model(inputs, padding_free=True, training=False)
+        outputs = self.model(inputs, padding_free=not self.portable, training=False)
         inside = batch["inside"] > 0
         width = tf.shape(inside)[1]
         known = tf.concat([tf.ones_like(inside[:, :1]), inside[:, 1:]], 1)  # [CLS], and the context
         both = [tf.cast(outputs[name], tf.float32) for name in ("start_logits", "end_logits")]
-        finite = tf.reduce_all(tf.math.is_finite(both[0] + both[1]) | ~known, 1)
+        # As `is_finite`, which TFLite lacks.
+        finite = tf.reduce_all((tf.abs(both[0] + both[1]) < np.inf) | ~known, 1)
         start, end = (tf.nn.softmax(tf.where(known, x, -np.inf)) for x in both)
         no_answer = start[:, 0] * end[:, 0]
         longest = self.chosen["max_answer_len"]
         # Spans that begin at a token, of 1, 2, … tokens, `[n,T,longest]`; -1 for none.
         ends = tf.pad(tf.where(inside, end, -1.0), [[0, 0], [0, longest]], constant_values=-1.0)
         ends = tf.stack([ends[:, more : more + width] for more in range(longest)], -1)
-        scores = tf.where(inside[:, :, None] & (ends >= 0), start[:, :, None] * ends, -1.0)
+        begins = tf.expand_dims(tf.where(inside, start, -1.0), -1)
+        scores = tf.where((begins >= 0) & (ends >= 0), begins * ends, -1.0)
         scores = tf.reshape(scores, [-1, width * longest])
-        scores = tf.pad(scores, [[0, 0], [0, _CANDIDATES]], constant_values=-1.0)
-        best = tf.math.top_k(scores, _CANDIDATES)
+        scores = tf.pad(scores, [[0, 0], [0, CANDIDATES]], constant_values=-1.0)
+        best = tf.math.top_k(scores, CANDIDATES)
         first = tf.minimum(best.indices // longest, width - 1)
         last = tf.minimum(first + best.indices % longest, width - 1)
         # Of a row with NaN no score is a number, whatever was made of it.
@@ -218,10 +234,18 @@ class Answers(Signature):
         bad = tf.math.unsorted_segment_max(tf.cast(tf.math.is_nan(total), tf.int32), row, rows) > 0
         score = tf.where(bad, np.nan, score)
         answer = _written(context, tf.range(rows), start, end)
-        return {"answer": answer, "score": score, "start": start, "end": end}
+        needed = tf.math.unsorted_segment_max(batch["needed"][:, 0], batch["row"][:, 0], rows)
+        return {"needed": needed, "answer": answer, "score": score, "start": start, "end": end}
 
     def answer(self, found, *inputs):
-        return found
+        needed, most = found["needed"], self.chosen["max_windows"]
+        fits = tf.reduce_all((needed > 0) & (needed <= most))
+        said = (
+            f"Expected contexts of at most {most} windows of {self._width} tokens, which their "
+            "questions leave room. Received contexts of so many (0: the question is too long):"
+        )
+        with tf.control_dependencies([tf.debugging.Assert(fits, [said, needed], summarize=8)]):
+            return {name: tf.identity(found[name]) for name in self.outputs}
 
     @staticmethod
     def read(row):
@@ -249,6 +273,83 @@ class Answers(Signature):
             scores = sorted([*scores, 0.0, 0.0], reverse=True)
             margins.append(scores[0] - scores[1])
         return margins
+
+
+class PortableAnswers(Answers):
+    """A question and a context, strings `[1]` each -> what each of W windows has, the best first:
+    `score` float32 `[W,12]`, -1 for none, and `start` and `last` int32 `[W,12]`, the bytes of the
+    context at which the answer's first and last character begin; `no_answer` float32 `[W]`, the
+    score of there being none; and `windows` int32 `[1]`, how many the context needs: more than W
+    where it is too long, and 0 where the question is.
+
+    Answers of one wording are one, whose scores add up, but TFLite has no op that compares strings.
+    """
+
+    portable = True
+    options: ClassVar = {
+        k: v for k, v in Answers.options.items() if k != "handle_impossible_answer"
+    }
+
+    def tokens(self, question, context):
+        pieces = self.tokenizer.pieces(portable=True)
+        return pieces(question), pieces(context, places=True), context
+
+    def __call__(self, question, context):
+        batch = self.batch(question, context)
+        found = self.compute(batch)
+        found["last"] = found.pop("end")
+        return {**found, "windows": batch["needed"][0]}
+
+    @staticmethod
+    def items(found, question, context, **options):
+        """Outputs by name, for strings in UTF-8 -> the best answers, by options of `best_answers`.
+
+        Raises:
+            ValueError: the question or the context is too long.
+        """
+        (needed,), read = found["windows"], len(found["score"])
+        if not needed:
+            raise ValueError(
+                "Expected a question that leaves more than a stride of the windows to the context. "
+                f"Received {question.decode()!r:.60}. Shorten it, or export the model with a "
+                "larger `max_length` or a smaller `doc_stride`."
+            )
+        if needed > read:
+            raise ValueError(
+                f"Expected a context of at most `max_windows`. Received one of {needed} windows, "
+                f"{context.decode()!r:.60}. Shorten it, or export the model with a larger "
+                "`max_windows` or `max_length`."
+            )
+        number = characters(context)
+        places = found["score"], number[found["start"]], number[found["last"]] + 1
+        spans = zip(*(each.ravel().tolist() for each in places))
+        spans = [span for span in spans if not span[0] < 0]
+        return best_answers(context.decode(), spans, found["no_answer"].tolist(), **options)
+
+
+def best_answers(
+    context: str,
+    spans: Iterable[tuple[float, int, int]],
+    no_answer: Sequence[float],
+    *,
+    top_k: int = 1,
+    handle_impossible_answer: bool = False,
+) -> list[dict[str, Any]]:
+    """The `top_k` best of the spans of all windows, the best of each first: score, start and end,
+    characters of the context. Answers of one wording are one, whose scores add up.
+
+    Source: transformers 4.57, `pipelines/question_answering.py`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for score, start, end in spans:
+        answer = {"score": score, "start": start, "end": end, "answer": context[start:end]}
+        if (known := found.setdefault(answer["answer"].lower(), answer)) is not answer:
+            known["score"] += score
+    answers = [*found.values()]
+    if handle_impossible_answer or not answers:
+        score = min(no_answer) if handle_impossible_answer else 0.0
+        answers.append({"score": score, "start": 0, "end": 0, "answer": ""})
+    return sorted(answers, key=lambda answer: -answer["score"])[:top_k]
 
 
 class SpanLogits(Signature):

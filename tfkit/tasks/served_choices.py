@@ -17,7 +17,7 @@ class _Scores(Signature):
 
     def compute(self, batch):
         batch = {name: batch[name][:, None] for name in self.model.model_input_names}
-        logits = self.model(batch, training=False).logits
+        logits = self.model(batch, padding_free=not self.portable, training=False).logits
         return {"logits": tf.cast(logits[:, 0], tf.float32)}
 
 
@@ -50,10 +50,17 @@ class Choice(_Scores):
             (shape[1] > 0) | (shape[0] < 1), ["Expected choices. Received the shape", shape]
         )
         with tf.control_dependencies([some]):
-            return tf.repeat(prompt, shape[1]), tf.reshape(choices, [-1])
+            row = tf.repeat(tf.range(shape[0]), shape[1])
+            return tf.gather(prompt, row), tf.reshape(choices, [-1])
 
     def answer(self, found, prompt, choices):
         scores = tf.nn.softmax(tf.reshape(found["logits"], tf.shape(choices)))
         # Of no texts there may be no choices either, and no best of them.
         best = tf.argmax(tf.pad(scores, [[0, 0], [0, 1]], constant_values=-1.0), -1, tf.int32)
         return {"choice": best, "score": tf.reduce_max(scores, -1), "scores": scores}
+
+
+class PortableChoice(Choice):
+    """The same, in a `.tflite` file: `[1]` and `[1,K]`."""
+
+    portable = True

@@ -54,8 +54,7 @@ class Masks(Signature):
         states = tf.gather_nd(states[-1], places)
 
         def some(begin, tokens, scores):
-            logits = self.model.logits(states[None, begin : begin + _AT_ONCE], training=False)[0]
-            best = tf.math.top_k(tf.nn.softmax(tf.cast(logits, tf.float32)), self._best)
+            best = self.best(states[begin : begin + _AT_ONCE])
             tokens = tf.concat([tokens, best.indices], 0)
             return begin + _AT_ONCE, tokens, tf.concat([scores, best.values], 0)
 
@@ -74,6 +73,11 @@ class Masks(Signature):
         shape = tf.concat([shape, [self._best]], 0)
         dense = [tf.scatter_nd(at, x, shape) for x in (tokens, scores)]
         return {"count": count, "token": dense[0], "score": dense[1]}
+
+    def best(self, states):
+        """States `[M,D]` -> the best tokens: scores and ids `[M,K]`."""
+        logits = self.model.logits(states[None], training=False)[0]
+        return tf.math.top_k(tf.nn.softmax(tf.cast(logits, tf.float32)), self._best)
 
     def answer(self, found, *inputs):
         count = found["count"]
@@ -122,6 +126,46 @@ class Masks(Signature):
         for row, count in zip(scores, found["count"].numpy()):
             margins.append(np.min(-np.diff(row[:count], axis=-1), initial=np.inf))
         return margins
+
+
+class PortableMasks(Masks):
+    """A text, string `[1]` -> for each of its M masks the best tokens, string `token` and float32
+    `score` `[M,K]`, and int32 `count` `[1]` of masks: more than M where the text is too long. K is
+    `top_k`.
+    """
+
+    portable = True
+
+    def __call__(self, text):
+        pieces = self.tokenizer.pieces(portable=True)(text)
+        batch, mask = self._tokenize.of_tokens(pieces), self.tokenizer.mask_token_id
+        inputs = {name: batch[name] for name in self.model.model_input_names}
+        states, _ = self.model.backbone(inputs.pop("input_ids"), padding_free=False, **inputs)
+        places = tf.cast(tf.where(batch["input_ids"] == mask), tf.int32)
+        # Not all kernels take no rows at all, so that there is one more.
+        best = self.best(tf.gather_nd(states[-1], tf.pad(places, [[0, 1], [0, 0]])))
+        return {
+            "token": tf.gather(tf.constant(self._names), best.indices)[:-1],
+            "score": best.values[:-1],
+            "count": tf.reduce_sum(tf.cast(pieces.ids == mask, tf.int32), keepdims=True),
+        }
+
+    @staticmethod
+    def items(found, text, **options):
+        """Outputs by name, for a string in UTF-8 -> the tokens, as `read` gives them.
+
+        Raises:
+            ValueError: the text has no mask, or one behind what is read.
+        """
+        (count,), read = found["count"], len(found["score"])
+        if not 0 < count == read:
+            raise ValueError(
+                "Expected a text with mask tokens among the tokens that are read. Received one of "
+                f"{count} mask tokens, {read} of them there: {text.decode()!r:.60}. Leave out what "
+                "is far from them, or export the model with a larger `max_length`."
+            )
+        tokens = [[token.decode() for token in row] for row in found["token"]]
+        return Masks.read({"count": count, "token": tokens, "score": found["score"].tolist()})
 
 
 class MaskTokens(Signature):

@@ -33,6 +33,8 @@ class Signature:
             numbers by name -> a list of dicts of `score` and what it is of.
         outputs: those by which a client knows the signature.
         called: what its answers are, as a list of them is called.
+        cuts: whether texts that are too long are cut; else they are refused.
+        portable: whether it is computed with ops that TFLite has.
     """
 
     inputs: ClassVar[Mapping[str, int]] = {}
@@ -47,6 +49,8 @@ class Signature:
     read: Callable[[Mapping[str, Any]], list[dict]] | None = None
     outputs: tuple[str, ...] = ()
     called = "labels"
+    cuts = True
+    portable = False
 
     def __init__(self, model, tokenizer, max_length: int, **options):
         self.model, self.tokenizer, self.max_length = model, tokenizer, max_length
@@ -56,6 +60,8 @@ class Signature:
                 max_length=max_length,
                 padding="longest",
                 pairs=self.pairs,
+                truncation=model.truncation,
+                portable=self.portable,
                 return_token_type_ids="token_type_ids" in model.model_input_names,
                 return_offsets_mapping=self.offsets,
             )

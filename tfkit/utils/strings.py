@@ -6,6 +6,8 @@ import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+import numpy as np
+
 _FIRST = 5
 
 
@@ -39,6 +41,12 @@ def replace_surrogates(text: str) -> str:
 def utf8(text: str | bytes) -> bytes:
     r"""`replace_surrogates` in UTF-8; bytes as they are."""
     return replace_surrogates(text).encode("utf-8") if isinstance(text, str) else text
+
+
+def characters(text: bytes) -> np.ndarray:
+    """Of each byte of UTF-8 the number of its character, int32; behind them -1, for no place."""
+    begins = np.frombuffer(text, np.uint8) & 0xC0 != 0x80
+    return np.append(np.cumsum(begins), 0).astype(np.int32) - 1
 
 
 def decode_escaped(text: str) -> str:

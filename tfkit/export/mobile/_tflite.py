@@ -15,24 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from tfkit.export import options
-from tfkit.export.answers import (
-    OF_EMBEDDINGS,
-    TOLERANCE,
-    agreement,
-    joined,
-    require_agreement,
-    require_finite,
-)
+from tfkit.export.answers import TOLERANCE, agreement, require_agreement, require_finite
 from tfkit.export.mobile.classifier import TextRunner
+from tfkit.export.mobile.comparison import AnswersComparison, RowsComparison
 from tfkit.export.mobile.conversion import QUANTIZATIONS, audit_tflite, convert
 from tfkit.export.mobile.forms import CUSTOM_OPS, Form
 from tfkit.export.mobile.mediapipe.metadata import answers_of_mediapipe
-from tfkit.export.report import Agreement, ExportError, Mismatch, TFLiteReport
-from tfkit.inference.batching import parts_of, rows_of
+from tfkit.export.original import Original
+from tfkit.export.report import ExportError, Mismatch, TFLiteReport
 from tfkit.inference.litert import interpreter_module
-from tfkit.inference.text_model import TextModel
 from tfkit.models.copies import in_dtype
-from tfkit.models.inputs import takes_token_types, tells_texts_apart, token_limit
+from tfkit.models.inputs import check_pairs, token_limit
+from tfkit.tasks.serving import Signature
 from tfkit.utils.files import enough_room, write_file
 from tfkit.utils.processes import TIMEOUT, ending
 
@@ -40,6 +34,7 @@ _SCRIPT = Path(__file__).with_name("memory_process.py")
 # Between two runs of the same file on the same tokens.
 _SAME = 1e-4
 _THREADS = (1, 2)
+_USUAL_LENGTH = 128
 # Texts that every uncased WordPiece tokenizer splits alike.
 _PLAIN = re.compile("[A-Za-z ,.]{1,300}")
 
@@ -51,23 +46,25 @@ def tflite(
     *,
     form: str = "mediapipe",
     quantization: str | None = None,
-    max_length: int | Sequence[int] = 128,
+    max_length: int | Sequence[int] | None = None,
     dynamic: bool = False,
     vocabulary: bool = False,
     texts: Sequence[str] | None = None,
+    **choices,
 ) -> TFLiteReport:
     """Writes a `.tflite` file, and runs it on texts to compare it with the Keras model.
 
     It runs in LiteRT (`ai-edge-litert`, in the extra `mobile`) where that is installed, else in
     TensorFlow's interpreter; the form "mediapipe" in MediaPipe's `TextClassifier` too, where that
-    is installed. `tfkit.lite.Classifier` runs every form, `tfkit.lite.TokenClassifier` and
-    `tfkit.lite.Embedder` those of token classifiers and sentence encoders.
+    is installed. `tfkit.lite.Classifier` runs every form, and the other classes of `tfkit.lite`
+    those of other models.
 
     Args:
         model, tokenizer: a text classifier of tfkit, or the model of a `SentenceEncoder`, whose
             forms are "text" and "ids" with `embedding`, float32 `[1,E]`; or a token classifier,
             whose forms are the same with `scores` `[1,T,C]`, and which in "text" says where the
-            tokens are; and its tokenizer.
+            tokens are; or a model of question answering, a masked language model, or one of
+            multiple choice, whose forms are the same too; and its tokenizer.
         path: the file to write.
         form: what goes in and out.
             "mediapipe": for MediaPipe Tasks' `TextClassifier` (Android, iOS, web, Python), which
@@ -81,30 +78,39 @@ def tflite(
             int32 `[1,T]` `start` and `last`, the bytes of UTF-8 at which a token's first and last
             character begin, -1 for special tokens and padding, and `size`, the characters of the
             token as the vocabulary has it, which is not their number in the text where the token
-            continues a word, and 0 where it begins one in any case. The app has to register
+            continues a word, and 0 where it begins one in any case. Of a model of question
+            answering `question` and `context` `[1]` to the places of answers, of a masked language
+            model `text` to the best tokens for each mask, of one of multiple choice `prompt` `[1]`
+            and `choices` `[1,K]` to `choice` `[1]` and `scores` `[1,K]`: see the classes in
+            `tfkit.tasks` that `text_form` of a model names. The app has to register
             tensorflow-text's two kernels. Added tokens must begin and end with punctuation, as
             special tokens do (`tfkit.text.graph.portable`).
             "ids": the model's inputs (`input_ids`, `attention_mask`, and of BERT
-            `token_type_ids`), int32 `[1,T]`, to `scores`, float32 `[1,C]`; for apps with a
-            tokenizer of their own. The file holds the labels and the tokenizer's settings.
+            `token_type_ids`), int32 `[1,T]`, to `scores`, float32 `[1,C]`, or what else the model
+            answers; for apps with a tokenizer of their own. The file holds the labels and the
+            tokenizer's settings.
         quantization: of the weights. None keeps float32; "float16" halves the file; with
             "dynamic_int8" it is a quarter, and faster on most processors (needs a runtime from
             TensorFlow 2.17 on); "dynamic_int8_per_tensor" has one scale per weight instead of one
             per row, for runtimes from TensorFlow 2.9 on.
         max_length: T, the fixed number of tokens; shorter texts are padded, longer ones truncated.
-            For "ids" it may be several: `tokens_T` is then the signature of length T, and all
-            share the weights.
-        dynamic: take any B and any T up to `max_length` ("ids" and "text").
+            By default 128, or what model and tokenizer take where that is less. For "ids" it may be
+            several: `tokens_T` is then the signature of length T, and all share the weights.
+        dynamic: take any B and any T up to `max_length` ("ids" and "text"). Files of strings of
+            question answering, masked words and choices take one request and any T in any case.
         vocabulary: store the vocabulary in a file of "ids", compressed, so that it runs without
             the tokenizer beside it. The other forms always hold it.
         texts: compared with the Keras model, in pairs too where token types tell the two texts
             apart; by default a small sample of many scripts.
+        **choices: of the form "text", what the model's served signature `text` has, too: of
+            question answering `doc_stride`, `max_answer_len` and `max_windows`, of masked words
+            `top_k`.
 
     Returns:
         Size, operators, latency, memory, and the difference from the Keras model's answers.
 
     Raises:
-        TypeError: `model` or `tokenizer` is not tfkit's.
+        TypeError: `model` or `tokenizer` is not tfkit's, or the form has no such option.
         ValueError: an option is out of range, options do not go together, the tokenizer is another
             model's, a weight is not finite, two labels are equal, a label or a token does not fit
             on a line, MediaPipe cannot use the vocabulary, or the form "text" cannot find an added
@@ -120,9 +126,15 @@ def tflite(
             f"'mediapipe'. Use one of {', '.join(map(repr, model.forms))}."
         )
     options.check_choice("form", form, model.forms)
+    asks = model.text_form if form == "text" else None
+    options.check_signature_options({f"the form {form!r}": asks or Signature}, choices)
+    if asks is not None and asks.pairs:
+        check_pairs(model)
     options.check_choice("quantization", quantization, QUANTIZATIONS)
     options.check_choice("vocabulary", vocabulary, [True, False])
     options.check_exportable(model)
+    if max_length is None:
+        max_length = min(_USUAL_LENGTH, token_limit(model, tokenizer))
     several = max_length if isinstance(max_length, (list, tuple)) else [max_length]
     if not several:
         raise ValueError("`max_length` must be one or more integers; received none.")
@@ -142,38 +154,36 @@ def tflite(
     texts = options.texts_or_sample(texts)
 
     original, model = model, in_dtype(model, "float32")  # what TFLite's kernels compute in
-    graph = Form(form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary)
+    graph = Form(
+        form, model, tokenizer, lengths, dynamic=dynamic, vocabulary=vocabulary, options=choices
+    )
     converted = convert(graph.functions(), model, quantization)
     ops = audit_tflite(converted, CUSTOM_OPS[form])
     content = graph.finished(converted)
 
     longest = max(lengths)
-    keras = TextModel(original, tokenizer, longest, compiled=False)
-    # Pairs too, where token types are an input.
-    pairs = form != "text" and tells_texts_apart(model)
-    rows = [*texts, *(rows_of([texts, texts[::-1]]) if pairs else ())]
-    expected = _answers(keras, rows)
+    keras = Original(original, tokenizer, longest, **choices)
+    tolerance = max(QUANTIZATIONS[quantization] or np.inf, TOLERANCE[original.compute_dtype])
+    if asks is not None:
+        comparison = AnswersComparison(keras, texts, tolerance)
+    else:
+        comparison = RowsComparison(keras, texts, tolerance, pairs=form != "text")
     received, latency = {}, {}
     for threads in _THREADS:
         runner = TextRunner(content, tokenizer=tokenizer, threads=threads)
         answers, seconds = [], []
-        for row, wanted in zip(rows, expected):
-            inputs = runner.inputs(row)
+        for inputs in comparison.inputs(runner):
             start = time.perf_counter()
-            given = runner.run(inputs)
+            answers.append(runner.run(inputs))
             seconds.append(time.perf_counter() - start)
-            answers.append({name: _real(given[name][0], wanted[name]) for name in wanted})
         received[threads], latency[threads] = answers, statistics.median(seconds)
-    compared, _ = (_compared(expected, each, model) for each in received.values())
-    if QUANTIZATIONS[quantization] is not None:
-        tolerance = max(QUANTIZATIONS[quantization], TOLERANCE[original.compute_dtype])
-        tolerance *= 1 if model.answer_name == "scores" else OF_EMBEDDINGS
-        require_agreement(compared, tolerance, f"the TFLite file '{path}'")
+    compared, _ = map(comparison.agreement, received.values())
+    require_agreement(compared, comparison.tolerance, f"the TFLite file '{path}'")
     deployed, differing = answers_of_mediapipe(content, texts) if form == "mediapipe" else None, ()
     if deployed is not None:
         wanted, given = (
             np.stack([answer["scores"] for answer in each[: len(texts)]])
-            for each in (expected, received[1])
+            for each in (comparison.expected, comparison.real(received[1]))
         )
         differing = mismatches(texts, given, deployed, model.labels)
         if plain := [mismatch.text for mismatch in differing if _PLAIN.fullmatch(mismatch.text)]:
@@ -197,44 +207,6 @@ def tflite(
         deployed=None if deployed is None else agreement(wanted, deployed),
         mismatches=differing,
     )
-
-
-def _answers(keras: TextModel, rows: Sequence[str | dict]) -> list[dict[str, np.ndarray]]:
-    """What the Keras model answers to each row, as a file does, without padding."""
-    model, found = keras.model, []
-    layers = [
-        keras.tokenizer.as_layer(
-            max_length=keras.max_length,
-            pairs=pairs,
-            return_token_type_ids=takes_token_types(model),
-        )
-        for pairs in (False, True)
-    ]
-    for row in rows:
-        parts = [[part] for part in parts_of(row)]
-        batch = layers[len(parts) - 1](parts[0] if len(parts) == 1 else parts)
-        for _ in range(model.batch_axes - 1):
-            batch = {name: value[:, None] for name, value in batch.items()}
-        answers = model.exported(model(batch, training=False))
-        found.append({name: value.numpy()[0] for name, value in answers.items()})
-    return found
-
-
-def _real(given: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Of answers `[T,…]` those of real tokens, as many as are wanted."""
-    return given[: len(wanted)]
-
-
-def _compared(expected: list[dict], received: list[dict], model) -> Agreement:
-    if model.labels is not None and not model.places_tokens:
-        columns = ([each["scores"] for each in answers] for answers in (expected, received))
-        return agreement(*map(np.stack, columns))
-    rows = zip(expected, received)
-    return joined([agreement(*map(_flat, pair), labelled=False) for pair in rows])
-
-
-def _flat(answers: dict[str, np.ndarray]) -> np.ndarray:
-    return np.concatenate([value.ravel() for value in answers.values()])[None]
 
 
 def peak_memory(content: bytes, *, text_kernels: bool = False, timeout: float = TIMEOUT) -> int:

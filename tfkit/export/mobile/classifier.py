@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,7 @@ from tfkit.tasks import TASKS
 from tfkit.tasks.base import Task
 from tfkit.tasks.served_entities import Entities, EntityDecoder, token_sizes, within
 from tfkit.utils.files import local_path
+from tfkit.utils.strings import characters
 
 # The inputs of a file's signatures -> its form. Those of token ids are in the order of what
 # `Classifier.inputs` makes of a text.
@@ -26,17 +28,23 @@ _FORM_OF = {
     frozenset(_TOKENS): "ids",
     frozenset(_TOKENS[:2]): "ids",
     frozenset(["text"]): "text",
+    frozenset(["question", "context"]): "text",
+    frozenset(["prompt", "choices"]): "text",
     frozenset(INPUTS): "mediapipe",
 }
 
 
 class TextRunner:
-    """Runs a `.tflite` file of `tfkit.export.tflite` on texts; see `Classifier`, `Embedder` and
-    `TokenClassifier`.
+    """Runs a `.tflite` file of `tfkit.export.tflite` on texts; see `Classifier`, `Embedder`,
+    `TokenClassifier` and `tfkit.export.mobile.answering`.
+
+    Attributes:
+        answers: by form, the output that is asked for, and its rank; none for any.
+        truncation: which text of a pair is cut first.
     """
 
-    answer_name: str | None = None  # the output that is asked for, and its rank
-    rank = 2
+    answers: ClassVar[Mapping[str, tuple[str, int]]] = {}
+    truncation = "longest_first"
 
     def __init__(self, path: str | os.PathLike | bytes, *, tokenizer=None, threads: int = 1):
         from tensorflow_text import tflite_registrar
@@ -63,12 +71,14 @@ class TextRunner:
             )
         outputs = runners[0].get_output_details()
         ranks = {name: len(detail["shape"]) for name, detail in outputs.items()}
-        if self.answer_name is not None and ranks.get(self.answer_name) != self.rank:
+        self.answer_name, rank = self.answers.get(self.form, (None, None))
+        if self.answers and ranks.get(self.answer_name) != rank:
             found = ", ".join(f"{name} of {ranks[name]} axes" for name in sorted(ranks))
             raise ValueError(
-                f"Expected a file with the output {self.answer_name!r} of {self.rank} axes, for a "
+                f"Expected a file with the output {self.answer_name!r} of {rank} axes, for a "
                 f"{type(self).__name__}. Received one with {found}: `Classifier` runs text "
-                "classifiers, `TokenClassifier` token classifiers, `Embedder` sentence encoders."
+                "classifiers, `TokenClassifier` token classifiers, `Embedder` sentence encoders, "
+                "`QuestionAnswerer`, `MaskFiller` and `Chooser` what their names say."
             )
         files = files_in(self._content)
         self.read(files)
@@ -82,7 +92,10 @@ class TextRunner:
             self._names = INPUTS if self.form == "mediapipe" else _TOKENS[: len(*inputs)]
             self._layers = [
                 tokenizer.as_layer(
-                    max_length=self.max_length, pairs=pairs, return_token_type_ids=True
+                    max_length=self.max_length,
+                    pairs=pairs,
+                    truncation=self.truncation,
+                    return_token_type_ids=True,
                 )
                 for pairs in (False, True)
             ]
@@ -136,7 +149,7 @@ class TextRunner:
 class _Labelled(TextRunner):
     """What gives scores of the labels in the file."""
 
-    answer_name = "scores"
+    answers = dict.fromkeys(["mediapipe", "text", "ids"], ("scores", 2))
 
     def read(self, files: dict[str, list[str]]) -> None:
         if LABELS not in files:
@@ -208,7 +221,7 @@ class Embedder(TextRunner):
         embed(["What a good day."])      # float32 [1, E]
     """
 
-    answer_name = "embedding"
+    answers = dict.fromkeys(["text", "ids"], ("embedding", 2))
 
     def __call__(self, texts: str | Sequence[str]) -> np.ndarray:
         """Embeddings float32 `[B,E]`, of one text `[E]`."""
@@ -239,7 +252,7 @@ class TokenClassifier(_Labelled):
         find(["Anna sings in Bonn."])    # [[{"label": "PER", "score": 0.98, "start": 0, "end": 4},…
     """
 
-    rank = 3
+    answers = dict.fromkeys(["text", "ids"], ("scores", 3))
 
     def __init__(
         self,
@@ -287,9 +300,7 @@ class TokenClassifier(_Labelled):
 
     def _in_graph(self, text: bytes) -> tuple[np.ndarray, ...]:
         found = self.run({"text": np.array([text], dtype=object)})
-        # Bytes -> characters: those that begin no later, less one.
-        begins = np.frombuffer(text, np.uint8) & 0xC0 != 0x80
-        number = np.append(np.cumsum(begins), 0).astype(np.int32) - 1
+        number = characters(text)
         start, last = (number[found[name]] for name in ("start", "last"))
         return found["scores"], found["start"] >= 0, found["size"], start, last + 1
 

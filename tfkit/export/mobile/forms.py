@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import tensorflow as tf
 
@@ -42,10 +44,11 @@ class Form:
         *,
         dynamic: bool = False,
         vocabulary: bool = False,
+        options: Mapping[str, Any] = MappingProxyType({}),
     ):
         self.name = name
         self._model, self._tokenizer = model, tokenizer
-        self._lengths, self._dynamic = lengths, dynamic
+        self._lengths, self._dynamic, self._options = lengths, dynamic, options
         self._pieces = MediaPipeVocabulary(tokenizer) if name == "mediapipe" else None
         self._files = task_files(model)
         if name != "text":
@@ -91,6 +94,8 @@ class Form:
         return from_pieces.get_concrete_function()
 
     def _text(self, length: int):
+        if self._model.text_form is not None:
+            return self._of_strings(length)
         rows, padding = (None, "longest") if self._dynamic else (1, "max_length")
         tokenize = self._tokenizer.as_layer(
             max_length=length,
@@ -117,3 +122,12 @@ class Form:
             return {"label": tf.gather(tf.constant(self._model.labels), best), **answer}
 
         return from_text.get_concrete_function()
+
+    def _of_strings(self, length: int):
+        ask = self._model.text_form(self._model, self._tokenizer, length, **self._options)
+        specs = [
+            tf.TensorSpec([1, None][:rank], tf.string, name=name)
+            for name, rank in ask.inputs.items()
+        ]
+        function = tf.function(ask.__call__, input_signature=specs, autograph=False)
+        return function.get_concrete_function()

@@ -115,7 +115,7 @@ def saved_model(
         signatures = [*model.signatures][: model.usual_signatures]
     for name in signatures:
         options.check_choice("signatures", name, model.signatures)
-    options.check_signature_options(model, signatures, choices)
+    options.check_signature_options({name: model.signatures[name] for name in signatures}, choices)
     if any(model.signatures[name].pairs for name in signatures):
         check_pairs(model)
     if not signatures:

@@ -37,6 +37,8 @@ from tfkit.export.serving.requests import (
 )
 from tfkit.export.serving.server import warn_of_padding
 from tfkit.inference.served_model import DiedError, RefusedError, ServedModel
+from tfkit.tasks import KINDS_BY_OUTPUTS
+from tfkit.tasks.serving import Signature
 from tfkit.utils.files import local_path
 
 _REPEATS = 10
@@ -61,8 +63,8 @@ _HARMLESS = (
     [],
     [b"\xff\xfe\x80 caf\xc3", b"\xed\xa0\x80"],  # no UTF-8
     [b"\x00", b"a\x00b\x00"],
-    ["long " * 200_000],
 )
+_LONG = ["long " * 200_000]
 
 
 def verify(
@@ -260,6 +262,14 @@ def _refused(served: ServedModel, name: str) -> list[str]:
             answers = served.run(name, _strings_for(served, name, texts))
             _check_rows(name, answers, len(texts))
         hostile = {what: dict.fromkeys(names, value) for what, value in _HOSTILE_STRINGS.items()}
+        outputs, long = (
+            frozenset(served.signatures[name].outputs),
+            _strings_for(served, name, _LONG),
+        )
+        if KINDS_BY_OUTPUTS.get(outputs, Signature).cuts:
+            _check_rows(name, served.run(name, long), len(_LONG))
+        else:
+            hostile["a text too long"] = long
     else:
         known = _TOKEN_INPUTS[: len(names)]
         rows = _HOSTILE_TOKENS | (_HOSTILE_TYPES if known == _TOKEN_INPUTS else {})

@@ -129,8 +129,12 @@ def select(tokens: RaggedTokens, keep: tf.Tensor) -> RaggedTokens:
     """The tokens where `keep` `[N]` is true."""
     before = tf.concat([[0], tf.cumsum(tf.cast(keep, tf.int32))], 0)
     index = tf.reshape(tf.where(keep), [-1])
-    ids, starts, ends = (tf.gather(x, index) for x in (tokens.ids, tokens.starts, tokens.ends))
-    return RaggedTokens(ids, tf.gather(before, tokens.splits), starts, ends)
+    kept = {
+        name: tf.gather(values, index)
+        for name, values in tokens._asdict().items()
+        if name != "splits" and values is not None
+    }
+    return tokens._replace(splits=tf.gather(before, tokens.splits), **kept)
 
 
 def _known_to_kernel(

@@ -153,7 +153,11 @@ class TokenizerLayer(keras.layers.Layer):
         return super().__call__(self._as_tensors(inputs), *args, **kwargs)
 
     def call(self, inputs) -> dict[str, tf.Tensor]:
-        return self._post_processor(*self._tokens(inputs))
+        return self.of_tokens(*self._tokens(inputs))
+
+    def of_tokens(self, *texts: RaggedTokens) -> dict[str, tf.Tensor]:
+        """What a call makes of the tokens of texts, or of texts and their pairs."""
+        return self._post_processor(*texts)
 
     def unpadded(self, inputs) -> dict[str, tf.Tensor]:
         """The tokens that a call gives, without padding, texts laid end to end.
@@ -192,7 +196,7 @@ class TokenizerLayer(keras.layers.Layer):
         tokens = self._model(self._column(inputs), places=True)
         # What the post-processor adds has offsets of 0.
         tokens = tokens._replace(starts=tokens.starts + 1, ends=tokens.ends + 1)
-        batch = self._post_processor(tokens)
+        batch = self.of_tokens(tokens)
         start, last = tf.unstack(batch.pop("offset_mapping") - 1, axis=-1)
         return batch | {"start": start, "last": last}
 

@@ -46,7 +46,8 @@ class PortableWordPiece:
 
     def __call__(self, text: tf.Tensor, *, places: bool = False) -> RaggedTokens:
         """Tokenises strings `[B]` or `[]`. With `places`, `starts` and `ends` are the bytes of the
-        text at which the first and the last character of each token begin.
+        text at which the first and the last character of each token begin, and `word_ids` differ
+        between words, of all texts together.
         """
         text = tf.reshape(text, [-1])
         if self._finder is None and not places:
@@ -54,7 +55,12 @@ class PortableWordPiece:
         normal, origin = self._kernels.normalize_with_offsets(text)
         tokens, origin = self._kernels.look_up(normal), _Bytes(origin)
         first = origin(tokens.starts, tokens.splits)
-        tokens = tokens._replace(starts=first, ends=origin(tokens.ends - 1, tokens.splits))
+        begins_word = tf.cast(tf.gather(self._kernels.starts_word, tokens.ids), tf.int32)
+        tokens = tokens._replace(
+            starts=first,
+            ends=origin(tokens.ends - 1, tokens.splits),
+            word_ids=tf.cumsum(begins_word),
+        )
         if self._finder is not None:
             tokens = self._finder.put_in(text, tokens)
         if not places:
