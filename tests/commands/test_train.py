@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 
 import numpy as np
 import pytest
@@ -48,6 +49,22 @@ def test_a_sentence_encoder_gets_a_block_that_pools(encoder, asked, blocks, caps
     assert model.config.n_layers == TINY["n_layers"] + blocks
     said = "one block that gives [CLS] the mean of all tokens" in capsys.readouterr().out
     assert said == bool(blocks)
+
+
+@pytest.mark.parametrize(
+    "asked, said",
+    [
+        (["--pooling", "mean"], "--pooling mean is for an encoder that was trained"),
+        (["--model", "body"], "--from-scratch makes a new model .* Received --model body"),
+    ],
+)
+def test_what_says_nothing_of_a_new_model_is_refused(tmp_path, capsys, asked, said):
+    file = tmp_path / "train.csv"
+    file.write_text("text,label\na,b\nc,d\n")
+    command = ["train", str(file), "--output", str(tmp_path / "made"), "--from-scratch"]
+    assert main([*command, *asked]) == 1
+    assert re.search(said, capsys.readouterr().err)
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.slow

@@ -119,6 +119,18 @@ def test_weights_are_watched_once_somebody_has_the_model(made, tmp_path, monkeyp
     assert np.abs(classify.scores([SHORT]) - before).max() > 1e-2 and watched
 
 
+def test_without_a_copy_that_can_be_made_tensorflow_goes_on(made, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(fastest, "LiteRTModel", broken)
+    classify = pipeline(model=made[0], tokenizer=made[1])
+    with pytest.warns(UserWarning, match="No copy of the model .*: out of memory"):
+        ask(classify)
+    assert classify.runtimes == IN_TENSORFLOW
+    np.testing.assert_allclose(classify.scores([SHORT]), expected(classify, SHORT), atol=1e-6)
+
+
 def test_a_chosen_runtime_and_what_has_one_alone_stay_as_they_are(made, monkeypatch):
     chosen = {"runtime": "tensorflow"}, {"runtime": "litert"}, {"precision": "bfloat16"}
     for options in chosen:

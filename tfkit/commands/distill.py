@@ -50,10 +50,10 @@ def _student(options, examples):
     from tfkit.distillation.teacher import load_teacher
     from tfkit.training import student_of
 
-    if options.from_scratch or options.model:
+    if options.from_scratch or options.model or options.pooling:
         raise ValueError(
-            "--student-layers takes the student from the teacher, so neither --model nor "
-            "--from-scratch goes with it. Leave one out."
+            "--student-layers takes the student from the teacher, so none of --model, "
+            "--from-scratch and --pooling goes with it. Leave one out."
         )
     dtype = train.POLICIES[options.mixed_precision]
     teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)

@@ -117,6 +117,11 @@ def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
     """
     from tfkit import training
 
+    if options.from_scratch and options.model:
+        raise ValueError(
+            "--from-scratch makes a new model in place of a trained one. Received --model "
+            f"{options.model} too. Leave one of them out."
+        )
     output = local_path(options.output)
     asked = {"every": options.checkpoint_every, "keep": options.keep, "resume": options.resume}
     checkpoints = training.Checkpoints(output / "checkpoints", **asked)
@@ -351,6 +356,11 @@ def unknown_share(tokenizer, texts: Iterable[str]) -> float:
 def _new(options, examples):
     from tfkit.models.auto import auto_class_for
 
+    if options.pooling == "mean":
+        raise ValueError(
+            "--pooling mean is for an encoder that was trained. Received none, but a new model, "
+            "which learns what its head reads: leave it out, or name another --model."
+        )
     pairs = ([pair] if isinstance(pair, str) else pair for pair in examples.text_pairs or ())
     texts = itertools.chain(examples.texts, itertools.chain.from_iterable(pairs))
     kind = auto_class_for(examples.task).from_config

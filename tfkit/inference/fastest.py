@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import threading
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -85,10 +86,14 @@ class FastestRuntime:
         return None
 
     def _make(self) -> None:
-        held = _HeldWeights(self._model)
-        if not held.are_the_models():  # a device that gives no view of its memory
+        try:
+            held = _HeldWeights(self._model)
+            if not held.are_the_models():  # a device that gives no view of its memory
+                return
+            copy = LiteRTModel(self._model, "float32")
+        except Exception as error:  # TensorFlow goes on answering
+            warnings.warn(f"No copy of the model for LiteRT could be made: {error}", stacklevel=2)
             return
-        copy = LiteRTModel(self._model, "float32")
         if held.are_the_models():
             self._copy = held, copy
         else:
