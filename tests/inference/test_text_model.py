@@ -53,6 +53,14 @@ def test_tokens_logits_and_embeddings_are_those_of_each_text_alone(parts, compil
     assert asked.logits([]).shape == (0, 3)
 
 
+@pytest.mark.parametrize("texts", [["more"], ["good", "more"] * 9])
+def test_an_id_that_the_model_lacks_is_one_clear_error(parts, texts):
+    asked = TextModel(parts[0], DistilBertTokenizer([*WORDS, "more"]), compiled=False)
+    assert asked.tokens(["good"]).lengths.tolist() == [3]
+    with pytest.raises(ValueError, match="ids end at 6. Received one that gives the id 7"):
+        asked.logits(texts)
+
+
 def test_progress_counts_every_text(parts):
     counted = []
     TextModel(*parts, compiled=False).logits(TEXTS, batch_size=2, progress=counted.append)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -35,6 +36,7 @@ class TokenizerGraph:
             return layer.unpadded(texts if pairs else texts[0])
 
         self.function, self._layer, self._pairs = tokens, layer, pairs
+        self._rows = getattr(getattr(model, "config", None), "vocab_size", math.inf)
         if compiled:
             signature = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
             function = tf.function(tokens, input_signature=signature, autograph=False)
@@ -46,9 +48,18 @@ class TokenizerGraph:
         if not self._pairs and len(columns[0]) <= _FEW:
             batch = self._layer.unpadded_in_python([text.decode("utf-8") for text in columns[0]])
             if batch is not None:
-                return Tokens.of(batch)
+                return self._checked(Tokens.of(batch))
         batch = self.function(*map(tf.constant, columns))
-        return Tokens.of({name: value.numpy() for name, value in batch.items()})
+        return self._checked(Tokens.of({name: value.numpy() for name, value in batch.items()}))
+
+    def _checked(self, tokens: Tokens) -> Tokens:
+        if (top := tokens.inputs["input_ids"].max()) >= self._rows:
+            raise ValueError(
+                f"Expected the tokenizer of the model, whose ids end at {self._rows - 1}. Received "
+                f"one that gives the id {top}. Call `model.resize_token_embeddings` before, or "
+                "take the other one."
+            )
+        return tokens
 
 
 class ModelGraph:
