@@ -5,7 +5,8 @@
 | one text of at most `LONGEST` tokens, but for the first `WORTH` | LiteRT | a copy of the weights |
 | all else | TensorFlow | the model's own |
 
-The copy is made in the background, while TensorFlow goes on answering. There is none where LiteRT
+The copy is made in the background, while TensorFlow goes on answering; a process that ends
+meanwhile waits for it, some seconds, and keeps it for the next one. There is none where LiteRT
 is not installed, nor of encoders of more than `MOST_BYTES`: a copy takes twice the memory of the
 weights, and its first conversion ten times that for a while. `runtime="litert"` asks for it.
 """
