@@ -12,8 +12,9 @@ from tfkit import (
     data,
 )
 from tfkit.data.pipeline import Epochs
+from tfkit.models.copies import is_untrained
 from tfkit.training import add_pooling_block, fine_tune
-from tfkit.training.head import fit_head, is_untrained
+from tfkit.training.head import fit_head
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -76,6 +77,8 @@ def test_a_head_is_the_logistic_regression_of_scikit_learn(body):
     assert is_untrained(model.head.classifier) and not is_untrained(model.backbone.encoder)
     fit_head(model, batches, TRAIN.task.loss, batch_size=32, seed=0, dropout=0.0)
     assert not is_untrained(model.head.classifier)
+    with pytest.raises(ValueError, match="Expected a model with a new head"):
+        add_pooling_block(model)
 
     batch = TOKENIZER(TRAIN.texts, padding=True, return_tensors="tf")
     outputs = model(batch, output_hidden_states=True)

@@ -52,6 +52,13 @@ def test_weights_and_figures_are_those_of_fit(unpadded):
         np.testing.assert_allclose(mine, theirs, atol=1e-6)
 
 
+def test_weights_that_are_not_finite_at_the_end_are_an_error():
+    model = new_model()
+    model.head.classifier.bias.assign([0.0, np.nan, 0.0])
+    with pytest.raises(ValueError, match="Expected finite weights .*classifier/bias"):
+        Loop(model).run(epochs(), epochs=0, verbose=0)
+
+
 @pytest.mark.slow
 def test_batches_that_make_one_update_are_as_one_batch():
     """SGD: Adam would blow rounding up where a gradient is 0."""

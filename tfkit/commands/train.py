@@ -329,8 +329,7 @@ def starting_model(options, examples):
 def _pooled(options, model):
     """The model with a block that pools, where that is asked for, and what to say of it."""
     from tfkit.checkpoints.sentence_modules import averages_tokens
-    from tfkit.training import add_pooling_block
-    from tfkit.training.head import is_untrained
+    from tfkit.models.copies import add_pooling_block, is_untrained
 
     asked = getattr(options, "pooling", None)
     new = model.answers_texts and is_untrained(model.head.classifier)

@@ -124,6 +124,12 @@ def drop_layers(model, keep: Sequence[int], **changes):
     return smaller
 
 
+def is_untrained(layer) -> bool:
+    """Whether a layer is as it was made: every bias of it is 0, which no training leaves."""
+    shifts = (w for w in layer.weights if w.path.endswith(("/bias", "/beta")))
+    return not any(np.any(np.asarray(weight)) for weight in shifts)
+
+
 def add_pooling_block(model):
     """The model with one more block, after which the state of [CLS] is the mean of all tokens'.
 
@@ -140,7 +146,8 @@ def add_pooling_block(model):
         other states, lets these through; a classifier on them is to be trained.
 
     Raises:
-        ValueError: the model reads other states than that of [CLS]; it is quantised or has LoRA.
+        ValueError: the model reads other states than that of [CLS], or its head was trained; it is
+            quantised or has LoRA.
 
     Example:
 
@@ -155,6 +162,11 @@ def add_pooling_block(model):
         raise ValueError(
             "Expected a model that reads the state of [CLS], a text classifier. Received a "
             f"{type(model).__name__}."
+        )
+    if not is_untrained(model.head.classifier):
+        raise ValueError(
+            "Expected a model with a new head. Received one whose head was trained, on other "
+            "states than the block gives. Load the encoder alone, or call this before training."
         )
     layers, width = model.config.num_hidden_layers, model.config.hidden_size
     larger = _like(model, num_hidden_layers=layers + 1)

@@ -10,12 +10,13 @@ import tensorflow as tf
 from tfkit.data.examples import Examples
 from tfkit.data.pipeline import Epochs
 from tfkit.data.streams import Stream
+from tfkit.models.copies import is_untrained
 from tfkit.models.inputs import takes_token_types, token_limit
 from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
-from tfkit.training.head import fit_head, is_untrained
+from tfkit.training.head import fit_head
 from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
 from tfkit.training.recipe import Recipe

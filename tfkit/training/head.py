@@ -19,12 +19,6 @@ _STRENGTH, _DROPOUT = 0.1, 0.3
 _STEPS = 200
 
 
-def is_untrained(layer: keras.layers.Layer) -> bool:
-    """Whether a layer is as it was made: every bias of it is 0, which no training leaves."""
-    shifts = (w for w in layer.weights if w.path.endswith(("/bias", "/beta")))
-    return not any(np.any(np.asarray(weight)) for weight in shifts)
-
-
 def fit_head(
     model,
     batches: Epochs,
@@ -47,6 +41,9 @@ def fit_head(
         loss: labels and logits -> the loss `[B]`.
         seed: of what is dropped.
         dropout: fraction of the features that a step does not see.
+
+    Raises:
+        ValueError: the states are not finite; the file of a `Stream` changed, also OSError.
     """
     classifier = model.head.classifier
 
@@ -57,8 +54,18 @@ def fit_head(
         return tf.cast(model.head.features(pooled, training=False), tf.float32)
 
     steps = min(batches.steps, math.ceil(_MOST_ROWS / batch_size))
-    rows = [(read(features), labels) for features, labels in batches.dataset().take(steps)]
+    try:
+        rows = [(read(features), labels) for features, labels in batches.dataset().take(steps)]
+    except tf.errors.OpError:
+        batches.raise_own_error()
+        raise
     inputs, labels = (tf.concat(column, axis=0) for column in zip(*rows))
+    if not np.isfinite(inputs).all():
+        raise ValueError(
+            "Expected finite states of the encoder. Received NaN or infinite ones: its weights may "
+            "hold such, or be too large for a half precision. Load other weights, or train in "
+            "float32."
+        )
     scale = 1 / tf.maximum(tf.math.reduce_std(inputs), 1e-6)
     inputs *= scale
     count = tf.cast(tf.shape(inputs)[0], tf.float32)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfkit.data.pipeline import Epochs
 from tfkit.tasks.base import Task
 from tfkit.training.callbacks.progress import Progress
+from tfkit.utils.strings import listed
 
 if TYPE_CHECKING:
     from tfkit.tasks.calibration import CalibratedLoss
@@ -102,7 +104,8 @@ class Loop:
             verbose: 0 says nothing, 2 a line per epoch, 1 and "auto" also a bar on a terminal.
 
         Raises:
-            ValueError, OSError: the file of a `Stream` changed on the way.
+            ValueError: the model ends with weights that are not finite; the file of a `Stream`
+                changed on the way, also OSError.
         """
         bar = False if verbose == 2 else None
         progress = Progress(steps=train.steps, epochs=epochs, bar=bar)
@@ -114,13 +117,21 @@ class Loop:
             verbose=verbose,
         )
         try:
-            return self._run(train, validation, epochs, first_step, change, callbacks)
+            history = self._run(train, validation, epochs, first_step, change, callbacks)
         except tf.errors.OpError:
             for source in filter(None, (train, validation)):
                 source.raise_own_error()
             raise
         finally:
             progress.close()
+        lost = [w.path for w in self.model.weights if not np.isfinite(np.asarray(w)).all()]
+        if lost:
+            raise ValueError(
+                "Expected finite weights at the end of the training. Received NaN or infinite ones "
+                f"in {listed(lost)}. Begin anew with a lower learning rate, or in float32, and "
+                "with weights that are finite."
+            )
+        return history
 
     def evaluate(self, batches: Epochs) -> dict[str, float]:
         """The loss and the metrics of one pass."""
