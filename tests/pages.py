@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.conftest import TINY, TINY_BERT
 from tfkit.cli import main
 
-_BLOCK = re.compile(
+BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\n+)?^```(?P<language>python|sh)\n(?P<code>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
@@ -37,7 +37,7 @@ _BERT = "bert-base-uncased"
 
 def blocks(page: Path) -> list[tuple[str, str]]:
     """(language, code) of the blocks that are run; the others say in a comment why they are not."""
-    found = _BLOCK.finditer(page.read_text(encoding="utf-8"))
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
     return [(block["language"], block["code"]) for block in found if not block["reason"]]
 
 

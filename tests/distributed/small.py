@@ -1,13 +1,18 @@
-"""A small model of any task, texts, and the rows of an output folder."""
+"""A small model of any task, texts, the rows of an output folder, a cluster, the page's code."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from pathlib import Path
 
-import tfkit
+import pytest
 
+import tfkit
+from tests.pages import BLOCK
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "day"]
 WORDS += ["night", "well", "worth", "it", "not"]
 TEXTS = ["a good film", "not worth it", "a bad day", "well"]
@@ -22,6 +27,30 @@ def save(folder: Path, name: str) -> Path:
     getattr(tfkit, name)(config).save_pretrained(folder)
     tfkit.DistilBertTokenizer(WORDS, model_max_length=24).save_pretrained(folder)
     return folder
+
+
+@contextlib.contextmanager
+def two_nodes():
+    """A cluster of two nodes of a core each, processes on this machine; the second is `other`."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        store = {"num_cpus": 1, "object_store_memory": 80_000_000}
+        made = Cluster(initialize_head=True, head_node_args={**store, "include_dashboard": False})
+        made.other = made.add_node(**store)
+        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        yield made
+        ray.shutdown()
+        made.shutdown()
+
+
+def code_of(test: str) -> str:
+    """The Python of docs/distributed.md that is said to be run by that file."""
+    found = BLOCK.finditer(PAGE.read_text(encoding="utf-8"))
+    (code,) = (block["code"] for block in found if test in (block["reason"] or ""))
+    return code
 
 
 def texts_of(count: int, seed: int = 0) -> list[str]:

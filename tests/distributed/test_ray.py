@@ -11,10 +11,10 @@ import pytest
 from pyarrow import parquet
 
 import tfkit
-from tests.distributed.small import rows_of, save, texts_of
+from tests.distributed.small import rows_of, save, texts_of, two_nodes
 from tfkit.distributed import score
 
-ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = pytest.mark.slow  # a cluster and its processes with TensorFlow take a minute
 
 
@@ -24,18 +24,9 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def cluster(monkeypatch):
-    """Two nodes of a core each, which are processes on this machine; the second is `other`."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("RAY_worker_niceness", "0")
-    store = {"num_cpus": 1, "object_store_memory": 80_000_000}
-    made = Cluster(initialize_head=True, head_node_args={**store, "include_dashboard": False})
-    made.other = made.add_node(**store)
-    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-    yield made
-    ray.shutdown()
-    made.shutdown()
+def cluster():
+    with two_nodes() as made:
+        yield made
 
 
 def actors() -> list[int]:

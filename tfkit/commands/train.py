@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import functools
 import itertools
 import random
 import warnings
@@ -20,6 +22,7 @@ FEWEST = 100
 # Fraction of unknown tokens above which a vocabulary is of another language.
 FOREIGN = 0.1
 _PROBE = 2000
+_OF_CLUSTER = ("ray", "workers", "cpus_per_worker", "gpus_per_worker", "restarts")
 # Texts to learn a vocabulary from, which are in memory.
 _LEARN_FROM = 200_000
 POLICIES = {"float32": None, "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -54,13 +57,22 @@ RECIPE = {
 
 def add_arguments(parser) -> None:
     add = parser.add_argument
-    add("train", metavar="FILE", help="labelled texts to train on")
-    add("--output", required=True, metavar="DIR", help="for the trained model")
-    add("--overwrite", action="store_true", help="replace a model in --output")
-    shared.add_model(parser)
-    shared.add_columns(parser)
+    add_labelled(parser, "the trained model", RECIPE)
     anew = "read FILE anew in every pass, and hold no more of it than --shuffle-buffer"
     add("--stream", action="store_true", help=anew)
+    add_long_run(parser)
+    add_cluster(parser)
+    add_new_model(parser)
+
+
+def add_labelled(parser, written: str, fields: Mapping[str, tuple[type, str]]) -> None:
+    """Labelled texts, the model that learns of them, and how."""
+    add = parser.add_argument
+    add("train", metavar="FILE", help="labelled texts to train on")
+    add("--output", required=True, metavar="DIR", help=f"for {written}")
+    add("--overwrite", action="store_true", help=f"replace {written} in --output")
+    shared.add_model(parser)
+    shared.add_columns(parser)
     named = "names of the classes 0, 1, …, where the file has numbers"
     add("--labels", metavar="A,B,…", help=named)
     label = "what a label is (one class, or by lists in JSON several); several are a|b in CSV"
@@ -69,15 +81,13 @@ def add_arguments(parser) -> None:
     add("--validation", metavar="FILE", help="labelled texts (a share of FILE)")
     share = "of FILE, without --validation; 0 keeps the last epoch (0.1)"
     add("--dev-share", type=float, metavar="SHARE", help=share)
-    add = add_recipe(parser, RECIPE)
+    add = add_recipe(parser, fields)
     add("--pooling", choices=["cls", "mean"], help=_POOLING)
     kept = "leave a new head to the training, instead of fitting it to the encoder before"
     add("--no-head-fit", action="store_true", help=kept)
     raw = "leave scores as they were trained, instead of fitting them to the texts held out"
     add("--no-calibration", action="store_true", help=raw)
     add("--jit", action="store_true", help="compile the training step with XLA")
-    add_long_run(parser)
-    add_new_model(parser)
 
 
 def add_recipe(parser, fields: Mapping[str, tuple[type, str]]) -> Callable:
@@ -101,6 +111,17 @@ def add_long_run(parser) -> None:
     add("--strategy", default="one", help="one, mirrored or multi-worker (%(default)s)")
 
 
+def add_cluster(parser) -> None:
+    add = parser.add_argument_group("more than one machine").add_argument
+    cluster = "train on this Ray cluster (the one of this machine, or a new one), which restarts "
+    cluster += "workers that die; all files must be where each machine sees them"
+    add("--ray", nargs="?", const=True, metavar="ADDRESS", help=cluster)
+    add("--workers", type=int, help="processes there, among which each batch is shared out")
+    add("--cpus-per-worker", type=int, help="cores of each (1)")
+    add("--gpus-per-worker", type=int, help="GPUs of each (0)")
+    add("--restarts", type=int, help="times that workers may die (3)")
+
+
 def add_new_model(parser) -> None:
     add = parser.add_argument_group("a new model in place of a trained one").add_argument
     add("--from-scratch", action="store_true", help="learn vocabulary and weights")
@@ -116,6 +137,7 @@ def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
     train it, and say what it is worth on the texts held out.
     """
     from tfkit import training
+    from tfkit.distributed.training_worker import CHECKPOINTS
 
     if options.from_scratch and options.model:
         raise ValueError(
@@ -124,20 +146,37 @@ def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
         )
     output = local_path(options.output)
     asked = {"every": options.checkpoint_every, "keep": options.keep, "resume": options.resume}
-    checkpoints = training.Checkpoints(output / "checkpoints", **asked)
+    checkpoints = training.Checkpoints(output / CHECKPOINTS, **asked)
     _check_output(options, output, checkpoints)
+    parts = read or labelled, start or starting_model, learn or training.fine_tune
+    parts = *parts, judge or _figures
+    given = {name: getattr(options, name, None) for name in _OF_CLUSTER}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given:
+        return _train_on_cluster(options, checkpoints, given, asked, parts)
+    recipe = recipe_of(options, checkpoints.identity)
     try:
-        _train(
-            options,
-            output,
-            checkpoints,
-            read or _examples,
-            start or starting_model,
-            learn or training.fine_tune,
-            judge or _figures,
-        )
+        strategy = training.named_strategy(options.strategy)  # workers wait here for each other
+        checkpoints.writes = training.is_chief(strategy)
+        checkpoints.claim()
+        _check_output(options, output, checkpoints)  # another may have ended before the claim
+        _train(options, recipe, *parts, strategy, checkpoints)
     finally:
         checkpoints.release()
+
+
+def _train_on_cluster(options, checkpoints, given: dict, asked: dict, parts: tuple) -> None:
+    if missing := [name for name in ("ray", "workers") if name not in given]:
+        raise ValueError(f"Training on a cluster needs --{missing[0]}. Received none.")
+    if options.strategy != "one":
+        raise ValueError(f"--ray brings its own strategy: leave out --strategy {options.strategy}.")
+    from tfkit import distributed
+
+    recipe = recipe_of(options, checkpoints.identity)
+    alone = argparse.Namespace(**{**vars(options), "parser": None})
+    work = functools.partial(_train, alone, recipe, *parts)
+    show = functools.partial(print, flush=True)
+    distributed.train(work, options.output, progress=show, **given, **asked)
 
 
 def _check_output(options, output: Path, checkpoints) -> None:
@@ -154,17 +193,12 @@ def _check_output(options, output: Path, checkpoints) -> None:
         )
 
 
-def _train(options, output: Path, checkpoints, read, start, learn, judge) -> None:
+def _train(options, recipe, read, start, learn, judge, strategy, checkpoints) -> None:
     import keras
 
-    from tfkit import training
     from tfkit.training.callbacks.logs import Log, TensorBoard
 
-    recipe = _recipe(options, checkpoints)
-    strategy = training.named_strategy(options.strategy)  # workers wait here for each other
-    checkpoints.writes = writes = training.is_chief(strategy)
-    checkpoints.claim()
-    _check_output(options, output, checkpoints)  # again: another may have ended before the claim
+    output, writes = local_path(options.output), checkpoints.writes
     say = print if writes else lambda *_, **__: None
     examples, validation, *said = read(options)
     for line in said:
@@ -206,7 +240,7 @@ def _train(options, output: Path, checkpoints, read, start, learn, judge) -> Non
     say(f"Saved the model, its tokenizer and its recipe in {output}")
 
 
-def _recipe(options, checkpoints):
+def recipe_of(options, identity: Mapping[str, object] = {}):
     """What the options say; a run that goes on has the seed that it drew before."""
     from tfkit.training import Recipe
 
@@ -228,7 +262,7 @@ def _recipe(options, checkpoints):
             "--strategy multi-worker needs a --seed, the same for all workers, by which they share "
             "out the texts. Received none."
         )
-    return recipe.replace(seed=checkpoints.identity.get("seed", random.randrange(2**31)))
+    return recipe.replace(seed=identity.get("seed", random.randrange(2**31)))
 
 
 def _class_weights(text: str):
@@ -243,7 +277,8 @@ def _class_weights(text: str):
         ) from None
 
 
-def _examples(options):
+def labelled(options):
+    """The texts to train on, those held out, and what to say of them."""
     examples, validation = _read(options)
     said = [f"Training on {len(examples):,} texts, {examples.task.describe(examples.names)}"]
     if validation is not None:

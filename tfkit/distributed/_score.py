@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfkit.distributed.chunks import Chunk, Reading, chunks, name_of
+from tfkit.distributed.engines import engine
 from tfkit.distributed.storage import REJECTED, InputFile, OutputFolder, input_files
 from tfkit.distributed.worker import Counts, Job, Scorer
 from tfkit.utils.strings import counted
@@ -160,9 +161,9 @@ def score(
     total, failures = Counts(), []
     with contextlib.ExitStack() as stack:
         if ray:
-            engine = _engine()
-            stack.enter_context(engine.cluster(ray))
-            done = engine.counts(files, read, job, folder, actors=actors)
+            pool = engine("_ray")
+            stack.enter_context(pool.cluster(ray))
+            done = pool.counts(files, read, job, folder, actors=actors)
         else:
             done = _here(files, read, job, folder)
         for part in stack.enter_context(contextlib.closing(done)):
@@ -181,16 +182,6 @@ def score(
         )
     folder.tidy()
     return Scored(*total[:3], time.monotonic() - began, cost_per_hour)
-
-
-def _engine():
-    try:
-        from tfkit.distributed import _ray
-    except ImportError as error:
-        raise ImportError(
-            f"Scoring on a cluster needs Ray: pip install 'tfkit[ray]' ({error})."
-        ) from None
-    return _ray
 
 
 def _here(files: Iterable[InputFile], read: Callable, job: Job, folder: OutputFolder):

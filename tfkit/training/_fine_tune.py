@@ -78,7 +78,12 @@ def fine_tune(
     for examples in (train, validation):
         if examples is not None:
             check_labels(model, examples)
-    strategy = checked_strategy(model, recipe, strategy)
+    compared = {
+        "training texts": train.digest,
+        "validation texts": validation and validation.digest,
+    }
+    of_workers = {**compared, "vocabulary": tokenizer.get_vocab()}
+    strategy = checked_strategy(model, recipe, strategy, checkpoints, of_workers)
     knows = model.answers_texts and not is_untrained(model.backbone.encoder)
     recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size, trained=knows)
     monitor = monitored(train.task, recipe.monitor)
@@ -142,10 +147,6 @@ def fine_tune(
             loss="val_loss" if calibrated is None else "val_calibrated_loss",
         )
         callbacks = [best, *callbacks]
-    compared = {
-        "training texts": train.digest,
-        "validation texts": validation and validation.digest,
-    }
     first_step, callbacks = tracked(
         checkpoints, loop, metrics, tokenizer, recipe, callbacks, compared
     )

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfkit.training.callbacks.checkpointing import Checkpoints
 from tfkit.training.optimizers import adamw, freeze, layer_rates
 from tfkit.training.recipe import Recipe
+from tfkit.training.strategies import check_agreement
 from tfkit.training.trainer import Loop
 
 
@@ -24,20 +25,37 @@ def check_fields(recipe: Recipe, unused: Sequence[str], training: str) -> None:
 
 
 def checked_strategy(
-    model, recipe: Recipe, strategy: tf.distribute.Strategy | None
+    model,
+    recipe: Recipe,
+    strategy: tf.distribute.Strategy | None,
+    checkpoints: Checkpoints | None = None,
+    compared: Mapping[str, object] = {},
 ) -> tf.distribute.Strategy:
-    """The strategy to train by. Raises ValueError for a model of another, or workers unseeded."""
+    """The strategy to train by. Raises ValueError for a model of another, or for workers that have
+    no seed, or are not to train the same, with what is `compared`, from the same place on.
+    """
     strategy = strategy or tf.distribute.get_strategy()
     if model.distribute_strategy is not strategy:
         raise ValueError(
             f"Expected a model that was made in the scope of the {type(strategy).__name__}. Make "
             "or load it under `with strategy.scope():`."
         )
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and recipe.seed is None:
-        raise ValueError(
-            "Expected a `seed`, the same for all workers, by which they share out the texts. "
-            "Received None."
-        )
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        if recipe.seed is None:
+            raise ValueError(
+                "Expected a `seed`, the same for all workers, by which they share out the texts. "
+                "Received None."
+            )
+        content = hashlib.sha256()
+        for weight in model.get_weights():
+            content.update(np.ascontiguousarray(weight))
+        shared = {
+            "recipe": recipe.to_dict(),
+            "config": model.config.to_json_string(),
+            "checkpoint to go on from": checkpoints and checkpoints.first_step,
+            "weights to begin with": content.digest(),
+        }
+        check_agreement(strategy, {**shared, **compared})
     return strategy
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -46,6 +48,31 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
         return True
     has_chief = "chief" in resolver.cluster_spec().jobs
     return (resolver.task_type, resolver.task_id) == ("chief" if has_chief else "worker", 0)
+
+
+def check_agreement(strategy: tf.distribute.Strategy, values: Mapping[str, object]) -> None:
+    """Raises ValueError where the workers of a strategy, which all call this, have other values:
+    they would train on without a word, to weights that are nobody's.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    replicas = strategy.num_replicas_in_sync
+    own = [hashlib.sha256(repr(value).encode()).digest()[:4] for value in values.values()]
+    own = tf.constant([int.from_bytes(digest, "big") for digest in own], tf.int64)
+
+    @tf.function
+    def gathered():
+        context = tf.distribute.get_replica_context()
+        mine = tf.one_hot(context.replica_id_in_sync_group, replicas, dtype=tf.int64)
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, mine[:, None] * own)
+
+    (digests, *_) = strategy.experimental_local_results(strategy.run(gathered))
+    same = tf.reduce_all(digests == digests[:1], axis=0).numpy()
+    if differ := [name for name, is_same in zip(values, same) if not is_same]:
+        raise ValueError(
+            f"Expected the same {differ[0]} of all workers. Received different ones: give all of "
+            "them the same files, on storage that they share, and the same options."
+        )
 
 
 def _multi_worker() -> tf.distribute.Strategy:
