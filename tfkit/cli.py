@@ -19,6 +19,7 @@ _COMMANDS = (
     "demo",
     "data",
     "train",
+    "tune",
     "pretrain",
     "distill",
     "evaluate",
@@ -35,6 +36,7 @@ BERT and DistilBERT on Keras: fine-tune a text classifier on your texts, evaluat
   tfkit demo                                        see everything work, in a minute or two
   tfkit data reviews.csv                            balance of classes, duplicates, conflicts
   tfkit train reviews.csv --validation dev.csv --output my-model
+  tfkit tune reviews.csv --learning-rate 1e-5:1e-3 --epochs 2,3,5 --output my-recipe
   tfkit pretrain texts.txt --model my-encoder --output my-encoder-of-these-texts
   tfkit distill reviews.csv --teacher my-model --student-layers 1 --output small-model
   tfkit evaluate dev.csv --model my-model
