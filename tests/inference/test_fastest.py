@@ -127,8 +127,10 @@ def test_without_a_copy_that_can_be_made_tensorflow_goes_on(made, monkeypatch):
     classify = pipeline(model=made[0], tokenizer=made[1])
     with pytest.warns(UserWarning, match="No copy of the model .*: out of memory"):
         ask(classify)
-    assert classify.runtimes == IN_TENSORFLOW
-    np.testing.assert_allclose(classify.scores([SHORT]), expected(classify, SHORT), atol=1e-6)
+    monkeypatch.setattr(threading.Thread, "start", broken)
+    for asked in (classify, ask(pipeline(model=made[0], tokenizer=made[1]))):
+        assert asked.runtimes == IN_TENSORFLOW
+        np.testing.assert_allclose(asked.scores([SHORT]), expected(asked, SHORT), atol=1e-6)
 
 
 def test_a_chosen_runtime_and_what_has_one_alone_stay_as_they_are(made, monkeypatch):

@@ -13,6 +13,7 @@ weights, and its first conversion ten times that for a while. `runtime="litert"`
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import math
 import threading
@@ -83,7 +84,8 @@ class FastestRuntime:
         with self._lock:
             self._asked += 1
             if self._asked == WORTH:
-                threading.Thread(target=self._make, name="tfkit-copy").start()
+                with contextlib.suppress(RuntimeError):  # no more threads, or the process ends
+                    threading.Thread(target=self._make, name="tfkit-copy").start()
         return None
 
     def _make(self) -> None:
