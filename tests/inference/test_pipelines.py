@@ -150,6 +150,17 @@ def test_bad_input_is_one_clear_error(parts):
         pipeline("text-classification", model="no-such-model")
 
 
+def test_an_embedding_that_is_not_finite_is_an_error(parts, monkeypatch):
+    sentences = SentenceEncoder(
+        TFAutoModelForSentenceEmbedding.from_config(parts[0].config), parts[1]
+    )
+    found = np.array([[1.0], [np.inf]])
+    monkeypatch.setattr(sentences._texts, "outputs", lambda texts, **_: found[: len(texts)])
+    assert sentences.encode("good") == [1.0]
+    with pytest.raises(ValueError, match="finite embeddings. Received .* for 'bad'"):
+        sentences.encode(["good", "bad"])
+
+
 @pytest.mark.slow
 def test_a_table_is_not_taken_for_the_names_of_its_columns(parts):
     pandas = pytest.importorskip("pandas")

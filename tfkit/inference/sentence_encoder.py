@@ -217,7 +217,8 @@ class SentenceEncoder:
 
         Raises:
             TypeError: something is not a string.
-            ValueError: an option is out of range, or there is no such prompt.
+            ValueError: an option is out of range, there is no such prompt, or an embedding is not
+                finite.
         """
         unknown = drop_ignored(ignored, ENCODE)
         if unknown:
@@ -233,6 +234,12 @@ class SentenceEncoder:
         progress = progress_bar(len(texts), 1) if show_progress_bar else None
         options = {"batch_size": batch_size, "progress": progress}
         found = self._texts.outputs([before + text for text in texts], **options)
+        if (lost := np.flatnonzero(~np.isfinite(found).all(axis=1))).size:
+            raise ValueError(
+                f"Expected finite embeddings. Received NaN or infinity for {texts[lost[0]]!r:.60}. "
+                "The weights may hold NaN, or be too large for a half precision: load other "
+                "weights, or compute in float32."
+            )
         kept = self.truncate_dim if truncate_dim is None else truncate_dim
         if kept is not None:
             found = found[:, : positive_integer("truncate_dim", kept)]
