@@ -62,7 +62,7 @@ class InputFile(NamedTuple):
         """What `tfkit.data` reads: the path, or the open file of an object store."""
         if "://" not in self.address:
             return self.address
-        return SimpleNamespace(read=self.open().read, name=self.address)
+        return SimpleNamespace(read=self.open().read, name=self.name)
 
 
 def input_files(patterns: str | os.PathLike | Iterable[str | os.PathLike]) -> list[InputFile]:
