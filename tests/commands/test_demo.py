@@ -26,6 +26,7 @@ def test_the_demo_ends_with_a_model_that_is_of_use(installed, tmp_path, monkeypa
     assert set(served) == {"track_parcel"} or not installed
     assert set(phone) == {"cancel_order"} or not installed
     assert "tfkit train my.csv" in said
+    assert (f" --model {tmp_path / 'all-MiniLM-L6-v2'} " in said) is installed
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -126,7 +127,9 @@ def _loaded(kind: type, body: Path, examples) -> tuple:
 
     keras.utils.set_random_seed(0)  # of the head: every run prints the same
     labels = {"id2label": examples.id2label, "ignore_mismatched_sizes": True}
-    return kind.from_pretrained(body, **labels), AutoTokenizer.from_pretrained(body)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*New weights, to be trained")  # they will be
+        return kind.from_pretrained(body, **labels), AutoTokenizer.from_pretrained(body)
 
 
 def _exported(output: Path, model, tokenizer, options: dict) -> tuple:
@@ -149,10 +152,9 @@ def _exported(output: Path, model, tokenizer, options: dict) -> tuple:
 
 def _advise(file: str, body: Path, text: str) -> None:
     columns = file.partition(" ")[2]
-    name = body if body == small_model() else f"sentence-transformers/{body.name}"
     _say("Your own file")
     print(
-        f"tfkit train {file} --model {name} --output mine\n"
+        f"tfkit train {file} --model {body} --output mine\n"
         f"tfkit evaluate {f'other{Path(file.split()[0]).suffix} {columns}'.strip()} --model mine "
         "--report report\n"
         f'tfkit predict "{text}" --model mine\n'
