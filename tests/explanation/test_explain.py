@@ -12,6 +12,7 @@ from tfkit import (
     DistilBertConfig,
     DistilBertTokenizer,
     TFAutoModelForSequenceClassification,
+    TFAutoModelForTokenClassification,
     TFDistilBertForSequenceClassification,
     explain,
 )
@@ -34,9 +35,17 @@ def model():
     return TFDistilBertForSequenceClassification(DistilBertConfig(**SIZES, id2label=names))
 
 
+def of_captum(theirs, score, ids, baseline, **options):
+    """Attributions `[T]`."""
+    attr, torch = pytest.importorskip("captum.attr"), pytest.importorskip("torch")
+    embed = theirs.get_input_embeddings()
+    rows = (embed(torch.tensor([row])) for row in (ids, baseline))
+    found = attr.IntegratedGradients(score).attribute(*rows, method="gausslegendre", **options)
+    return found.sum(-1)[0].detach().numpy()
+
+
 @pytest.mark.parametrize("family", ["DistilBert", pytest.param("Bert", marks=pytest.mark.slow)])
 def test_attributions_are_captums(tmp_path, family):
-    attr = pytest.importorskip("captum.attr")
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
@@ -54,18 +63,47 @@ def test_attributions_are_captums(tmp_path, family):
         each = {name: row.expand(len(embeds), -1) for name, row in types.items()}
         return theirs(inputs_embeds=embeds, **each).logits.softmax(-1)
 
-    embed = theirs.get_input_embeddings()
-    expected = attr.IntegratedGradients(score).attribute(
-        embed(torch.tensor([ids])),
-        embed(torch.tensor([baseline])),
-        target=target,
-        n_steps=steps,
-        method="gausslegendre",
-    )
-    expected = expected.sum(-1)[0].detach().numpy()
+    expected = of_captum(theirs, score, ids, baseline, target=target, n_steps=steps)
     assert np.abs(expected).max() > 0.01
     found = [word.attribution for word in why.words]
     np.testing.assert_allclose(found, expected[[1, 2, 4, 5, 6]], atol=1e-5)
+
+
+def test_attributions_to_the_label_of_a_word_are_captums(tmp_path):
+    torch, transformers = map(pytest.importorskip, ("torch", "transformers"))
+    torch.manual_seed(0)
+    config = transformers.DistilBertConfig(**SIZES, num_labels=3)
+    theirs = transformers.DistilBertForTokenClassification(config).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = TFAutoModelForTokenClassification.from_pretrained(tmp_path)
+    options = {"target": "LABEL_1", "steps": 64}
+    why = explain(ours, TOKENIZER, "bad goodness film", at=8, **options)  # in the "##ness"
+    ids, baseline = [2, 6, 5, 7, 8, 3], [2, 4, 4, 4, 4, 3]
+    expected = of_captum(
+        theirs,
+        lambda embeds: theirs(inputs_embeds=embeds).logits.softmax(-1),
+        ids,
+        baseline,
+        target=(2, 1),  # the word's first token
+        n_steps=64,
+    )
+    expected = [expected[1], expected[2] + expected[3], expected[4]]
+    np.testing.assert_allclose([word.attribution for word in why.words], expected, atol=1e-5)
+    with torch.no_grad():
+        scores = theirs(torch.tensor([ids])).logits.softmax(-1)[0, 2]
+    assert why.score == pytest.approx(float(scores[1]), abs=1e-5)
+    assert why.answer == f"LABEL_{scores.argmax()}" and why.subject == "goodness"
+    assert "LABEL_1 of 'goodness': " in str(why) and "<bdi>goodness</bdi>" in why.html()
+    for at in (3, -1, 99, "goodness"):
+        with pytest.raises(ValueError, match="a character of a word that the model reads"):
+            explain(ours, TOKENIZER, "bad goodness film", at=at)
+    with pytest.raises(ValueError, match="`at`, a character.* Received at=None"):
+        explain(ours, TOKENIZER, "bad goodness film")
+
+
+def test_a_model_of_texts_takes_no_word(model):
+    with pytest.raises(ValueError, match="of no other. Received at=3 for a TFDistilBertForSeq"):
+        explain(model, TOKENIZER, "good film", at=3)
 
 
 @pytest.mark.slow

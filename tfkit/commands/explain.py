@@ -19,6 +19,8 @@ def add_arguments(parser) -> None:
     add_model(parser)
     add_problem_type(parser, "what the model's labels are, where its config does not say")
     add("--target", metavar="LABEL", help="the label to explain (the answer)")
+    word = "a character, from 0, of the word whose label to explain, of a token classifier"
+    add("--at", type=int, metavar="N", help=word)
     add("--baseline", metavar="TOKEN", help="the token that stands for no word ([MASK])")
     add("--steps", type=int, help="of the integral (until the gap is small)")
     add("--max-length", type=int, help="tokens after which a text is truncated")
@@ -37,7 +39,7 @@ def run(options) -> None:
         raise ValueError("--layer goes with --attention FILE.")
     model, tokenizer = model_and_tokenizer(options.model, **named_kind(options))
     texts = [text and decode_escaped(text) for text in (options.text, options.text_pair)]
-    names = ("target", "baseline", "steps", "max_length")
+    names = ("target", "at", "baseline", "steps", "max_length")
     asked = {name: getattr(options, name) for name in names}
     why = explain(model, tokenizer, *texts, **asked)
     if options.json:

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.explanation.result import Explanation, Word
-from tfkit.inference.batching import finite, rows_of
+from tfkit.inference.batching import finite
 from tfkit.inference.text_model import TextModel
+from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.utils.strings import listed
 from tfkit.utils.values import is_whole, plain
 
@@ -37,11 +38,16 @@ class Attribution:
 
 
 def integrated_gradients(
-    model, inputs: Mapping[str, np.ndarray], baseline_ids: np.ndarray, target: int, steps: int
+    model,
+    inputs: Mapping[str, np.ndarray],
+    baseline_ids: np.ndarray,
+    target: tuple[int, ...],
+    steps: int,
 ) -> Attribution:
-    """The gradient of a class's score, integrated on the straight way between the word embeddings
-    of two rows of tokens, int `[T]`: a Gauss-Legendre sum of so many points. `inputs` are those of
-    the second row, `input_ids` and the like; the first has the others, too.
+    """The gradient of a score, integrated on the straight way between the word embeddings of two
+    rows of tokens, int `[T]`: a Gauss-Legendre sum of so many points. `inputs` are those of the
+    second row, `input_ids` and the like; the first has the others, too. `target` is the score's
+    place: the class, behind the token where each has scores.
 
     Source: Sundararajan et al. 2017, equation 1; proposition 1 is what the gap measures.
     """
@@ -64,9 +70,9 @@ def integrated_gradients(
 
 
 def _score_and_gradients(
-    model, embeds: tf.Tensor, others: Mapping[str, tf.Tensor], target: int
+    model, embeds: tf.Tensor, others: Mapping[str, tf.Tensor], target: tuple[int, ...]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The class's score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`, with other
+    """The score `[S]` and its gradients `[S,T,D]` at embeddings `[S,T,D]`, with other
     inputs `[T]`.
     """
     others = {name: tf.broadcast_to(row, tf.shape(embeds)[:2]) for name, row in others.items()}
@@ -74,7 +80,7 @@ def _score_and_gradients(
     with tf.GradientTape() as tape:
         tape.watch(embeds)
         logits = model(inputs, padding_free=False, training=False).logits
-        score = model.task.scores(logits)[:, target]
+        score = model.answered(logits)[(slice(None), *target)]
     return score, tf.cast(tape.gradient(score, embeds), tf.float32)
 
 
@@ -85,26 +91,31 @@ def explain(
     text_pair: str | None = None,
     *,
     target: str | int | None = None,
+    at: int | None = None,
     baseline: str | None = None,
     steps: int | None = None,
     max_length: int | None = None,
 ) -> Explanation:
-    """Attributes a label's score to the words of a text, by integrated gradients.
+    """Attributes the score of a text's label, or of one of its words', to the words of the text, by
+    integrated gradients.
 
     The text is compared with a baseline that says nothing: each of its tokens replaced by one and
     the same. What the score gains on the way from there to the text is shared out among the words.
 
     Args:
-        model, tokenizer: a classifier of tfkit and its tokenizer.
+        model, tokenizer: a classifier of tfkit, of texts or of tokens, and its tokenizer.
         text, text_pair: the text, and the second one for a model of pairs.
         target: the label to explain, by name or number; None takes the model's answer.
+        at: a character of the word whose label is explained, of a model that labels tokens: the
+            label is that of the word's first token.
         baseline: the token that stands for no word; None takes [MASK].
         steps: points of the integral; None doubles them until the gap is below a hundredth of
             the change in score, or 0.001.
         max_length: tokens after which the text is cut.
 
     Raises:
-        ValueError: there is no such label or token, or a score is not finite.
+        TypeError: the text is no string, or the model answers neither texts nor tokens.
+        ValueError: there is no such label, word or token, or a score is not finite.
 
     Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365).
 
@@ -127,6 +138,14 @@ def explain(
             raise TypeError(f"Expected a text to explain. Received: {type(part).__name__}.")
     if steps is not None and steps < 1:
         raise ValueError(f"`steps` must be at least 1. Received: {steps}.")
+    placed = getattr(model, "places_tokens", False)
+    if not placed:
+        check_answers_texts(model)
+    if (at is not None) != placed:
+        raise ValueError(
+            f"Expected `at`, a character of the word whose label is explained, of a model that "
+            f"labels tokens, and of no other. Received at={at!r} for a {type(model).__name__}."
+        )
     asked = TextModel(model, tokenizer, max_length, compiled=False)
     encoded = asked.encode(*texts)
     inputs = {name: np.asarray(encoded[name][0], np.int32) for name in model.model_input_names}
@@ -134,12 +153,15 @@ def explain(
     # Special tokens stay in the baseline: they say where a text begins, not what it says.
     parts = np.array([-1 if part is None else part for part in encoded.sequence_ids(0)])
     baseline_ids = np.where(parts < 0, ids, _token_id(tokenizer, baseline)).astype(np.int32)
-    answer = int(asked.scores(rows_of([[part] for part in texts])).argmax())
+    place = (_first_token(encoded.encodings[0], text, at),) if placed else ()
+    batch = {name: tf.constant(row[None]) for name, row in inputs.items()}
+    scores = model.answered(model(batch, training=False).logits)[(0, *place)].numpy()
+    answer = int(finite(scores[None], [text]).argmax())
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     number = answer if target is None else _label_number(names, target)
     count, most = (_STEPS, _MOST_STEPS) if steps is None else (steps, steps)
     while True:
-        found = integrated_gradients(model, inputs, baseline_ids, number, count)
+        found = integrated_gradients(model, inputs, baseline_ids, (*place, number), count)
         small = max(_SMALL_GAP * abs(found.score - found.baseline_score), _SMALLEST_GAP)
         if abs(found.gap) <= small or count >= most:
             break
@@ -156,7 +178,24 @@ def explain(
         steps=found.steps,
         cut=len(encoded["input_ids"]) > 1,
         is_number=not model.task.has_classes,
+        at=at,
     )
+
+
+def _first_token(encoding, text: str, at: int) -> int:
+    """The place of the first token of the word at a character."""
+    tokens = [*zip(encoding.sequence_ids, encoding.offsets, encoding.word_ids)]
+    words = [
+        word
+        for part, (start, end), word in tokens
+        if part == 0 and is_whole(plain(at)) and start <= at < end
+    ]
+    if not words:
+        raise ValueError(
+            "Expected `at` to be a character of a word that the model reads. Received "
+            f"{at!r}, for {text!r:.60}."
+        )
+    return next(n for n, (part, _, word) in enumerate(tokens) if part == 0 and word == words[0])
 
 
 def _words(texts: tuple[str, ...], encoding, attributions: np.ndarray) -> tuple[Word, ...]:

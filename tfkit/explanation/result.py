@@ -42,6 +42,7 @@ class Explanation:
         steps: points of the integral.
         cut: whether the text was longer than the model reads.
         is_number: whether the score is a predicted number, not a probability.
+        at: a character of the word whose label that is; None for a label of the text.
     """
 
     texts: tuple[str, ...]
@@ -54,6 +55,15 @@ class Explanation:
     steps: int
     cut: bool
     is_number: bool = False
+    at: int | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """The word whose label that is."""
+        if self.at is None:
+            return None
+        words = (word for word in self.words if word.part == 0)
+        return next(word.text for word in words if word.start <= self.at < word.end)
 
     def top(self, count: int = 10) -> list[Word]:
         """The words that moved the score most, in either direction."""
@@ -111,8 +121,9 @@ def as_ansi(why: Explanation) -> str:
 
 
 def _summary(why: Explanation) -> list[str]:
+    subject = "" if why.subject is None else f" of {why.subject!r}"
     lines = [
-        f"{why.label}: {why.score:.4f} ({why.baseline_score:.4f} with no word known)",
+        f"{why.label}{subject}: {why.score:.4f} ({why.baseline_score:.4f} with no word known)",
         f"The words sum up to {why.score - why.baseline_score + why.gap:+.4f}; "
         f"gap {why.gap:+.1e} after {why.steps} steps",
     ]

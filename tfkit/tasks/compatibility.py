@@ -16,7 +16,8 @@ def check_answers_texts(model) -> None:
     if not getattr(model, "answers_texts", True):
         raise TypeError(
             "Expected a model that answers texts, such as a text classifier: only those are asked "
-            f"for labels and scores of whole texts, and explained. Received a "
+            "for labels and scores of whole texts, and they and token classifiers explained. "
+            f"Received a "
             f"{type(model).__name__}. Call it with token ids, or ask its own pipeline."
         )
 
