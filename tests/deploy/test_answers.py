@@ -108,7 +108,8 @@ def test_what_is_too_long_is_refused_and_not_answered_in_part(answering):
     found, wanted = signature(tf.constant(["who"]), tf.constant([context])), ask("who", context)
     assert found["answer"].numpy()[0].decode() == wanted["answer"]
     assert float(found["score"][0]) == pytest.approx(wanted["score"], rel=1e-4)
-    for asked in (("who", context + "zzz"), ("who " * 14, "anna " * 40)):
+    for asked in (("who", context + "zzz"), ("who " * 14, "anna " * 40), ("a " * 9999, context)):
+        assert len(signature.batch(*map(tf.constant, zip(asked)))["row"]) == 1  # costs little
         with pytest.raises(
             tf.errors.InvalidArgumentError, match=f"at most {windows} windows of 32"
         ):

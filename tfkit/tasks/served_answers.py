@@ -92,8 +92,8 @@ class Answers(Signature):
 
     def batch(self, question, context):
         """Windows `[W,T]`; `row` `[W,1]`, the number of the question, its context, and the windows
-        that it needs, 0 where the question leaves it no room. Of one that needs too many there is
-        one window, for all to have some.
+        that it needs, 0 where the question leaves it no room. Of what will be refused there is one
+        window, for all to have some.
         """
         core, stride, room = self.tokenizer.core, self.chosen["doc_stride"], self._width - 3
         asked, read, context = self.tokens(question, context)
@@ -105,7 +105,7 @@ class Answers(Signature):
         step = tf.maximum(room - q - stride, 1)
         count = 1 + tf.maximum(-((size - c) // step), 0)
         needed = tf.where((asked.splits[1:] - asked.splits[:-1]) > q, 0, count)
-        count = tf.where(needed > self.chosen["max_windows"], 1, count)
+        count = tf.where((needed > 0) & (needed <= self.chosen["max_windows"]), count, 1)
         row = tf.repeat(tf.range(tf.size(count)), count)
         number = tf.range(tf.size(row)) - tf.gather(tf.cumsum(count, exclusive=True), row)
         q, c, size, step = (tf.gather(x, row) for x in (q, c, size, step))
