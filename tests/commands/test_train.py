@@ -67,6 +67,14 @@ def test_what_says_nothing_of_a_new_model_is_refused(tmp_path, capsys, asked, sa
     assert not (tmp_path / "made").exists()
 
 
+def test_sizes_of_a_new_model_are_refused_where_none_is_made(encoder):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    named = ["train.csv", "--output", "made", "--model", str(encoder), "--n-layers", "0"]
+    with pytest.raises(ValueError, match="--n-layers is a size of a new model.*--from-scratch"):
+        starting_model(parser.parse_args(named), data.read(rows(6)))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Loaded")
 def test_what_a_pooled_encoder_became_gets_no_block_again(encoder, tmp_path, capsys):

@@ -55,6 +55,7 @@ def _student(options, examples):
             "--student-layers takes the student from the teacher, so none of --model, "
             "--from-scratch and --pooling goes with it. Leave one out."
         )
+    train.refuse_sizes(options)
     dtype = train.POLICIES[options.mixed_precision]
     teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)
     if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):

@@ -72,6 +72,7 @@ def _start(options, texts):
 
     if options.from_scratch:
         return train.new_model(options, TFDistilBertForMaskedLM, texts)
+    train.refuse_sizes(options)
     name = options.model or shared.small_model()
     rates = {} if options.dropout is None else train.dropouts(options.dropout)
     dtype = train.POLICIES[options.mixed_precision]

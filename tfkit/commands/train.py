@@ -55,6 +55,16 @@ RECIPE = {
 }
 
 
+# Of a new model: the defaults, and lines of help.
+SIZES = {
+    "vocab_size": (8000, "word pieces "),
+    "n_layers": (2, ""),
+    "n_heads": (4, ""),
+    "dim": (128, "width "),
+    "hidden_dim": (None, "feed-forward width "),
+}
+
+
 def add_arguments(parser) -> None:
     add = parser.add_argument
     add_labelled(parser, "the trained model", RECIPE)
@@ -125,11 +135,8 @@ def add_cluster(parser) -> None:
 def add_new_model(parser) -> None:
     add = parser.add_argument_group("a new model in place of a trained one").add_argument
     add("--from-scratch", action="store_true", help="learn vocabulary and weights")
-    add("--vocab-size", type=int, default=8000, help="word pieces (%(default)s)")
-    add("--n-layers", type=int, default=2, help="(%(default)s)")
-    add("--n-heads", type=int, default=4, help="(%(default)s)")
-    add("--dim", type=int, default=128, help="width (%(default)s)")
-    add("--hidden-dim", type=int, help="feed-forward width (4 · width)")
+    for name, (size, text) in SIZES.items():
+        add(f"--{name.replace('_', '-')}", type=int, help=f"{text}({size or '4 · width'})")
 
 
 def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
@@ -349,6 +356,7 @@ def starting_model(options, examples):
             "name one that was trained on the language with --model."
         )
         return _new(options, examples)
+    refuse_sizes(options)
     model, pooled = _pooled(options, model)
     name = f"'{options.model}'" if options.model else "the small model that comes with tfkit"
     if unknown > FOREIGN:
@@ -359,6 +367,15 @@ def starting_model(options, examples):
     else:
         print(f"Beginning with {name}{pooled}")
     return model, tokenizer
+
+
+def refuse_sizes(options) -> None:
+    """Raises ValueError for sizes of a new model, where none is made."""
+    if given := [name for name in SIZES if getattr(options, name) is not None]:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} is a size of a new model. Received it for one that "
+            "was trained. Add --from-scratch, or leave it out."
+        )
 
 
 def _pooled(options, model):
@@ -406,17 +423,18 @@ def new_model(options, kind, texts: Iterable[str], **of_task):
     from tfkit import DistilBertConfig, DistilBertTokenizer
     from tfkit.text.corpus_vocabulary import learn_vocabulary
 
-    print(f"Learning a vocabulary of at most {options.vocab_size} pieces", flush=True)
+    given = {name: getattr(options, name) for name in SIZES}
+    sizes = {n: SIZES[n][0] if size is None else size for n, size in given.items()}
+    pieces, dim = sizes.pop("vocab_size"), sizes["dim"]
+    sizes["hidden_dim"] = 4 * dim if sizes["hidden_dim"] is None else sizes["hidden_dim"]
+    print(f"Learning a vocabulary of at most {pieces} pieces", flush=True)
     longest = options.max_length or 128
-    vocabulary = learn_vocabulary(itertools.islice(texts, _LEARN_FROM), options.vocab_size)
+    vocabulary = learn_vocabulary(itertools.islice(texts, _LEARN_FROM), pieces)
     tokenizer = DistilBertTokenizer(vocabulary, model_max_length=longest)
     config = DistilBertConfig(
         vocab_size=len(vocabulary),
         max_position_embeddings=longest,
-        n_layers=options.n_layers,
-        n_heads=options.n_heads,
-        dim=options.dim,
-        hidden_dim=options.hidden_dim or 4 * options.dim,
+        **sizes,
         **of_task,
         **dropouts(0.1 if options.dropout is None else options.dropout),
     )
