@@ -107,6 +107,13 @@ def test_another_job_that_began_at_the_same_moment_is_an_error(model, tmp_path, 
     (tmp_path / "a.txt").write_text("\n".join(TEXTS))
     ask = {"source": tmp_path / "a.txt", "model": model, "output": tmp_path / "out"}
 
+    (tmp_path / "out").mkdir()
+    for said in ("[]", "{"):
+        (tmp_path / "out/_job.json").write_text(said)
+        with pytest.raises(ValueError, match="holds answers of another job"):
+            score(**ask)
+    (tmp_path / "out/_job.json").unlink()
+
     def too_late(*arguments):
         (tmp_path / "out/_job.json").write_text('{"model": "another"}')
         yield from ()

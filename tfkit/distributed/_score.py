@@ -249,7 +249,9 @@ def _written(
             )
         folder.write(_JOB, json.dumps(asked, indent=2).encode())
         return {}
-    before = json.loads(before)
+    with contextlib.suppress(ValueError):
+        before = json.loads(before)
+    before = before if isinstance(before, dict) else {}  # of another program
     other = [name for name in {**before, **asked} if before.get(name) != asked.get(name)]
     if other:
         raise ValueError(
