@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.data.pipeline import Epochs
+from tfkit.training.trainer import own_errors
 
 # Rows that a head is fitted to: more change it little.
 _MOST_ROWS = 10_000
@@ -54,11 +55,8 @@ def fit_head(
         return tf.cast(model.head.features(pooled, training=False), tf.float32)
 
     steps = min(batches.steps, math.ceil(_MOST_ROWS / batch_size))
-    try:
+    with own_errors(batches):
         rows = [(read(features), labels) for features, labels in batches.dataset().take(steps)]
-    except tf.errors.OpError:
-        batches.raise_own_error()
-        raise
     inputs, labels = (tf.concat(column, axis=0) for column in zip(*rows))
     if not np.isfinite(inputs).all():
         raise ValueError(

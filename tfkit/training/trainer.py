@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -18,6 +19,17 @@ from tfkit.utils.strings import listed
 if TYPE_CHECKING:
     from tfkit.tasks.calibration import CalibratedLoss
     from tfkit.training.recipe import Recipe
+
+
+@contextlib.contextmanager
+def own_errors(*sources: Epochs | None) -> Iterator[None]:
+    """Raises the errors of a `Stream`'s file in place of those that TensorFlow makes of them."""
+    try:
+        yield
+    except tf.errors.OpError:
+        for source in filter(None, sources):
+            source.raise_own_error()
+        raise
 
 
 class History(keras.callbacks.History):
@@ -117,11 +129,8 @@ class Loop:
             verbose=verbose,
         )
         try:
-            history = self._run(train, validation, epochs, first_step, change, callbacks)
-        except tf.errors.OpError:
-            for source in filter(None, (train, validation)):
-                source.raise_own_error()
-            raise
+            with own_errors(train, validation):
+                history = self._run(train, validation, epochs, first_step, change, callbacks)
         finally:
             progress.close()
         lost = [w.path for w in self.model.weights if not np.isfinite(np.asarray(w)).all()]
@@ -135,7 +144,8 @@ class Loop:
 
     def evaluate(self, batches: Epochs) -> dict[str, float]:
         """The loss and the metrics of one pass."""
-        figures = self._evaluated(batches, iter(self._shared_out(batches)))
+        with own_errors(batches):
+            figures = self._evaluated(batches, iter(self._shared_out(batches)))
         self._reset()
         return figures
 
