@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
 
@@ -16,7 +17,8 @@ pytestmark = [
 ]
 
 
-def test_a_column_of_answers(tmp_path):
+def test_a_column_of_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     model = save(tmp_path / "model", "TFDistilBertForSequenceClassification")
     session = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     spark = session.getOrCreate()

@@ -85,7 +85,7 @@ def test_what_goes_on_is_decided_in_the_order_of_trials_however_fast_they_are(cl
     ended = {}
 
     def progress(number, figures, error):
-        ended[number] = str(error) if error else figures["epoch"]
+        ended[number] = error or figures["epoch"]
 
     _ray_tune.run(unequal, 6, {"CPU": 1}, mode="max", progress=progress)
     assert ended == {0: 2, 1: 2, 2: 1, 3: 2, 4: 1, 5: "of this trial"}

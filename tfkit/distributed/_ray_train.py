@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import tempfile
 import threading
@@ -60,6 +61,8 @@ def run(work: Callable[[int, str], Any], workers: int, resources: Mapping[str, f
             raise _first(error.worker_failures) from None
         except train.ControllerError as error:
             raise TimeoutError(str(error.controller_failure)) from None
+        except ray.exceptions.RayError as error:  # the process that watches the workers died
+            raise WorkerError(f"Ray's controller died: {_said(error)}", lost=True) from None
 
 
 def _first(failures: Mapping[int, Exception]) -> WorkerError:
@@ -68,8 +71,14 @@ def _first(failures: Mapping[int, Exception]) -> WorkerError:
     for error in sorted(own, key=lambda error: error.lost):
         return error
     rank, error = min(failures.items())
-    said = str(error).strip().splitlines()[-1].partition(" Some common causes")[0]
-    return WorkerError(f"worker {rank} died: {said}", lost=True)
+    return WorkerError(f"worker {rank} died: {_said(error)}", lost=True)
+
+
+def _said(error: Exception) -> str:
+    """The reason, of what Ray says of a process that died."""
+    text = str(error).strip()
+    found = re.search("(The actor is dead|.*running low on memory).*", text)
+    return (found[0] if found else text.partition("\n")[0]).partition(" Some common causes")[0]
 
 
 @contextlib.contextmanager

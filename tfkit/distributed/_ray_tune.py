@@ -15,13 +15,15 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
-_FIRST, _FACTOR = 1, 3  # ASHA looks at a trial after 1, 3, 9, … epochs, and a third goes on
-_MOST = _FACTOR**9
+_FACTOR = 3  # ASHA looks at a trial after 1, 3, 9, … epochs, and a third goes on
+_RUNGS = [_FACTOR**power for power in range(10)]
 _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that failed has none
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # it would give what there is, as if that were all
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "inf",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # whose `verbose=0` says something
 }
 
 
@@ -31,12 +33,13 @@ def run(
     resources: Mapping[str, float],
     *,
     mode: str,
-    progress: Callable[[int, Mapping | None, Exception | None], Any],
+    progress: Callable[[int, Mapping | None, str | None], Any],
 ) -> None:
     """Runs `trial(number, report)` for all numbers below `count`.
 
     A trial calls `report(epoch, figures)` after every epoch, with the "figure" that decides; it
-    ends there if ASHA says so. `progress(number, figures, error)` is called with the last ones.
+    ends there if ASHA says so. `progress(number, figures, error)` is called with the last ones, or
+    with the reason why it failed.
 
     Which of them are ended depends on the order in which figures come. Here that is the order of
     the numbers, whatever a trial's speed: one waits with its figures until those before it have
@@ -48,11 +51,14 @@ def run(
         number = config["number"]
 
         def report(epoch: int, figures: Mapping[str, Any]) -> None:
-            if math.log(epoch / _FIRST, _FACTOR).is_integer():
+            if epoch in _RUNGS:
                 ray.get(turns.wait_for.remote(number, epoch))
             tune.report(dict(figures))
 
-        ray.get(trial)(number, report)
+        try:
+            ray.get(trial)(number, report)
+        except Exception as error:
+            ray.get(turns.fail.remote(number, str(error).strip() or type(error).__name__))
 
     class Followed(tune.Callback):
         """Tells `turns` and `progress` what Ray Tune has taken in."""
@@ -61,13 +67,14 @@ def run(
             turns.note.remote(trial.config["number"], result["training_iteration"])
 
         def on_trial_complete(self, iteration, trials, trial, **info):
-            turns.note.remote(trial.config["number"], math.inf)
-            progress(trial.config["number"], trial.last_result, None)
+            self._end(trial, ray.get(turns.error_of.remote(trial.config["number"])))
 
         def on_trial_error(self, iteration, trials, trial, **info):
+            self._end(trial, "its process died")
+
+        def _end(self, trial, error: str | None) -> None:
             turns.note.remote(trial.config["number"], math.inf)
-            error = trial.get_pickled_error() or trial.get_error()
-            progress(trial.config["number"], None, getattr(error, "cause", None) or error)
+            progress(trial.config["number"], None if error else trial.last_result, error)
 
         def __reduce__(self):  # Ray Tune keeps a copy of it in a file, for `restore`
             return tune.Callback, ()
@@ -80,7 +87,7 @@ def run(
             tune_config=tune.TuneConfig(
                 metric="figure",
                 mode=mode,
-                scheduler=ASHAScheduler(max_t=_MOST, grace_period=_FIRST, reduction_factor=_FACTOR),
+                scheduler=ASHAScheduler(max_t=_RUNGS[-1], reduction_factor=_FACTOR),
             ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[Followed()]),
         ).fit()
@@ -88,10 +95,17 @@ def run(
 
 @ray.remote(num_cpus=0)
 class _Turns:
-    """Epochs that trials are through with, by their numbers."""
+    """Epochs that trials are through with, and why they failed, by their numbers."""
 
     def __init__(self):
-        self._epochs, self._changed = defaultdict(int), asyncio.Condition()
+        self._epochs, self._errors = defaultdict(int), {}
+        self._changed = asyncio.Condition()
+
+    async def fail(self, number: int, error: str) -> None:
+        self._errors[number] = error
+
+    async def error_of(self, number: int) -> str | None:
+        return self._errors.get(number)
 
     async def note(self, number: int, epochs: float) -> None:
         async with self._changed:

@@ -136,10 +136,10 @@ def tune(
     is_error = monitor.removeprefix("val_") in ERRORS
     done: dict[int, Trial] = {}
 
-    def ended(number: int, figures: Mapping | None, error: Exception | None) -> None:
+    def ended(number: int, figures: Mapping | None, error: str | None) -> None:
         trial = Trial(number + 1, recipes[number])
         if figures is None:
-            trial = trial._replace(error=str(error).strip() or type(error).__name__)
+            trial = trial._replace(error=error)
         else:
             said = {name: figures[name] for name in ("figure", "loss")}
             trial = trial._replace(epochs=(figures["epoch"], figures["epochs"]), **said)
