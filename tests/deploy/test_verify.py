@@ -14,7 +14,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.cli import main
-from tfkit.export.answers import agreement, require_agreement
+from tfkit.export.answers import agreement, agreement_of_items, require_agreement
 from tfkit.export.mobile._tflite import mismatches
 from tfkit.export.serving.fingerprint import FILE, exported_length, write_fingerprint
 from tfkit.export.serving.requests import WARMUP_FILE, example, read_warmup, strings, write_warmup
@@ -108,6 +108,15 @@ def test_where_two_classes_tie_either_is_right():
         require_agreement(compared, 1e-5, "it")
     with pytest.raises(export.ExportError, match="answer of the highest score. .* 1 of 1 texts"):
         require_agreement(agreement(keras, exported, [1]), 0.02, "it")
+
+
+def test_other_answers_may_be_given_where_another_is_near_or_nothing_is_required():
+    wanted = [[{"answer": "a", "score": 0.5}], [{"answer": "b", "score": 0.5}]]
+    given = [[{"answer": "a", "score": 0.4}], [{"answer": "c", "score": 0.2}]]
+    for tolerance, largest, contradictory in ((0.01, 0.1, 1), (np.inf, 0.3, 0)):
+        found = agreement_of_items(wanted, given, [0.3, 0.3], tolerance)
+        assert (found.equal_labels, found.contradictory_labels) == (1, contradictory)
+        assert found.largest_difference == pytest.approx(largest)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])

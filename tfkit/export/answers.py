@@ -71,15 +71,16 @@ def agreement_of_items(
 ) -> Agreement:
     """Compares what is found in texts, of each a list of dicts of `score` and what it is of. That
     must be equal, unless another answer is nearer in score (`margins` `[B]`) than two may differ.
+    With no limit of that, as of eight-bit weights, scores of other answers are compared too.
     """
     largest, equal, contradictory = 0.0, 0, 0
     for wanted, given, margin in zip(expected, received, margins, strict=True):
-        if _without_scores(wanted) == _without_scores(given):
-            equal += 1
+        same = _without_scores(wanted) == _without_scores(given)
+        equal += same
+        contradictory += not same and margin > 2 * tolerance
+        if same or np.isinf(tolerance):
             differences = [abs(one["score"] - two["score"]) for one, two in zip(wanted, given)]
             largest = max([largest, *differences])
-        else:
-            contradictory += margin > 2 * tolerance
     return Agreement(
         texts=len(expected),
         largest_difference=largest,
