@@ -10,6 +10,7 @@ from tests.conftest import TINY
 from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequenceClassification
 from tfkit.data import Examples
 from tfkit.distillation.loss import hidden_state_loss
+from tfkit.inference.text_model import TextModel
 from tfkit.tasks.sequence_classification import TASKS
 from tfkit.training import teacher_logits
 
@@ -61,6 +62,10 @@ def test_classes_in_another_order_are_put_in_this_one():
     np.testing.assert_array_equal(
         teacher_logits(model, EXAMPLES, TOKENIZER), plain[:, [1, 2, 3, 0]]
     )
+
+
+def test_a_teacher_of_other_classes_is_refused_before_it_answers(monkeypatch):
+    monkeypatch.setattr(TextModel, "logits", lambda *_, **__: pytest.fail("It was asked."))
     with pytest.raises(ValueError, match=r"classes a, b, c, d\. Received one of a, b, c, x"):
         teacher_logits(new_model(("a", "b", "c", "x")), EXAMPLES, TOKENIZER)
 

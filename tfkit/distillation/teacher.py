@@ -76,6 +76,7 @@ def teacher_logits(
         ]
         return np.mean(answers, axis=0, dtype=np.float32)
     teacher, tokenizer = load_teacher(teacher, tokenizer)
+    order_of_names = _columns(teacher, examples)
     theirs = getattr(tokenizer, "mask_token", None) or mask_token
     columns = [[text.replace(mask_token, theirs) for text in texts] for texts in examples.columns]
     if isinstance(teacher, np.ndarray):
@@ -97,7 +98,7 @@ def teacher_logits(
         logits[order] = answers
     else:
         logits = teacher(*columns)
-    return _in_order(np.asarray(logits, np.float32), teacher, examples)
+    return _checked(np.asarray(logits, np.float32), examples)[:, order_of_names]
 
 
 def load_teacher(teacher, tokenizer=None, *, dtype=None) -> tuple:
@@ -169,33 +170,40 @@ def _torch_logits(model, tokenizer, columns, batch_size: int, max_length: int) -
     return np.concatenate(parts)
 
 
-def _in_order(logits: np.ndarray, teacher, examples: Examples) -> np.ndarray:
-    """Columns as `examples.names` has them, where the teacher's classes have names of their own."""
-    names = examples.names
-    shape = (len(examples), len(names))
-    if logits.shape != shape:
-        raise ValueError(
-            f"Expected logits of shape {shape} from the teacher: a row for each text and a column "
-            f"for each of {listed(names)}. Received {logits.shape}."
-        )
-    finite(logits, examples.texts, lambda said: ValueError(f"From the teacher: {said}"))
-    config = getattr(teacher, "config", None)
+def _columns(teacher, examples: Examples) -> list[int]:
+    """Where a teacher has each of `examples.names`: in its own order, where it names its classes.
+
+    Raises a ValueError for a teacher of something else, which need not answer all texts for it.
+    """
+    names, config = examples.names, getattr(teacher, "config", None)
     kind = getattr(config, "problem_type", None)
     if kind not in (None, examples.problem_type):
         raise ValueError(
             f"Expected a teacher of a {examples.problem_type}, as the texts are. Received one "
             f"whose `problem_type` is {kind!r}."
         )
+    numbers = list(range(len(names)))
     theirs = getattr(config, "id2label", None)
     if theirs is None:
-        return logits
+        return numbers
     theirs = [str(theirs[number]).lower() for number in sorted(theirs)]
     ours = [name.lower() for name in names]
-    if theirs == ours or theirs == [f"label_{number}" for number in range(len(ours))]:
-        return logits
+    if theirs == ours or theirs == [f"label_{number}" for number in numbers]:
+        return numbers
     if sorted(theirs) != sorted(ours):
         raise ValueError(
             f"Expected a teacher of the classes {listed(names)}. Received one of {listed(theirs)}. "
             "If they mean the same, give its `config.id2label` these names in its own order."
         )
-    return logits[:, [theirs.index(name) for name in ours]]
+    return [theirs.index(name) for name in ours]
+
+
+def _checked(logits: np.ndarray, examples: Examples) -> np.ndarray:
+    shape = (len(examples), len(examples.names))
+    if logits.shape != shape:
+        raise ValueError(
+            f"Expected logits of shape {shape} from the teacher: a row for each text and a column "
+            f"for each of {listed(examples.names)}. Received {logits.shape}."
+        )
+    finite(logits, examples.texts, lambda said: ValueError(f"From the teacher: {said}"))
+    return logits
