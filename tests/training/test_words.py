@@ -98,7 +98,7 @@ def test_what_is_not_for_words_says_so(trained):
     model, _ = trained
     with pytest.raises(ValueError, match="labels of whole texts"):
         distill(np.zeros((40, 3)), model, TOKENIZER, TRAIN, epochs=1)
-    with pytest.raises(TypeError, match="TFDistilBertForTokenClassification"):
+    with pytest.raises(ValueError, match="`at`.* for a TFDistilBertForTokenClassification"):
         tfkit.explain(model, TOKENIZER, "w1")
 
 
