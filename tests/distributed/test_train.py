@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
 import json
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tests.training.tiny import rows
 from tests.training.workers import train as train_here
 from tfkit import distributed
 from tfkit.cli import main
+from tfkit.distributed.training_worker import WorkerError
 from tfkit.training import Recipe
 
 NEEDS_RAY = pytest.mark.skipif(
@@ -132,6 +136,63 @@ def test_options_of_a_cluster_that_do_not_fit_are_one_error(asked, said, tmp_pat
     assert main(["train", "train.csv", "--output", str(tmp_path / "made"), *asked]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """In place of Ray: the works that it was given, and what becomes of each, to be filled."""
+    made = types.SimpleNamespace(works=[], ends=[], rooms=[])
+
+    def run(work, workers, resources):
+        made.works.append(work)
+        end = made.ends.pop(0)
+        return end(work) if callable(end) else end
+
+    def room(resources):
+        return made.rooms.pop(0) if made.rooms else 2
+
+    fake = types.SimpleNamespace(run=run, room=room, cluster=lambda ray: contextlib.nullcontext())
+    monkeypatch.setattr("tfkit.distributed._train.engine", lambda name: fake)
+    monkeypatch.setattr("tfkit.distributed._train.time.sleep", lambda seconds: None)
+    return made
+
+
+def lost(work, checkpoint=None):
+    if checkpoint:
+        (work.output / "checkpoints" / checkpoint).write_bytes(b"")
+    raise WorkerError("worker 1 died", lost=True)
+
+
+def test_a_restart_goes_on_from_checkpoints_of_this_training_alone(runs, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-000000004.safetensors").write_bytes(b"of an earlier one")
+    new = functools.partial(lost, checkpoint="step-000000002.safetensors")
+    runs.ends, runs.rooms = [lost, new, "done"], [2, 1, 1, 2]  # a machine comes back
+    said = []
+    assert distributed.train(learning.learn, tmp_path, workers=2, progress=said.append) == "done"
+    assert [work.checkpoints["resume"] for work in runs.works] == [False, False, True]
+    assert [work.attempt for work in runs.works] == [0, 1, 2]
+    assert [line for line in said if "worker 1 died; see the logs" in line] == said
+    assert len(said) == 2 and not [*(tmp_path / "logs").iterdir()]
+
+
+def test_too_many_deaths_and_errors_of_the_training_end_it(runs, tmp_path):
+    runs.ends = [lost] * 3
+    with pytest.raises(RuntimeError, match="lost 3 times, the last time: worker 1 died"):
+        distributed.train(learning.learn, tmp_path, workers=2, restarts=2)
+
+    def wrong(work):
+        raise WorkerError("no such file (worker 1, on 10.0.0.2)", FileNotFoundError)
+
+    runs.ends = [wrong]
+    with pytest.raises(FileNotFoundError, match="no such file .worker 1, on 10.0.0.2.; see the"):
+        distributed.train(learning.learn, tmp_path, workers=2)
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so(runs, tmp_path):
+    runs.ends = [lambda work: work._replace(output=tmp_path / "of its own")(1, "10.0.0.2")]
+    with pytest.raises(FileNotFoundError, match="storage that all machines share.*10.0.0.2"):
+        distributed.train(learning.learn, tmp_path, workers=2)
 
 
 def test_without_ray_the_error_says_what_to_install(tmp_path, monkeypatch):

@@ -146,11 +146,7 @@ def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
     from tfkit import training
     from tfkit.distributed.training_worker import CHECKPOINTS
 
-    if options.from_scratch and options.model:
-        raise ValueError(
-            "--from-scratch makes a new model in place of a trained one. Received --model "
-            f"{options.model} too. Leave one of them out."
-        )
+    check_beginning(options)
     output = local_path(options.output)
     asked = {"every": options.checkpoint_every, "keep": options.keep, "resume": options.resume}
     checkpoints = training.Checkpoints(output / CHECKPOINTS, **asked)
@@ -184,6 +180,15 @@ def _train_on_cluster(options, checkpoints, given: dict, asked: dict, parts: tup
     work = functools.partial(_train, alone, recipe, *parts)
     show = functools.partial(print, flush=True)
     distributed.train(work, options.output, progress=show, **given, **asked)
+
+
+def check_beginning(options) -> None:
+    """Raises ValueError where a model is named, and a new one asked for."""
+    if options.from_scratch and options.model:
+        raise ValueError(
+            "--from-scratch makes a new model in place of a trained one. Received --model "
+            f"{options.model} too. Leave one of them out."
+        )
 
 
 def _check_output(options, output: Path, checkpoints) -> None:

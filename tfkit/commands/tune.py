@@ -44,6 +44,7 @@ def run(options) -> None:
     from tfkit import distributed
     from tfkit.training.recipe import FILE
 
+    train.check_beginning(options)
     output = local_path(options.output)
     if (output / FILE).exists() and not options.overwrite:
         raise FileExistsError(
