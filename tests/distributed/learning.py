@@ -13,7 +13,7 @@ from tests.training.workers import train
 
 
 class Dies(keras.callbacks.Callback):
-    """Kills its process at a batch, where there is a file that says so, which it deletes."""
+    """Kills its process at a batch, or its whole node, where a file says so, which it deletes."""
 
     def __init__(self, told: Path, batches: int):
         super().__init__()
@@ -22,7 +22,10 @@ class Dies(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.batches -= 1
         if not self.batches and self.told.exists():
+            is_node = self.told.read_text() == "node"
             self.told.unlink()
+            if is_node:
+                os.kill(os.getppid(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
 
 

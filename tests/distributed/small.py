@@ -30,16 +30,17 @@ def save(folder: Path, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def two_nodes():
-    """A cluster of two nodes of a core each, processes on this machine; the second is `other`."""
+def nodes(*cpus: int):
+    """A cluster of nodes of so many cores, processes on this machine; the last is `other`."""
     import ray
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")
-        store = {"num_cpus": 1, "object_store_memory": 80_000_000}
-        made = Cluster(initialize_head=True, head_node_args={**store, "include_dashboard": False})
-        made.other = made.add_node(**store)
+        first, *others = ({"num_cpus": each, "object_store_memory": 80_000_000} for each in cpus)
+        made = Cluster(initialize_head=True, head_node_args={**first, "include_dashboard": False})
+        for each in others:
+            made.other = made.add_node(**each)
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
         yield made
         ray.shutdown()

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 import tfkit
-from tests.distributed.small import rows_of, save, texts_of, two_nodes
+from tests.distributed.small import nodes, rows_of, save, texts_of
 from tfkit.distributed import score
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
@@ -25,7 +25,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def cluster():
-    with two_nodes() as made:
+    with nodes(1, 1) as made:
         yield made
 
 

@@ -15,7 +15,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 from tests.distributed import learning
-from tests.distributed.small import two_nodes
+from tests.distributed.small import nodes
 from tests.training.tiny import rows
 from tests.training.workers import train as train_here
 from tfkit import distributed
@@ -30,7 +30,7 @@ NEEDS_RAY = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def cluster():
-    with two_nodes() as made:
+    with nodes(1, 1) as made:
         yield made
 
 
@@ -69,6 +69,18 @@ def test_workers_train_as_one_process_and_to_the_same_weights_if_one_dies(cluste
     for name, worker in (("whole", 1), ("killed", 0), ("killed", 1)):
         trained = arrays(tmp_path / name / f"worker-{worker}.npz")
         assert_close(trained, whole, rtol=0, atol=1e-6)
+
+
+@NEEDS_RAY
+@pytest.mark.slow
+def test_if_a_node_is_lost_the_training_goes_on_to_the_same_weights_on_another(tmp_path):
+    (tmp_path / "dies").write_text("node")
+    with nodes(0, 1, 1, 1):  # Ray's own processes are on the first
+        begun = distributed.train(learning.learn, tmp_path, workers=2, every=3)
+    assert begun == 6 and not (tmp_path / "dies").exists()
+    for worker in range(2):
+        trained = arrays(tmp_path / f"worker-{worker}.npz")
+        assert_close(trained, train_here(tf.distribute.get_strategy()), rtol=2e-4, atol=2e-5)
 
 
 @NEEDS_RAY
