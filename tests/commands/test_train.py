@@ -40,7 +40,9 @@ def encoder(tmp_path):
     return tmp_path / "encoder"
 
 
-@pytest.mark.parametrize("asked, blocks", [((), 1), (("--pooling", "cls"), 0)])
+@pytest.mark.parametrize(
+    "asked, blocks", [((), 1), pytest.param(("--pooling", "cls"), 0, marks=pytest.mark.slow)]
+)
 def test_a_sentence_encoder_gets_a_block_that_pools(encoder, asked, blocks, capsys):
     parser = argparse.ArgumentParser()
     add_arguments(parser)

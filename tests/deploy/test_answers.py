@@ -146,10 +146,8 @@ def in_characters(folder, rows):
     return [answers[0] if answers else nothing for answers in found]
 
 
-@pytest.mark.parametrize(
-    ("form", "options"),
-    [("text", {}), pytest.param("ids", {"vocabulary": True}, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("form", "options"), [("text", {}), ("ids", {"vocabulary": True})])
 def test_a_tflite_file_answers_questions_as_transformers_does(answering, tmp_path, form, options):
     folder, model, tokenizer = answering
     file = tmp_path / "answers.tflite"

@@ -69,6 +69,7 @@ def test_attributions_are_captums(tmp_path, family):
     np.testing.assert_allclose(found, expected[[1, 2, 4, 5, 6]], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_attributions_to_the_label_of_a_word_are_captums(tmp_path):
     torch, transformers = map(pytest.importorskip, ("torch", "transformers"))
     torch.manual_seed(0)

@@ -86,7 +86,10 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    "name",
+    ["in a graph", *(pytest.param(n, marks=pytest.mark.slow) for n in ("one element", "weights"))],
+)
 def test_a_weight_that_changes_shows_in_the_next_answer(made, name):
     model = TFDistilBertForSequenceClassification(made[0].config)
     model.head.classifier.kernel.assign_add(tf.ones([8, 2]))

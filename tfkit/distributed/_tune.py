@@ -178,7 +178,7 @@ def drawn(recipe: Recipe, search: Mapping[str, Any], count: int, seed: int) -> l
 
         >>> from tfkit.training import Recipe
         >>> [r.epochs for r in drawn(Recipe(epochs=5), {"epochs": [2, 3]}, 9, seed=0)]
-        [5, 2, 3]
+        [5, 3, 2]
     """
     fields = [field.name for field in dataclasses.fields(recipe) if field.name not in _FIXED]
     for name, values in search.items():

@@ -35,8 +35,7 @@ class TokenizerGraph:
         def tokens(*texts):
             return layer.unpadded(texts if pairs else texts[0])
 
-        self.function, self._layer, self._pairs = tokens, layer, pairs
-        self._rows = getattr(getattr(model, "config", None), "vocab_size", math.inf)
+        self.function, self._layer, self._pairs, self._model = tokens, layer, pairs, model
         if compiled:
             signature = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
             function = tf.function(tokens, input_signature=signature, autograph=False)
@@ -53,11 +52,13 @@ class TokenizerGraph:
         return self._checked(Tokens.of({name: value.numpy() for name, value in batch.items()}))
 
     def _checked(self, tokens: Tokens) -> Tokens:
-        if (top := tokens.inputs["input_ids"].max()) >= self._rows:
+        # Asked at each call: `resize_token_embeddings` changes it.
+        rows = getattr(getattr(self._model, "config", None), "vocab_size", math.inf)
+        if (top := tokens.inputs["input_ids"].max()) >= rows:
             raise ValueError(
-                f"Expected the tokenizer of the model, whose ids end at {self._rows - 1}. Received "
-                f"one that gives the id {top}. Call `model.resize_token_embeddings` before, or "
-                "take the other one."
+                f"Expected the tokenizer of the model, whose ids end at {rows - 1}. Received one "
+                f"that gives the id {top}. Call `model.resize_token_embeddings` before, or take "
+                "the other one."
             )
         return tokens
 
