@@ -21,6 +21,8 @@ os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
+TRAININGS = (".distill", ".fine_tune", ".pretrain")
+
 # Small, and with no two sizes alike, so that a mixed-up axis cannot go unseen.
 TINY = {
     "vocab_size": 61,
@@ -58,6 +60,14 @@ def pytest_xdist_make_scheduler(config, log):
             return "tests/deploy" if file.startswith("tests/deploy/") else file
 
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The examples of what trains take as long as tests of it, which there are."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.name.endswith(TRAININGS):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

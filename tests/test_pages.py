@@ -28,8 +28,12 @@ def stand_ins(tmp_path_factory):
 # What the other pages say is tested where it belongs to; that they are right as printed shows in
 # their arguments here, and in the types of their Python in test_typing.py.
 RUN = [
-    # Training and exports run in its Python, and as commands in test_cli.py.
-    pytest.param(ROOT / "README.md", {"train": 0, "export": 0, "verify": 0}, id="README.md, quick"),
+    # Training and exports run in its Python, and as commands, as evaluation does, in test_cli.py.
+    pytest.param(
+        ROOT / "README.md",
+        dict.fromkeys(["train", "evaluate", "export", "verify"], 0),
+        id="README.md, quick",
+    ),
     *(pytest.param(page, {}, id=page.name, marks=pytest.mark.slow) for page in PAGES),
 ]
 
