@@ -114,8 +114,7 @@ def outputs_of(
         outputs = run(Tokens.of_rows([rows[place] for place in places]))
         for place, output in zip(places, outputs):
             found[place] = output[: lengths[place]]
-            if not np.isfinite(found[place]).all():
-                raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
+            check_finite(found[place])
     return found
 
 
@@ -154,6 +153,12 @@ def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Itera
         total += length
     if begin < len(order):
         yield order[begin:]
+
+
+def check_finite(scores) -> None:
+    """Raises ValueError for scores, of one text, that are not all numbers."""
+    if not np.isfinite(scores).all():
+        raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
 
 
 def finite(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from tfkit.inference.batching import MAX_TOKENS, Tokens, batches
+from tfkit.inference.batching import MAX_TOKENS, Tokens, batches, check_finite
 from tfkit.inference.graph import unpadded_specs
 from tfkit.models.inputs import token_limit
 from tfkit.tasks.compatibility import check_model_of
@@ -116,8 +116,7 @@ class FillMaskPipeline:
         scores = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
         candidates = np.arange(scores.shape[1]) if chosen is None else chosen
         scores = scores[:, candidates]
-        if not np.isfinite(scores).all():
-            raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
+        check_finite(scores)
         places = [at for at, token in enumerate(ids) if token == self.tokenizer.mask_token_id]
         found = []
         for place, row in zip(places, scores):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.export.mobile.classifier import TextRunner
-from tfkit.inference.batching import parts_of
+from tfkit.inference.batching import check_finite, parts_of
 from tfkit.inference.multiple_choice import choice_rows
 from tfkit.inference.question_answering import question_rows
 from tfkit.tasks.masked_lm import MaskedLM
@@ -73,7 +73,7 @@ class QuestionAnswerer(TextRunner):
         if self.form == "text":
             texts = {"question": utf8(question), "context": utf8(context)}
             found = self.run({name: _strings([text]) for name, text in texts.items()})
-            _check(found["score"])
+            check_finite(found["score"])
             items = QuestionAnswering.text_form.items
             return items(found, *texts.values(), **self._options)[0]
         sizes = {"max_length": self.max_length, "stride": default_stride(self.max_length)}
@@ -83,7 +83,7 @@ class QuestionAnswerer(TextRunner):
             tokens["attention_mask"] = np.ones_like(tokens["input_ids"])
             given, count = self.run(self.of_tokens(tokens)), tokens["input_ids"].shape[1]
             logits = [given[name][0, :count] for name in ("start_logits", "end_logits")]
-            _check(logits)
+            check_finite(logits)
             best = best_spans(*logits, window.context, top_k=CANDIDATES)
             no_answer.append(best.no_answer)
             places = zip(best.scores.tolist(), best.starts, best.ends)
@@ -126,7 +126,7 @@ class MaskFiller(TextRunner):
 
     def _filled(self, text: bytes) -> list[dict]:
         found = self.run({"text": _strings([text])}) if self.form == "text" else self._here(text)
-        _check(found["score"])
+        check_finite(found["score"])
         return MaskedLM.text_form.items(found, text)
 
     def _here(self, text: bytes) -> dict[str, np.ndarray]:
@@ -185,14 +185,9 @@ class Chooser(TextRunner):
             rows = [{"text": text, "text_pair": choice} for choice in text_pair]
             logits = [self.run(self.inputs(row))["logits"][0, 0] for row in rows]
             scores = tf.nn.softmax(logits).numpy()
-        _check(scores)
+        check_finite(scores)
         return scores
 
 
 def _strings(texts: list[bytes]) -> np.ndarray:
     return np.array(texts, dtype=object)
-
-
-def _check(scores) -> None:
-    if not np.isfinite(scores).all():
-        raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
