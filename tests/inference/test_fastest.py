@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 import numpy as np
@@ -146,5 +147,10 @@ def test_a_chosen_runtime_and_what_has_one_alone_stay_as_they_are(made, monkeypa
         """Which may compute otherwise than its parts do."""
 
     assert not fastest.FastestRuntime.suits(Own(made[0].config))
-    monkeypatch.setattr(fastest, "MOST_BYTES", 0)
-    assert ask(pipeline(model=made[0], tokenizer=made[1])).runtimes == {"texts": "tensorflow"}
+
+
+def test_there_is_no_copy_where_memory_is_short(made, monkeypatch):
+    weights = sum(w.value.numpy().nbytes for w in made[0].backbone.encoder.weights)
+    for free, runtimes in ((16 * weights - 1, IN_TENSORFLOW), (16 * weights, IN_LITERT)):
+        monkeypatch.setattr(fastest, "available_memory", functools.partial(int, free))
+        assert ask(pipeline(model=made[0], tokenizer=made[1])).runtimes == runtimes

@@ -6,9 +6,10 @@
 | all else | TensorFlow | the model's own |
 
 The copy is made in the background, while TensorFlow goes on answering; a process that ends
-meanwhile waits for it, some seconds, and keeps it for the next one. There is none where LiteRT
-is not installed, nor of encoders of more than `MOST_BYTES`: a copy takes twice the memory of the
-weights, and its first conversion ten times that for a while. `runtime="litert"` asks for it.
+meanwhile waits for it, some seconds, and keeps it for the next one. It takes twice the memory of
+the encoder's weights, and its first conversion eight times that for a while: there is none where
+less than `SPARE` times the weights is free, nor where LiteRT is not installed.
+`runtime="litert"` asks for it in any case.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from tfkit.inference.batching import MAX_TOKENS, Tokens
 from tfkit.inference.graph import graph_of, output_of
 from tfkit.inference.litert import LiteRTModel, is_quantized
 from tfkit.models import classes
+from tfkit.utils.processes import available_memory
 
 LONGEST = 128
 WORTH = 32
-MOST_BYTES = 64 * 2**20
+SPARE = 16
 
 
 class FastestRuntime:
@@ -56,7 +58,6 @@ class FastestRuntime:
             and (model.reads_cls_only or model.pools_tokens)
             and model.dtype_policy.name == "float32"
             and not is_quantized(model)
-            and 4 * sum(math.prod(w.shape) for w in model.backbone.encoder.weights) <= MOST_BYTES
             and not tf.config.list_logical_devices("GPU")
         )
 
@@ -90,6 +91,9 @@ class FastestRuntime:
 
     def _make(self) -> None:
         try:
+            weights = self._model.backbone.encoder.weights
+            if available_memory() < SPARE * 4 * sum(math.prod(w.shape) for w in weights):
+                return
             held = _HeldWeights(self._model)
             if not held.are_the_models():  # a device that gives no view of its memory
                 return

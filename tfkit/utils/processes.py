@@ -1,12 +1,14 @@
-"""Processors, processes that an export is tried in, and TensorFlow after a fork."""
+"""Processors, memory, processes that an export is tried in, and TensorFlow after a fork."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
 import threading
+from pathlib import Path, PurePosixPath
 
 # Seconds that loading a model, or one answer, may take: many times what a slow machine needs.
 TIMEOUT = 600.0
@@ -16,6 +18,41 @@ _LAST_WORDS = 400  # characters
 def available_cpus() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that this process may still take, by what machine and container say; 0 if they do not.
+
+    `root` is the folder that has `proc` and `sys`.
+    """
+    free = []
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = (root / "proc/meminfo").read_text("ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        free.append(1024 * int(line.split()[1]))
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in _MEMORY:
+                folder, most, used = _MEMORY[controllers]
+                parts = PurePosixPath(path).relative_to("/")
+                groups = [root / folder / each for each in (parts, *parts.parents)]
+                free += [
+                    _number(group / most, math.inf) - _number(group / used, 0) for group in groups
+                ]
+    return max(int(min(free, default=0)), 0)
+
+
+# The controllers of a process's group, version 2 and 1 -> where its memory's limit and use stand.
+_MEMORY = {
+    "": ("sys/fs/cgroup", "memory.max", "memory.current"),
+    "memory": ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+}
+
+
+def _number(file: Path, missing: float) -> float:
+    """What a file says; a container has none of the groups above its own."""
+    text = file.read_text("ascii").strip() if file.exists() else ""
+    return int(text) if text.isdigit() else missing
 
 
 def ending(status: int, words: bytes) -> str:
