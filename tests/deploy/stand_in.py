@@ -33,8 +33,9 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tests.deploy import json_api
 from tests.deploy.batching_session import BatchingSession, Died
 from tests.deploy.json_api import Refused
-from tfkit.export.serving.requests import read_warmup, strings
+from tfkit.export.serving.requests import read_warmup
 from tfkit.inference.served_model import RefusedError, ServedModel
+from tfkit.utils.strings import array_of
 
 
 class _Version:
@@ -243,7 +244,7 @@ def rest(server: ModelServer) -> Iterator[str]:
                 raise Refused(
                     "Expected regression signature method_name to be tensorflow/serving/regress."
                 )
-            made = strings(json_api.examples(parsed))
+            made = array_of(json_api.examples(parsed))
             outputs = server.run(name, which, signature, lambda wanted: {"inputs": made})
             return {
                 "results": [
@@ -295,7 +296,7 @@ def rpc(server: ModelServer) -> Iterator[str]:
 
         def Classify(self, request, context):
             made = [x.SerializeToString() for x in request.input.example_list.examples]
-            outputs = _run(request, context, lambda wanted: {"inputs": strings(made)})
+            outputs = _run(request, context, lambda wanted: {"inputs": array_of(made)})
             response = classification.ClassificationResponse()
             for labels, scores in zip(outputs["classes"], outputs["scores"]):
                 classes = response.result.classifications.add().classes

@@ -17,11 +17,11 @@ from tests.parity.conftest import Reference
 from tfkit import BertTokenizer, export, lite
 from tfkit.export.answers import python_rows
 from tfkit.export.mobile.classifier import TextRunner
-from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import RefusedError, ServedModel
 from tfkit.tasks.served_answers import Answers
 from tfkit.tasks.served_masks import Masks
 from tfkit.tasks.serving import signature_of
+from tfkit.utils.strings import array_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -86,18 +86,21 @@ def test_questions_are_answered_as_transformers_answers_them(answering, tmp_path
     assert report.signatures["text"] == "context, question -> answer, end, score, start"
     agreement = report.serving.agreement["text"]
     assert agreement.equal_labels == agreement.texts
-    questions, contexts = map(strings, zip(*ROWS))
+    questions, contexts = map(array_of, zip(*ROWS))
     with ServedModel(report.path) as served:
         found = served.run("text", {"question": questions, "context": contexts})
         assert_answered(found, folder)
         # Nothing to find is an empty answer.
-        found = served.run("text", {"question": strings(["who"]), "context": strings([""])})
+        found = served.run("text", {"question": array_of(["who"]), "context": array_of([""])})
         assert (found["answer"][0], found["score"][0]) == (b"", 0.0)
-        odd = {"question": strings(["who", "who " * 99]), "context": strings(["", "anna " * 99])}
+        odd = {
+            "question": array_of(["who", "who " * 99]),
+            "context": array_of(["", "anna " * 99]),
+        }
         with pytest.raises(RefusedError, match="contexts of at most 64 windows of 32 tokens"):
             served.run("text", odd)
         with pytest.raises(RefusedError, match="inputs of one shape"):
-            served.run("text", {"question": strings(["who"]), "context": strings(["a", "b"])})
+            served.run("text", {"question": array_of(["who"]), "context": array_of(["a", "b"])})
 
 
 def test_what_is_too_long_is_refused_and_not_answered_in_part(answering):
@@ -232,7 +235,7 @@ def test_masks_are_filled_as_transformers_fills_them(masked, tmp_path):
     agreement = report.serving.agreement["text"]
     assert agreement.equal_labels == agreement.texts
     with ServedModel(report.path) as served:
-        assert_filled(served.run("text", {"text": strings([*MASKED, "none"])}), theirs)
+        assert_filled(served.run("text", {"text": array_of([*MASKED, "none"])}), theirs)
         batch = dict(theirs.tokenizer(MASKED[:3], padding=True, return_tensors="np"))
         found = served.run("tokens", batch)["logits"]
     np.testing.assert_allclose(found, mask_logits(theirs, batch), atol=1e-4)
@@ -322,14 +325,14 @@ def test_choices_are_made_as_torch_makes_them(choosing, tmp_path):
     report = export.saved_model(model, tokenizer, tmp_path, **OPTIONS)
     scores = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     with ServedModel(report.path) as served:
-        asked = {"prompt": strings(PROMPTS), "choices": strings(CHOICES, 2)}
+        asked = {"prompt": array_of(PROMPTS), "choices": array_of(CHOICES, 2)}
         found = served.run("text", asked)
         np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
         assert found["choice"].tolist() == logits.argmax(-1).tolist()
         found = served.run("tokens", batch)
         np.testing.assert_allclose(found["logits"], logits, atol=1e-5)
         with pytest.raises(RefusedError, match="inputs of one shape"):
-            served.run("text", asked | {"prompt": strings(["one"])})
+            served.run("text", asked | {"prompt": array_of(["one"])})
 
 
 PROMPTED = [

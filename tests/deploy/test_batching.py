@@ -12,9 +12,10 @@ import tensorflow as tf
 from tests.deploy.small import TEXTS, classifier
 from tfkit import export
 from tfkit.export.serving.batching import Batching, batched
-from tfkit.export.serving.requests import example, strings
+from tfkit.export.serving.requests import example
 from tfkit.export.serving.signatures import Signatures
 from tfkit.inference.served_model import RefusedError
+from tfkit.utils.strings import array_of
 
 TOKENS = ("input_ids", "attention_mask")
 SIZE = {"size": tf.TensorSpec([None], tf.int32)}
@@ -63,10 +64,10 @@ def test_answers_equal_the_models_whatever_they_shared_a_batch_with(
         signature, number = job
         text = TEXTS[number]
         inputs = {
-            "text": {"text": strings([text])},
-            "classify": {"inputs": strings([example(text)])},
+            "text": {"text": array_of([text])},
+            "classify": {"inputs": array_of([example(text)])},
             "tokens": tokens(text),
-            "embed": {"text": strings([text])},
+            "embed": {"text": array_of([text])},
         }[signature]
         return served.run(signature, inputs)
 
@@ -87,8 +88,8 @@ def test_answers_equal_the_models_whatever_they_shared_a_batch_with(
 BAD = [
     ("text", {"text": np.array("scalar", dtype=object)}),
     ("text", {"text": np.array([["rank", "two"]], dtype=object)}),
-    ("classify", {"inputs": strings([b"no example"])}),
-    ("classify", {"inputs": strings([example("good"), b"\x00"])}),
+    ("classify", {"inputs": array_of([b"no example"])}),
+    ("classify", {"inputs": array_of([example("good"), b"\x00"])}),
     ("tokens", {"input_ids": [[2, 999, 3]], "attention_mask": [[1, 1, 1]]}),
     ("tokens", {"input_ids": [[2, -1, 3]], "attention_mask": [[1, 1, 1]]}),
     ("tokens", {"input_ids": np.full([1, 25], 5), "attention_mask": np.ones([1, 25])}),
@@ -97,12 +98,12 @@ BAD = [
     ("tokens", {"input_ids": [[2, 5, 3]], "attention_mask": [[0, 0, 0]]}),
     ("tokens", {"input_ids": np.zeros([1, 0]), "attention_mask": np.zeros([1, 0])}),
     ("tokens", {"input_ids": [2, 5, 3], "attention_mask": [1, 1, 1]}),
-    ("text_pair", {"text": strings(["a"]), "text_pair": strings(["b", "c"])}),
+    ("text_pair", {"text": array_of(["a"]), "text_pair": array_of(["b", "c"])}),
 ]
 
 
 def test_a_bad_request_does_not_spoil_those_beside_it(served, expected):
-    jobs = BAD * 3 + [("text", {"text": strings(TEXTS[:2])})] * 40
+    jobs = BAD * 3 + [("text", {"text": array_of(TEXTS[:2])})] * 40
     np.random.default_rng(0).shuffle(jobs)
 
     def ask(job):
@@ -152,12 +153,12 @@ def test_an_answer_that_is_no_number_is_an_error_of_its_own_request(tokenizer, b
 
 
 def test_no_texts_and_a_thousand(served, expected):
-    assert served.run("text", {"text": strings([])})["scores"].shape == (0, 3)
+    assert served.run("text", {"text": array_of([])})["scores"].shape == (0, 3)
     many = [TEXTS[number % 6] for number in range(500)]
-    scores = served.run("text", {"text": strings(many)})["scores"]
+    scores = served.run("text", {"text": array_of(many)})["scores"]
     np.testing.assert_allclose(scores, expected[np.arange(500) % 6], atol=1e-5)
     with pytest.raises(RefusedError, match="larger than maximum input batch size 4096"):
-        served.run("text", {"text": strings(many * 9)})  # 32 × 128 is the most
+        served.run("text", {"text": array_of(many * 9)})  # 32 × 128 is the most
 
 
 @pytest.mark.parametrize(

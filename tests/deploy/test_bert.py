@@ -16,8 +16,8 @@ from tfkit.cli import main
 from tfkit.export.original import Original
 from tfkit.export.report import ExportError
 from tfkit.export.serving._verify import _compare
-from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import RefusedError, ServedModel
+from tfkit.utils.strings import array_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -86,7 +86,7 @@ def close(received, scores):
 
 
 def test_pairs_are_answered_as_torch_answers_them(served, expected):
-    texts, pairs = map(strings, COLUMNS)
+    texts, pairs = map(array_of, COLUMNS)
     received = served.run("text_pair", {"text": texts, "text_pair": pairs})["scores"]
     close(received, expected["pairs"])
 
@@ -139,8 +139,8 @@ def test_texts_embeddings_and_examples(ours, theirs, expected, tmp_path):
     report = export.saved_model(*ours, tmp_path, **options)
     assert {*report.serving.agreement} == {"text", "classify", "embed"}
     with ServedModel(report.path) as served:
-        close(served.run("text", {"text": strings(TEXTS)})["scores"], expected["texts"])
-        embedding = served.run("embed", {"text": strings(TEXTS[:1])})["embedding"][0]
+        close(served.run("text", {"text": array_of(TEXTS)})["scores"], expected["texts"])
+        embedding = served.run("embed", {"text": array_of(TEXTS[:1])})["embedding"][0]
     states = theirs.model.bert(**theirs.tokenizer(TEXTS[0], return_tensors="pt"))[0]
     close(embedding, states[0].detach().numpy().mean(0))
 

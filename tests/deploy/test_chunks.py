@@ -16,8 +16,8 @@ from tfkit import (
     export,
 )
 from tfkit.export.serving import batching as module
-from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import ServedModel
+from tfkit.utils.strings import array_of
 
 
 def test_chunks_are_of_like_length_hold_what_they_may_and_come_back_in_order(monkeypatch):
@@ -76,7 +76,7 @@ def test_many_long_texts_at_once_stay_within_the_memory_that_is_reserved(tmp_pat
     report = export.saved_model(model, tokenizer, tmp_path / "long", batching=batching)
     yml = (tmp_path / "long" / "server" / "kubernetes.yml").read_text()
     limit = int(re.search(r"limits:\s+memory: (\d+)Mi", yml)[1])
-    texts = strings(["word1 word2 " * 300] * 32)
+    texts = array_of(["word1 word2 " * 300] * 32)
     with ServedModel(report.path) as served:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: served.run("text", {"text": texts}), range(4)))

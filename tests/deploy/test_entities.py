@@ -13,11 +13,11 @@ from tests.inference.test_token_classification import TEXTS as WRITTEN
 from tfkit import export, lite
 from tfkit.export.answers import python_rows
 from tfkit.export.serving.batching import Batching
-from tfkit.export.serving.requests import strings
 from tfkit.export.serving.signatures import Signatures
 from tfkit.inference.served_model import ServedModel
 from tfkit.tasks.served_entities import Entities
 from tfkit.tasks.serving import signature_of
+from tfkit.utils.strings import array_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 pytest.importorskip("transformers", reason="transformers is not installed")
@@ -70,7 +70,7 @@ def assert_same(found, wanted):
 @pytest.mark.slow
 def test_a_request_of_strings_gets_the_entities_of_transformers(served, both):
     wanted = expected(both[1], TEXTS)
-    answers = served.run("text", {"text": strings(TEXTS)})
+    answers = served.run("text", {"text": array_of(TEXTS)})
     assert_same([Entities.read(row) for row in python_rows(answers)], wanted)
     counts = [len(each) for each in wanted]
     assert answers["count"].tolist() == counts and min(counts) == 0 < max(counts)
@@ -79,11 +79,11 @@ def test_a_request_of_strings_gets_the_entities_of_transformers(served, both):
     filled = {key: {*answers[key][behind].tolist()} for key in ("label", "score", "start", "end")}
     assert filled == {"label": {b""}, "score": {0.0}, "start": {-1}, "end": {-1}}
     # By itself a text gets what it got among others; no entity, no column.
-    alone = served.run("text", {"text": strings([""])})
+    alone = served.run("text", {"text": array_of([""])})
     assert (alone["count"].tolist(), alone["label"].shape) == ([0], (1, 0))
-    many = served.run("text", {"text": strings(TEXTS * 12)})  # in several batches
+    many = served.run("text", {"text": array_of(TEXTS * 12)})  # in several batches
     assert many["count"].tolist() == counts * 12
-    assert served.run("text", {"text": strings([])})["count"].shape == (0,)
+    assert served.run("text", {"text": array_of([])})["count"].shape == (0,)
 
 
 @pytest.mark.parametrize("strategy", ["first", "none", "simple", "average", "max"])

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tfkit import AutoTokenizer, TFAutoModelForSequenceClassification, export
-from tfkit.export.serving.requests import strings
 from tfkit.inference.served_model import ServedModel
 from tfkit.inference.text_model import TextModel
+from tfkit.utils.strings import array_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `parity`)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -98,7 +98,7 @@ def test_saved_models(ours, theirs, columns, tmp_path, dtype):
         warmup=(),
         texts=columns[0][:4],
     )
-    texts, pairs = map(strings, columns)
+    texts, pairs = map(array_of, columns)
     with ServedModel(report.path) as served:
         scores = served.run("text_pair", {"text": texts, "text_pair": pairs})["scores"]
     assert_agrees(f"SavedModel {dtype}", scores, theirs[1]["pairs"])

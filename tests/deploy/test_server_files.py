@@ -21,8 +21,8 @@ from tests.deploy.stand_in import ModelServer, rpc
 from tfkit.export import verify
 from tfkit.export.original import Original
 from tfkit.export.serving._saved_model import _request
-from tfkit.export.serving.requests import strings
 from tfkit.export.serving.server import service_names, write_server_files
+from tfkit.utils.strings import array_of
 
 TEXTS = ["What a good day.", "It rained again."]
 
@@ -287,7 +287,7 @@ def film(everything, tmp_path_factory):
 
 
 def answers(server) -> dict:
-    return server.run("film", None, "text", lambda wanted: {"text": strings(TEXTS)})
+    return server.run("film", None, "text", lambda wanted: {"text": array_of(TEXTS)})
 
 
 def run(*command) -> subprocess.CompletedProcess:

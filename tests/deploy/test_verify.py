@@ -17,7 +17,8 @@ from tfkit.cli import main
 from tfkit.export.answers import agreement, agreement_of_items, require_agreement
 from tfkit.export.mobile._tflite import mismatches
 from tfkit.export.serving.fingerprint import FILE, exported_length, write_fingerprint
-from tfkit.export.serving.requests import WARMUP_FILE, example, read_warmup, strings, write_warmup
+from tfkit.export.serving.requests import WARMUP_FILE, example, read_warmup, write_warmup
+from tfkit.utils.strings import array_of
 
 module = importlib.import_module("tfkit.export.serving._verify")
 
@@ -202,7 +203,7 @@ def test_warmup_is_what_a_server_reads(everything):
 def test_warmup_reads_back_what_it_wrote(tmp_path):
     ids = np.arange(300, dtype=np.int32).reshape(2, 150)
     text = np.array(["caf\u00e9", "x" * 300], dtype=object)
-    examples = strings([example("a"), example(b"\xff\x00")])
+    examples = array_of([example("a"), example(b"\xff\x00")])
     asked = [
         ("tokens", {"input_ids": ids}),
         ("text", {"text": text}),

@@ -10,13 +10,14 @@ import numpy as np
 
 from tfkit.data.examples import Examples
 from tfkit.hub import find_file, read_json
-from tfkit.inference.batching import finite, rows_of
+from tfkit.inference.batching import rows_of
 from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.models.auto import TFAutoModelForSequenceClassification
 from tfkit.models.families import FAMILIES
 from tfkit.text.auto import AutoTokenizer
 from tfkit.text.tokenizer import BertTokenizer
 from tfkit.utils.strings import listed
+from tfkit.utils.values import finite
 
 
 def teacher_logits(

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfkit.data.examples import Examples, check_examples
 from tfkit.data.streams import Stream
-from tfkit.inference.batching import finite, rows_of
+from tfkit.inference.batching import rows_of
 from tfkit.inference.speed import Answer
 from tfkit.inference.text_model import TextModel, progress_bar
 from tfkit.tasks import TASKS
@@ -19,6 +19,7 @@ from tfkit.tasks.compatibility import check_task
 from tfkit.tasks.entity_figures import EntityEvaluation
 from tfkit.tasks.figures import Evaluation, MultiLabelEvaluation, RegressionEvaluation
 from tfkit.utils.strings import listed
+from tfkit.utils.values import finite
 
 # Which of the three it is follows from the labels, which no type checker reads.
 AnyEvaluation = (

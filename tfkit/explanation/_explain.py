@@ -9,11 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.explanation.result import Explanation, Word
-from tfkit.inference.batching import finite
 from tfkit.inference.text_model import TextModel
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.utils.strings import listed
-from tfkit.utils.values import is_whole, plain
+from tfkit.utils.values import finite, is_whole, plain
 
 # Of the change in score: what a gap may be, so that more steps are not worth their time.
 _SMALL_GAP, _SMALLEST_GAP = 0.01, 1e-3

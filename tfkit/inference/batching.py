@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfkit.utils.strings import utf8
-from tfkit.utils.values import positive_integer
+from tfkit.utils.values import check_finite, positive_integer
 
 _BLOCK = 1024  # texts that are tokenised at once, and among which those of one length meet
 # The most tokens of a batch in TensorFlow. Fewer leave the matrix products short, more leave the
@@ -153,27 +153,3 @@ def batches(lengths: np.ndarray, tokens: int, texts: int | None = None) -> Itera
         total += length
     if begin < len(order):
         yield order[begin:]
-
-
-def check_finite(scores) -> None:
-    """Raises ValueError for scores, of one text, that are not all numbers."""
-    if not np.isfinite(scores).all():
-        raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
-
-
-def finite(
-    scores: np.ndarray, texts: Sequence, error: Callable = ValueError, *, before: int = 0
-) -> np.ndarray:
-    """The scores `[B,C]` of `texts`, all of them numbers; `before` counts the texts before these.
-
-    If one is NaN or infinite, raises what `error` makes of a message.
-    """
-    if not np.isfinite(scores).all():
-        row, label = np.argwhere(~np.isfinite(scores))[0].tolist()
-        raise error(
-            f"Expected finite scores. Received {scores[row, label]} for class {label} of text "
-            f"{before + row + 1}, {texts[row]!r:.60}. The weights may hold NaN, as after a "
-            "training whose loss was NaN, or be too large for a half precision: load other "
-            "weights, or compute in float32."
-        )
-    return scores

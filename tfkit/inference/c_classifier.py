@@ -22,13 +22,14 @@ from tfkit.checkpoints.formats import open_weights
 from tfkit.checkpoints.weight_map import Match, Weight
 from tfkit.hub import HubOptions
 from tfkit.inference import c_library
-from tfkit.inference.batching import MAX_TOKENS, Tokens, answer, finite
+from tfkit.inference.batching import MAX_TOKENS, Tokens, answer
 from tfkit.inference.cache import GRAPHS, MOST, graph_folder, read
 from tfkit.models.families import AutoConfig, family_of
 from tfkit.tasks.base import Task
 from tfkit.utils.console import quiet_libraries
 from tfkit.utils.files import forget, forget_oldest, sealed, staged
 from tfkit.utils.processes import check_threads, start_threads
+from tfkit.utils.values import finite
 
 _GRAPH = "saved_model.pb"
 _DESCRIPTION = "graph"  # the file beside it that says what goes in and out

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from tfkit.inference.batching import MAX_TOKENS, Tokens, batches, check_finite
+from tfkit.inference.batching import MAX_TOKENS, Tokens, batches
 from tfkit.inference.graph import unpadded_specs
 from tfkit.models.inputs import token_limit
 from tfkit.tasks.compatibility import check_model_of
@@ -16,7 +16,7 @@ from tfkit.tasks.masked_lm import MaskedLM
 from tfkit.utils.ignored_keywords import PIPELINE, drop_ignored
 from tfkit.utils.processes import check_threads
 from tfkit.utils.strings import list_of
-from tfkit.utils.values import positive_integer
+from tfkit.utils.values import check_finite, positive_integer
 
 
 class FillMaskPipeline:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkit.inference.batching import Tokens, answer, batches, finite, tokenized
+from tfkit.inference.batching import Tokens, answer, batches, tokenized
 from tfkit.inference.fastest import FastestRuntime
 from tfkit.inference.graph import TokenizerGraph, embeddings_of, graph_of, output_of
 from tfkit.inference.litert import LiteRTModel
@@ -21,6 +21,7 @@ from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.tasks.windows import default_stride
 from tfkit.utils.keras_backend import keras
 from tfkit.utils.processes import check_threads
+from tfkit.utils.values import finite
 
 # What a classifier answers in -> the dtype that the Keras model is wanted in.
 PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "float32"}

@@ -16,7 +16,7 @@ from tfkit.tasks.head import HeadedModel
 from tfkit.tasks.labels import is_list, python_value
 from tfkit.tasks.served_choices import Choice, ChoiceTokens, PortableChoice
 from tfkit.utils.lazy import keras, ops, tf
-from tfkit.utils.values import is_whole, outside
+from tfkit.utils.values import check_finite, is_whole, outside
 
 # The logit of a choice that a text does not have, beside those of texts that have more.
 _NONE = -1e9
@@ -230,8 +230,7 @@ class Choices(Task):
         ends = np.cumsum([len(row["text_pair"]) for row in rows])
         pairs = [{**row, "text_pair": choice} for row in rows for choice in row["text_pair"]]
         logits = asked.outputs(pairs, **options)[:, 0]
-        if not np.isfinite(logits).all():
-            raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
+        check_finite(logits)
         return np.split(logits, ends[:-1])
 
     def log_probabilities(self, outputs, are_scores=False):

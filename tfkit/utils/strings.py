@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -55,3 +55,15 @@ def decode_escaped(text: str) -> str:
         return text
     whole = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
     return whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def array_of(texts: Sequence, rank: int = 1) -> np.ndarray:
+    """An array of objects `[B]`, or `[B,n]` of lists, since NumPy's own strings lose NULs at the
+    end.
+    """
+    array = np.empty((len(texts), *[len(text) for text in texts[:1]][: rank - 1]), dtype=object)
+    if rank > array.ndim:  # of no lists
+        return array.reshape(0, 0)
+    for place, text in enumerate(texts):
+        array[place] = text
+    return array

@@ -1,8 +1,8 @@
-"""NumPy's numbers as Python's own, for options that are checked and written to files."""
+"""What values may be: NumPy's numbers as Python's own, whole numbers, finite scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,3 +44,27 @@ def positive_integer(name: str, value: Any) -> int:
     if not is_whole(value, 1):
         raise ValueError(f"`{name}` must be a positive integer; received {value!r}.")
     return value
+
+
+def check_finite(scores) -> None:
+    """Raises ValueError for scores, of one text, that are not all numbers."""
+    if not np.isfinite(scores).all():
+        raise ValueError("Expected finite scores. Received NaN: the weights may hold NaN.")
+
+
+def finite(
+    scores: np.ndarray, texts: Sequence, error: Callable = ValueError, *, before: int = 0
+) -> np.ndarray:
+    """The scores `[B,C]` of `texts`, all of them numbers; `before` counts the texts before these.
+
+    If one is NaN or infinite, raises what `error` makes of a message.
+    """
+    if not np.isfinite(scores).all():
+        row, label = np.argwhere(~np.isfinite(scores))[0].tolist()
+        raise error(
+            f"Expected finite scores. Received {scores[row, label]} for class {label} of text "
+            f"{before + row + 1}, {texts[row]!r:.60}. The weights may hold NaN, as after a "
+            "training whose loss was NaN, or be too large for a half precision: load other "
+            "weights, or compute in float32."
+        )
+    return scores

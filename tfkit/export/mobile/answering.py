@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.export.mobile.classifier import TextRunner
-from tfkit.inference.batching import check_finite, parts_of
+from tfkit.inference.batching import parts_of
 from tfkit.inference.multiple_choice import choice_rows
 from tfkit.inference.question_answering import question_rows
 from tfkit.tasks.masked_lm import MaskedLM
@@ -17,7 +17,8 @@ from tfkit.tasks.multiple_choice import MultipleChoice, chosen
 from tfkit.tasks.question_answering import QuestionAnswering, best_spans
 from tfkit.tasks.served_answers import CANDIDATES, best_answers
 from tfkit.tasks.windows import default_stride, windows
-from tfkit.utils.strings import list_of, utf8
+from tfkit.utils.strings import array_of, list_of, utf8
+from tfkit.utils.values import check_finite
 
 _TOP_K = 5
 
@@ -72,7 +73,7 @@ class QuestionAnswerer(TextRunner):
     def _answer(self, question: str, context: str) -> dict:
         if self.form == "text":
             texts = {"question": utf8(question), "context": utf8(context)}
-            found = self.run({name: _strings([text]) for name, text in texts.items()})
+            found = self.run({name: array_of([text]) for name, text in texts.items()})
             check_finite(found["score"])
             items = QuestionAnswering.text_form.items
             return items(found, *texts.values(), **self._options)[0]
@@ -125,7 +126,7 @@ class MaskFiller(TextRunner):
         return found[0] if single else found
 
     def _filled(self, text: bytes) -> list[dict]:
-        found = self.run({"text": _strings([text])}) if self.form == "text" else self._here(text)
+        found = self.run({"text": array_of([text])}) if self.form == "text" else self._here(text)
         check_finite(found["score"])
         return MaskedLM.text_form.items(found, text)
 
@@ -178,8 +179,8 @@ class Chooser(TextRunner):
 
     def _scores(self, text: str, text_pair: list[str]) -> np.ndarray:
         if self.form == "text":
-            choices = _strings([*map(utf8, text_pair)])[None]
-            given = self.run({"prompt": _strings([utf8(text)]), "choices": choices})
+            choices = array_of([*map(utf8, text_pair)])[None]
+            given = self.run({"prompt": array_of([utf8(text)]), "choices": choices})
             scores = given["scores"][0]
         else:
             rows = [{"text": text, "text_pair": choice} for choice in text_pair]
@@ -187,7 +188,3 @@ class Chooser(TextRunner):
             scores = tf.nn.softmax(logits).numpy()
         check_finite(scores)
         return scores
-
-
-def _strings(texts: list[bytes]) -> np.ndarray:
-    return np.array(texts, dtype=object)

@@ -13,13 +13,14 @@ import tensorflow as tf
 from tfkit.export.answers import python_rows
 from tfkit.export.mobile.file_contents import LABELS, files_in, problem_type_of, tokenizer_of
 from tfkit.export.mobile.mediapipe.metadata import INPUTS
-from tfkit.inference.batching import finite, parts_of
+from tfkit.inference.batching import parts_of
 from tfkit.inference.litert import interpreter_module
 from tfkit.tasks import TASKS
 from tfkit.tasks.base import Task
 from tfkit.tasks.served_entities import Entities, EntityDecoder, token_sizes, within
 from tfkit.utils.files import local_path
 from tfkit.utils.strings import characters
+from tfkit.utils.values import finite
 
 # The inputs of a file's signatures -> its form. Those of token ids are in the order of what
 # `Classifier.inputs` makes of a text.

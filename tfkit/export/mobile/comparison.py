@@ -13,10 +13,10 @@ from tfkit.export.answers import OF_EMBEDDINGS, agreement, agreement_of_items, j
 from tfkit.export.mobile.classifier import TextRunner
 from tfkit.export.original import Original
 from tfkit.export.report import Agreement
-from tfkit.export.serving.requests import columns_for, strings
+from tfkit.export.serving.requests import columns_for
 from tfkit.inference.batching import parts_of, rows_of
 from tfkit.models.inputs import takes_token_types, tells_texts_apart
-from tfkit.utils.strings import utf8
+from tfkit.utils.strings import array_of, utf8
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -96,7 +96,7 @@ class AnswersComparison:
 
     def inputs(self, runner: TextRunner) -> list[Outputs]:
         return [
-            {name: strings([text], rank) for (name, rank), text in zip(self._inputs.items(), row)}
+            {name: array_of([text], rank) for (name, rank), text in zip(self._inputs.items(), row)}
             for row in self._rows
         ]
 

@@ -15,11 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfkit.export.answers import python_rows
-from tfkit.inference.batching import finite
 from tfkit.tasks import KINDS_BY_OUTPUTS
 from tfkit.tasks.serving import Signature
 from tfkit.utils.strings import list_of, utf8
-from tfkit.utils.values import is_whole, positive_integer
+from tfkit.utils.values import finite, is_whole, positive_integer
 
 # Scheme, host with port, name, and optionally a version or label.
 _ADDRESS = re.compile(

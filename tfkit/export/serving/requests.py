@@ -21,7 +21,7 @@ from tfkit.export.options import SAMPLE_TEXTS
 from tfkit.export.original import Original
 from tfkit.export.report import ExportError
 from tfkit.models.inputs import takes_token_types, tells_texts_apart
-from tfkit.utils.strings import utf8
+from tfkit.utils.strings import array_of, utf8
 from tfkit.utils.values import is_whole, plain
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
@@ -37,18 +37,6 @@ def example(text: str | bytes) -> bytes:
 
 def _as_is(text: str | bytes) -> str | bytes:
     return text
-
-
-def strings(texts: Sequence, rank: int = 1) -> np.ndarray:
-    """An array of objects `[B]`, or `[B,n]` of lists, since NumPy's own strings lose NULs at the
-    end.
-    """
-    array = np.empty((len(texts), *[len(text) for text in texts[:1]][: rank - 1]), dtype=object)
-    if rank > array.ndim:  # of no lists
-        return array.reshape(0, 0)
-    for place, text in enumerate(texts):
-        array[place] = text
-    return array
 
 
 def columns_for(inputs: Mapping[str, int], texts: Sequence) -> list[list]:
@@ -68,7 +56,7 @@ def string_inputs(inputs: Mapping[str, int], method: str, texts: Sequence) -> di
     make = example if method == "classify" else _as_is
     columns = columns_for(inputs, [make(text) for text in texts])
     named = zip(inputs.items(), columns)
-    return {name: strings(column, rank) for (name, rank), column in named}
+    return {name: array_of(column, rank) for (name, rank), column in named}
 
 
 def _as_is(text: str | bytes) -> str | bytes:
@@ -148,7 +136,7 @@ def read_warmup(folder: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         if log.WhichOneof("log_type") == "classify_log":
             request = log.classify_log.request
             examples = request.input.example_list.examples
-            inputs = {"inputs": strings([example.SerializeToString() for example in examples])}
+            inputs = {"inputs": array_of([example.SerializeToString() for example in examples])}
         else:
             request = log.predict_log.request
             inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
