@@ -19,7 +19,8 @@ from tfkit import (
     data,
 )
 from tfkit.cli import main
-from tfkit.commands.train import add_arguments, dropouts, starting_model
+from tfkit.commands.beginnings import dropouts, starting_model
+from tfkit.commands.train import add_arguments
 from tfkit.models.auto import TFAutoModelForSentenceEmbedding
 
 

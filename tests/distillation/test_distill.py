@@ -249,9 +249,9 @@ def test_a_student_that_is_killed_goes_on_with_the_same_teacher(tmp_path):
 
 
 def test_the_command_refuses_words_before_it_learns_a_vocabulary(tmp_path, capsys, monkeypatch):
-    from tfkit.commands import train
+    from tfkit.commands import beginnings
 
-    monkeypatch.setattr(train, "starting_model", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(beginnings, "starting_model", lambda *_: pytest.fail("too late"))
     words = tmp_path / "words.conll"
     words.write_text("Anna B-per\nsings O\n\nBonn B-loc\n")
     command = f"distill {words} --teacher {tmp_path} --from-scratch --output {tmp_path}/small"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from tfkit.commands import train
+from tfkit.commands import beginnings, train
 from tfkit.commands.shared import columns
 from tfkit.utils.files import local_path
 
@@ -44,7 +44,7 @@ def _student(options, examples):
 
     check_learnable(examples)  # before a vocabulary is learned, or a model loaded
     if options.student_layers is None:
-        return train.starting_model(options, examples)
+        return beginnings.starting_model(options, examples)
     import keras
 
     from tfkit.distillation.teacher import load_teacher
@@ -55,15 +55,15 @@ def _student(options, examples):
             "--student-layers takes the student from the teacher, so none of --model, "
             "--from-scratch and --pooling goes with it. Leave one out."
         )
-    train.refuse_sizes(options)
-    dtype = train.POLICIES[options.mixed_precision]
+    beginnings.refuse_sizes(options)
+    dtype = beginnings.POLICIES[options.mixed_precision]
     teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)
     if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):
         raise ValueError(
             "--student-layers needs one --teacher, a model that tfkit reads. Received: "
             f"{' '.join(options.teacher)}."
         )
-    rates = {} if options.dropout is None else train.dropouts(options.dropout)
+    rates = {} if options.dropout is None else beginnings.dropouts(options.dropout)
     return student_of(teacher, options.student_layers, **rates), tokenizer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from tfkit.commands import shared, train
+from tfkit.commands import beginnings, shared, train
 from tfkit.commands.shared import columns
 
 HELP = "pre-train a masked language model on texts without labels"
@@ -40,7 +40,7 @@ def add_arguments(parser) -> None:
     add("--mlm-probability", type=float, default=0.15, help="of a token to be hidden (%(default)s)")
     add("--whole-word-mask", action="store_true", help="hide all pieces of a word or none")
     train.add_long_run(parser)
-    train.add_new_model(parser)
+    beginnings.add_new_model(parser)
 
 
 def run(options) -> None:
@@ -71,16 +71,16 @@ def _start(options, texts):
     from tfkit import AutoTokenizer, TFAutoModelForMaskedLM, TFDistilBertForMaskedLM
 
     if options.from_scratch:
-        return train.new_model(options, TFDistilBertForMaskedLM, texts)
-    train.refuse_sizes(options)
+        return beginnings.new_model(options, TFDistilBertForMaskedLM, texts)
+    beginnings.refuse_sizes(options)
     name = options.model or shared.small_model()
-    rates = {} if options.dropout is None else train.dropouts(options.dropout)
-    dtype = train.POLICIES[options.mixed_precision]
+    rates = {} if options.dropout is None else beginnings.dropouts(options.dropout)
+    dtype = beginnings.POLICIES[options.mixed_precision]
     model = TFAutoModelForMaskedLM.from_pretrained(name, dtype=dtype, **rates)
     tokenizer = AutoTokenizer.from_pretrained(name)
-    unknown = train.unknown_share(tokenizer, texts)
+    unknown = beginnings.unknown_share(tokenizer, texts)
     print(f"Beginning with '{name}'")
-    if unknown > train.FOREIGN:
+    if unknown > beginnings.FOREIGN:
         print(
             f"Note: '{name}' does not know {unknown:.0%} of the tokens of these texts. Name "
             "another --model, or begin a new one with --from-scratch."

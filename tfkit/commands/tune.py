@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Callable
 
-from tfkit.commands import train
+from tfkit.commands import beginnings, train
 from tfkit.utils.files import local_path, write_file
 
 HELP = "look for the recipe by which a model learns best, for `tfkit train --recipe`"
@@ -36,7 +36,7 @@ def add_arguments(parser) -> None:
     add("--ray", nargs="?", const=True, default=True, metavar="ADDRESS", help=cluster)
     add("--cpus-per-trial", type=int, help="cores of each (1)")
     add("--gpus-per-trial", type=int, help="GPUs of each (0)")
-    train.add_new_model(parser)
+    beginnings.add_new_model(parser)
     parser.set_defaults(stream=False, strategy="one", shuffle_buffer=None)
 
 
@@ -44,7 +44,7 @@ def run(options) -> None:
     from tfkit import distributed
     from tfkit.training.recipe import FILE
 
-    train.check_beginning(options)
+    beginnings.check_beginning(options)
     output = local_path(options.output)
     if (output / FILE).exists() and not options.overwrite:
         raise FileExistsError(
@@ -69,7 +69,7 @@ def run(options) -> None:
     alone = argparse.Namespace(**{**vars(options), "parser": None})
     given = {name: getattr(options, name) for name in _RESOURCES}
     tuned = distributed.tune(
-        functools.partial(train.starting_model, alone, examples),
+        functools.partial(beginnings.starting_model, alone, examples),
         examples,
         validation,
         search or _USUAL,
