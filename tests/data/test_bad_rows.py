@@ -33,9 +33,9 @@ BAD = {
     "a.jsonl": (
         b'{"text": "good", "label": "pos"}\n{"text": "cut\n[1]\n{"text": "x"}\n'
         b'{"text": 5, "label": 1}\n{"text": "f", "label": 0.5}\n{"text": "\\ud83d", "label": 1}\n'
-        b'{"text": "bad", "label": "neg"}\n',
+        b'{"text": "bad", "label": "neg"}\n{"text": "x", "label": ' + b"1" * 5000 + b"}\n",
         {2: "not valid JSON", 3: "JSON object", 4: "no column 'label'", 5: "expected a text",
-         6: "expected a label", 7: "surrogate"},
+         6: "expected a label", 7: "surrogate", 9: "more digits than"},
         ("good", "bad"),
     ),
 }  # fmt: skip

@@ -49,14 +49,15 @@ def test_each_row_is_answered_once_and_a_second_call_goes_on(model, answered, tm
         )
         file.write("1,2,3\n")
     bad = ["{", '{"text": 3}', '{"x": 1}', '{"text": "\\ud83d"}', '{"text": "a", "labels": 1}']
+    bad += ['{"text": "a", "n": [-1e999, NaN]}', f'{{"text": "a", "n": {"1" * 5000}}}']
     lines = [json.dumps({"text": text, "more": [n, None]}) for n, text in enumerate(texts)]
     (source / "c.jsonl").write_text("\n".join([*bad[:3], *lines, *bad[3:]]))
     output = tmp_path / "out"
     ask = {"source": f"{source}/**/*.*", "model": model, "output": output, "rows_per_file": 7}
     done = score(**ask, cost_per_hour=2.0)
-    assert done[:3] == (69, 6, 0)
+    assert done[:3] == (69, 8, 0)
     assert done.cost_per_million == pytest.approx(2e6 / 3600 / done.texts_per_second)
-    assert "rejected 6" in str(done) and "per million texts" in str(done)
+    assert "rejected 8" in str(done) and "per million texts" in str(done)
 
     rows = rows_of(output, "day=1/a.parquet")
     answered(rows, texts)
@@ -68,14 +69,16 @@ def test_each_row_is_answered_once_and_a_second_call_goes_on(model, answered, tm
     assert [row["more"] for row in rows] == [[n, None] for n in range(23)]
     rejected = rows_of(output / "_rejected", "c.jsonl")
     said = ["not valid JSON", "expected a text", "no column 'text'", "surrogate", "`answer_column`"]
-    for row, words, number in zip(rejected, said, [0, 1, 2, 26, 27], strict=True):
+    said += ["JSON cannot say", "more digits than Python reads"]
+    for row, words, number in zip(rejected, said, [0, 1, 2, *range(26, 30)], strict=True):
         assert (
             words in row["reason"] and row["row"] == number and f"line {number + 1}" in row["place"]
         )
     assert rejected[2]["columns"] == {"x": 1} and rejected[3]["columns"] == {"text": "\ud83d"}
+    assert rejected[5]["columns"] == {"text": "a", "n": ["-Infinity", "NaN"]}
 
     written = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
-    assert score(**ask)[:3] == (0, 0, 75)
+    assert score(**ask)[:3] == (0, 0, 77)
     lost = min(written, key=lambda path: (path.suffix != ".jsonl", path.name))
     lost.unlink()
     (output / ".writing-1234-b.csv").write_bytes(b"half")

@@ -241,6 +241,8 @@ def test_a_recipe_is_stored_and_read(tmp_path):
         ({"epochs": 0}, "`epochs` must be a positive integer; received 0"),
         ({"batch_size": 2.5}, "`batch_size` must be a positive integer"),
         ({"learning_rate": -1.0}, "`learning_rate` must be a number above 0"),
+        ({"max_grad_norm": math.inf}, "`max_grad_norm` must be a number above 0, or None"),
+        ({"class_weights": {"x": math.inf}}, "must be numbers from 0"),
         ({"label_smoothing": 1.0}, "`label_smoothing` must be a number from 0 up to"),
         ({"class_weights": "unbalanced"}, "`class_weights` must be 'balanced' or"),
         ({"class_weights": {"x": -1}}, "must be numbers from 0"),

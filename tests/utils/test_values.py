@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import TINY
 from tfkit.models.distilbert.config import DistilBertConfig
-from tfkit.utils.values import is_whole, plain
+from tfkit.utils.values import is_whole, json_line, plain
 
 
 def test_a_config_of_numpy_numbers_is_that_of_pythons(tmp_path):
@@ -69,3 +69,14 @@ def test_options_of_training_and_exports_take_numpy_numbers(tmp_path):
     ):
         with pytest.raises(ValueError, match="whole number|integer"):
             make()
+
+
+def test_a_line_of_figures_is_json_for_every_reader():
+    def refuse(word):
+        raise AssertionError(word)
+
+    figures = {"loss": float("nan"), "most": float("inf"), "epoch": 3, "rates": [0.5, 1e300]}
+    line = json_line(figures)
+    assert line.endswith("\n") and json.loads(line, parse_constant=refuse) == {
+        "loss": None, "most": None, "epoch": 3, "rates": [0.5, 1e300],
+    }  # fmt: skip

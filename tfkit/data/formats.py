@@ -24,6 +24,7 @@ _COMMENT = re.compile(r"#\s*(id|text|sent_id|newdoc|newpar)\b")
 _COMMENT_CELL = re.compile("##+ +[^ ]")
 # What Excel writes in place of commas, where those are decimal points, and what others do.
 _DELIMITERS = (",", ";", "\t", "|")
+_TOO_LONG = "a number of more digits than Python reads"
 _UNCLOSED = (
     "a quote that opens there is not closed as CSV asks ({}). Double the quotes inside a quoted "
     "field; for tab-separated text without quoting pass format='tsv'"
@@ -230,6 +231,8 @@ def _json(file: DataFile, encoding: str, kind: str):
             f"{file} is not a whole JSON {kind}: {error.msg} at line {error.lineno}, column "
             f"{error.colno}. JSON lines, an object a line, can be read past such a place."
         ) from None
+    except ValueError:
+        raise ValueError(f"{file} has {_TOO_LONG}.") from None
     except RecursionError:
         raise ValueError(f"{file} is JSON too deeply nested to read.") from None
 
@@ -262,6 +265,8 @@ def _json_object(line: str) -> dict | str:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         return f"it is not valid JSON: {error.msg} at column {error.colno}"
+    except ValueError:
+        return f"it has {_TOO_LONG}"
     except RecursionError:
         return "it is JSON too deeply nested to read"
     return row if isinstance(row, dict) else _no_object(line)

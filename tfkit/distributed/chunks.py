@@ -12,8 +12,10 @@ from tfkit.data.readers import check_choices, checked_rows, columns_of, task_nam
 from tfkit.data.tables import Table, table_of
 from tfkit.distributed.storage import InputFile
 from tfkit.tasks.base import Task
+from tfkit.utils.values import is_finite
 
 _Parts = Iterator[tuple[Table, Any]]  # of a file, each with its rows as they are
+_NO_JSON = "it has a number that is NaN, infinite or beyond 1.8e308, which JSON cannot say"
 _DIGITS = 12  # of a row's number in the name of a file: they sort as they lie
 
 
@@ -96,6 +98,8 @@ def chunks(file: InputFile, how: Reading) -> Iterator[Chunk]:
             raise ValueError(f"In {file.address} {said}.")
         if any(twice):
             checked = [said if there else row for row, there in zip(checked, twice)]
+        if isinstance(rows, list):
+            checked = [row if is_finite(own) else _NO_JSON for row, own in zip(checked, rows)]
         places = [*map(table.place, numbers)]
         yield Chunk(file.name, first, _digest(rows), rows, [*checked], places)
         first += len(checked)

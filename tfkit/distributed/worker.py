@@ -147,7 +147,10 @@ def _json_lines(rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _json(row: dict[str, Any]) -> str:
-    line = json.dumps(row, ensure_ascii=False, default=str)
+    try:
+        line = json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:  # of a row that was rejected: what JSON has no number for is a word
+        return _json(json.loads(json.dumps(row, default=str), parse_constant=str))
     try:
         line.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say in ASCII

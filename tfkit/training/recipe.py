@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import random
 from collections.abc import Mapping
@@ -88,12 +89,12 @@ class Recipe:
             object.__setattr__(self, name, value)
             if value is None and name in _OPTIONAL:
                 continue
-            if isinstance(value, (bool, str)) or not fits(value):
+            if isinstance(value, (bool, str)) or value == math.inf or not fits(value):
                 raise ValueError(f"`{name}` must be {expected}; received {value!r}.")
         weights = plain(self.class_weights)
         object.__setattr__(self, "class_weights", weights)
         if isinstance(weights, Mapping):
-            if not all(isinstance(w, (int, float)) and w >= 0 for w in weights.values()):
+            if not all(isinstance(w, (int, float)) and 0 <= w < math.inf for w in weights.values()):
                 raise ValueError(
                     f"`class_weights` must be numbers from 0; received {dict(weights)!r}."
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +46,21 @@ def positive_integer(name: str, value: Any) -> int:
     if not is_whole(value, 1):
         raise ValueError(f"`{name}` must be a positive integer; received {value!r}.")
     return value
+
+
+def is_finite(value: Any) -> bool:
+    """Whether no number is NaN or infinite, in dicts and lists too: JSON has no others."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, (dict, list)):
+        return all(map(is_finite, value.values() if isinstance(value, dict) else value))
+    return True
+
+
+def json_line(figures: Mapping[str, Any]) -> str:
+    """Figures as a line of JSON, with null for those that are NaN or infinite."""
+    finite = {name: each if is_finite(each) else None for name, each in figures.items()}
+    return json.dumps(finite, allow_nan=False) + "\n"
 
 
 def check_finite(scores) -> None:

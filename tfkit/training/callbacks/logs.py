@@ -6,7 +6,6 @@ import contextlib
 import csv
 import functools
 import io
-import json
 import os
 import time
 import warnings
@@ -16,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfkit.utils.files import local_path, write_file
-from tfkit.utils.values import positive_integer
+from tfkit.utils.values import json_line, positive_integer
 
 
 def _csv(rows: list[dict]) -> str:
@@ -29,7 +28,7 @@ def _csv(rows: list[dict]) -> str:
 
 _FORMATS: dict[str, Callable[[list[dict]], str]] = {
     ".csv": _csv,
-    ".jsonl": lambda rows: "".join(json.dumps(row) + "\n" for row in rows),
+    ".jsonl": lambda rows: "".join(map(json_line, rows)),
 }
 
 
