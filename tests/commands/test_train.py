@@ -19,7 +19,13 @@ from tfkit import (
     data,
 )
 from tfkit.cli import main
-from tfkit.commands.beginnings import dropouts, starting_model
+from tfkit.commands.beginnings import (
+    SIZES_FILE,
+    check_beginning,
+    dropouts,
+    sizes_of,
+    starting_model,
+)
 from tfkit.commands.train import add_arguments
 from tfkit.models.auto import TFAutoModelForSentenceEmbedding
 
@@ -76,6 +82,29 @@ def test_sizes_of_a_new_model_are_refused_where_none_is_made(encoder):
     named = ["train.csv", "--output", "made", "--model", str(encoder), "--n-layers", "0"]
     with pytest.raises(ValueError, match="--n-layers is a size of a new model.*--from-scratch"):
         starting_model(parser.parse_args(named), data.read(rows(6)))
+
+
+@pytest.mark.parametrize(
+    "sizes, asked, expected",
+    [
+        ({"n_layers": 3, "dim": 64}, ["--from-scratch", "--dim", "32"], (3, 32)),
+        ({"n_layers": 3}, ["--model", "body"], "--n-layers is a size .* or a --recipe that"),
+        ({"student_layers": 3}, [], "student layers 3: .*`tfkit distill`"),
+    ],
+)
+def test_sizes_beside_a_recipe_are_those_of_the_new_model(tmp_path, sizes, asked, expected):
+    (tmp_path / SIZES_FILE).write_text(json.dumps(sizes))
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    named = ["train.csv", "--output", "made", "--recipe", str(tmp_path), *asked]
+    options = parser.parse_args(named)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            check_beginning(options)
+    else:
+        check_beginning(options)
+        made = sizes_of(options)
+        assert (made["n_layers"], made["dim"]) == expected
 
 
 @pytest.mark.slow

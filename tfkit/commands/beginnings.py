@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tfkit.commands.shared import model_and_tokenizer
 from tfkit.demo.shipped import small_model
+from tfkit.hub import read_json
+from tfkit.utils.files import local_path
 
 # Fraction of unknown tokens above which a vocabulary is of another language.
 FOREIGN = 0.1
@@ -23,17 +25,35 @@ SIZES = {
     "dim": (128, "width "),
     "hidden_dim": (None, "feed-forward width "),
 }
+# Beside the recipe of `tfkit tune`: the sizes of the best model.
+SIZES_FILE = "model_sizes.json"
 
 
-def add_new_model(parser) -> None:
+def add_new_model(parser, size: Callable = int) -> None:
     add = parser.add_argument_group("a new model in place of a trained one").add_argument
     add("--from-scratch", action="store_true", help="learn vocabulary and weights")
-    for name, (size, text) in SIZES.items():
-        add(f"--{name.replace('_', '-')}", type=int, help=f"{text}({size or '4 · width'})")
+    for name, (usual, text) in SIZES.items():
+        add(f"--{name.replace('_', '-')}", type=size, help=f"{text}({usual or '4 · width'})")
 
 
 def check_beginning(options) -> None:
-    """Raises ValueError where a model is named, and a new one asked for."""
+    """Takes the sizes of a search from the folder of the recipe, where the options name none.
+
+    Raises:
+        ValueError: a model is named, and a new one or its sizes are asked for.
+    """
+    path = options.recipe and local_path(options.recipe) / SIZES_FILE
+    for name, size in (read_json(path) if path and path.exists() else {}).items():
+        if not hasattr(options, name):
+            raise ValueError(
+                f"The recipe in '{options.recipe}' is of a model of {name.replace('_', ' ')} "
+                f"{size}: {SIZES_FILE} in that folder says so. Received a command that makes none; "
+                "a student's is `tfkit distill`. Take that, or remove the file."
+            )
+        if getattr(options, name) is None:
+            setattr(options, name, size)
+    if options.model:
+        refuse_sizes(options)
     if options.from_scratch and options.model:
         raise ValueError(
             "--from-scratch makes a new model in place of a trained one. Received --model "
@@ -81,8 +101,8 @@ def refuse_sizes(options) -> None:
     """Raises ValueError for sizes of a new model, where none is made."""
     if given := [name for name in SIZES if getattr(options, name) is not None]:
         raise ValueError(
-            f"--{given[0].replace('_', '-')} is a size of a new model. Received it for one that "
-            "was trained. Add --from-scratch, or leave it out."
+            f"--{given[0].replace('_', '-')} is a size of a new model. Received it, or a --recipe "
+            "that was found with it, for one that was trained. Add --from-scratch, or leave it out."
         )
 
 
@@ -131,10 +151,8 @@ def new_model(options, kind, texts: Iterable[str], **of_task):
     from tfkit import DistilBertConfig, DistilBertTokenizer
     from tfkit.text.corpus_vocabulary import learn_vocabulary
 
-    given = {name: getattr(options, name) for name in SIZES}
-    sizes = {n: SIZES[n][0] if size is None else size for n, size in given.items()}
-    pieces, dim = sizes.pop("vocab_size"), sizes["dim"]
-    sizes["hidden_dim"] = 4 * dim if sizes["hidden_dim"] is None else sizes["hidden_dim"]
+    sizes = sizes_of(options)
+    pieces = sizes.pop("vocab_size")
     print(f"Learning a vocabulary of at most {pieces} pieces", flush=True)
     longest = options.max_length or 128
     vocabulary = learn_vocabulary(itertools.islice(texts, _LEARN_FROM), pieces)
@@ -148,6 +166,15 @@ def new_model(options, kind, texts: Iterable[str], **of_task):
     )
     policy = POLICIES[options.mixed_precision]
     return kind(config, dtype=policy), tokenizer
+
+
+def sizes_of(options) -> dict[str, int]:
+    """Those of a new model, by the names of DistilBERT's config."""
+    given = {name: getattr(options, name) for name in SIZES}
+    sizes = {n: SIZES[n][0] if size is None else size for n, size in given.items()}
+    if sizes["hidden_dim"] is None:
+        sizes["hidden_dim"] = 4 * sizes["dim"]
+    return sizes
 
 
 def dropouts(rate: float) -> dict[str, float]:

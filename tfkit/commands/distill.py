@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 from tfkit.commands import beginnings, train
 from tfkit.commands.shared import columns
@@ -12,12 +13,17 @@ HELP = "train a small model on what a larger one answers"
 
 
 def add_arguments(parser) -> None:
+    add_teacher(parser, required=True)
+    train.add_arguments(parser)
+
+
+def add_teacher(parser, *, required: bool, layers: Callable = int) -> None:
     add = parser.add_argument_group("teacher").add_argument
     teacher = "folder or Hub name of a classifier, or a .npy file of logits [rows,C]"
     several = f"{teacher}; of several the mean is learned"
-    add("--teacher", nargs="+", required=True, metavar="NAME", help=several)
+    add("--teacher", nargs="+", required=required, metavar="NAME", help=several)
     begin = "begin with N of the teacher's layers, in place of --model"
-    add("--student-layers", type=int, metavar="N", help=begin)
+    add("--student-layers", type=layers, metavar="N", help=begin)
     add("--temperature", type=float, default=2.0, help="(%(default)s)")
     add("--hard-weight", type=float, default=0.5, help="of the labels (%(default)s)")
     add("--soft-weight", type=float, default=0.5, help="of the teacher's answers (%(default)s)")
@@ -25,7 +31,6 @@ def add_arguments(parser) -> None:
     add("--unlabelled", metavar="FILE", help="further texts, without labels")
     further = "make N further texts of each, by masking words, replacing them, and keeping a few"
     add("--augment", type=int, metavar="N", help=further)
-    train.add_arguments(parser)
 
 
 def run(options) -> None:
@@ -34,12 +39,28 @@ def run(options) -> None:
             "--stream does not go with distillation, whose teacher answers all texts before the "
             "training: leave it out."
         )
+    train.run(options, check=check_student, start=student, learn=functools.partial(learn, options))
+
+
+def check_student(options) -> None:
+    """`check_beginning`, and ValueError for a student from the teacher and from something else;
+    holds out no texts where there are logits of all.
+    """
+    beginnings.check_beginning(options)
     if options.dev_share is None and any(name.endswith(".npy") for name in options.teacher):
-        options.dev_share = 0.0  # the logits are those of all rows
-    train.run(options, start=_student, learn=functools.partial(_learn, options))
+        options.dev_share = 0.0
+    if options.student_layers is None:
+        return
+    if options.from_scratch or options.model or options.pooling:
+        raise ValueError(
+            "--student-layers takes the student from the teacher, so none of --model, "
+            "--from-scratch and --pooling goes with it. Leave one out."
+        )
+    beginnings.refuse_sizes(options)
 
 
-def _student(options, examples):
+def student(options, examples):
+    """The model to begin with, and its tokenizer."""
     from tfkit.distillation._distill import check_learnable
 
     check_learnable(examples)  # before a vocabulary is learned, or a model loaded
@@ -50,12 +71,6 @@ def _student(options, examples):
     from tfkit.distillation.teacher import load_teacher
     from tfkit.training import student_of
 
-    if options.from_scratch or options.model or options.pooling:
-        raise ValueError(
-            "--student-layers takes the student from the teacher, so none of --model, "
-            "--from-scratch and --pooling goes with it. Leave one out."
-        )
-    beginnings.refuse_sizes(options)
     dtype = beginnings.POLICIES[options.mixed_precision]
     teacher, tokenizer = load_teacher(options.teacher[0], dtype=dtype)
     if len(options.teacher) > 1 or not isinstance(teacher, keras.Model):
@@ -67,7 +82,7 @@ def _student(options, examples):
     return student_of(teacher, options.student_layers, **rates), tokenizer
 
 
-def _learn(options, student, tokenizer, examples, validation, **recipe):
+def learn(options, model, tokenizer, examples, validation, **recipe):
     from tfkit import data
     from tfkit.training import Augmentation, distill
 
@@ -80,7 +95,7 @@ def _learn(options, student, tokenizer, examples, validation, **recipe):
     parts = ("temperature", "hard_weight", "soft_weight", "hidden_weight")
     return distill(
         teachers[0] if len(teachers) == 1 else teachers,
-        student,
+        model,
         tokenizer,
         examples,
         validation,

@@ -112,14 +112,16 @@ def add_cluster(parser) -> None:
     add("--restarts", type=int, help="times that workers may die (3)")
 
 
-def run(options, *, read=None, start=None, learn=None, judge=None) -> None:
-    """Other functions than those of `tfkit train` read the texts, give the model to begin with,
-    train it, and say what it is worth on the texts held out.
+def run(
+    options, *, check=beginnings.check_beginning, read=None, start=None, learn=None, judge=None
+) -> None:
+    """Other functions than those of `tfkit train` check the options, read the texts, give the model
+    to begin with, train it, and say what it is worth on the texts held out.
     """
     from tfkit import training
     from tfkit.distributed.training_worker import CHECKPOINTS
 
-    beginnings.check_beginning(options)
+    check(options)
     output = local_path(options.output)
     asked = {"every": options.checkpoint_every, "keep": options.keep, "resume": options.resume}
     checkpoints = training.Checkpoints(output / CHECKPOINTS, **asked)

@@ -33,13 +33,15 @@ def run(
     resources: Mapping[str, float],
     *,
     mode: str,
+    running: Callable[[int, Mapping | None], Any],
     progress: Callable[[int, Mapping | None, str | None], Any],
 ) -> None:
     """Runs `trial(number, report)` for all numbers below `count`.
 
     A trial calls `report(epoch, figures)` after every epoch, with the "figure" that decides; it
-    ends there if ASHA says so. `progress(number, figures, error)` is called with the last ones, or
-    with the reason why it failed.
+    ends there if ASHA says so. `running(number, figures)` is called when it begins, without
+    figures, and with all that come; `progress(number, figures, error)` with the last ones, or with
+    the reason why it failed.
 
     Which of them are ended depends on the order in which figures come. Here that is the order of
     the numbers, whatever a trial's speed: one waits with its figures until those before it have
@@ -61,10 +63,15 @@ def run(
             ray.get(turns.fail.remote(number, str(error).strip() or type(error).__name__))
 
     class Followed(tune.Callback):
-        """Tells `turns` and `progress` what Ray Tune has taken in."""
+        """Tells `turns`, `running` and `progress` what Ray Tune has taken in."""
+
+        def on_trial_start(self, iteration, trials, trial, **info):
+            running(trial.config["number"], None)
 
         def on_trial_result(self, iteration, trials, trial, result, **info):
             turns.note.remote(trial.config["number"], result["training_iteration"])
+            if "figure" in result:  # of a trial that failed Ray Tune has a result of its own
+                running(trial.config["number"], result)
 
         def on_trial_complete(self, iteration, trials, trial, **info):
             self._end(trial, ray.get(turns.error_of.remote(trial.config["number"])))

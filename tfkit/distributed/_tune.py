@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 import math
 import os
 import random
@@ -31,6 +32,7 @@ class Trial(NamedTuple):
         loss: of the validation, after that epoch.
         epochs: after which it ended, of how many.
         error: why it failed.
+        sizes: what `start` was called with.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Trial(NamedTuple):
     loss: float | None = None
     epochs: tuple[int, int] = (0, 0)
     error: str | None = None
+    sizes: Mapping[str, Any] = {}
 
 
 class Tuned(NamedTuple):
@@ -47,7 +50,7 @@ class Tuned(NamedTuple):
     Attributes:
         recipe: the best, for `fine_tune` or `tfkit train --recipe`.
         trials: the best first.
-        searched: the fields that differ.
+        searched: the fields and sizes that differ.
         monitor: the figure that they are compared by.
     """
 
@@ -56,13 +59,17 @@ class Tuned(NamedTuple):
     searched: tuple[str, ...]
     monitor: str
 
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        """Those of the best trial."""
+        return self.trials[0].sizes
+
     def __str__(self) -> str:
         rows = [["trial", self.monitor, "epochs", *self.searched]]
         for trial in self.trials:
             figure = "failed" if trial.figure is None else f"{trial.figure:.4f}"
-            values = (getattr(trial.recipe, name) for name in self.searched)
             ended = f"{trial.epochs[0]} of {trial.epochs[1]}" if trial.epochs[1] else "-"
-            rows.append([str(trial.number), figure, ended, *map(_shown, values)])
+            rows.append([str(trial.number), figure, ended, *values_of(trial, self.searched)])
         widths = [max(map(len, column)) for column in zip(*rows)]
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows
@@ -70,11 +77,13 @@ class Tuned(NamedTuple):
 
 
 def tune(
-    start: Callable[[], tuple[Any, Any]],
+    start: Callable[..., tuple[Any, Any]],
     train: Examples,
     validation: Examples,
     search: Mapping[str, Any],
     *,
+    sizes: Mapping[str, Sequence] | None = None,
+    learn: Callable | None = None,
     recipe: Recipe | None = None,
     trials: int = 10,
     seed: int | None = None,
@@ -82,6 +91,7 @@ def tune(
     cpus_per_trial: int = 1,
     gpus_per_trial: int = 0,
     progress: Callable[[Trial], object] | None = None,
+    running: Callable[[Trial], object] | None = None,
 ) -> Tuned:
     """Trains by many recipes, and tells which one reaches the best figure of the validation texts.
 
@@ -95,17 +105,23 @@ def tune(
         train, validation: as of `fine_tune`, which trains.
         search: by fields of `Recipe`: a list of values, or a pair (lowest, highest), of integers or
             of numbers, which are drawn on a logarithmic scale.
+        sizes: by arguments of `start`, such as {"n_layers": [2, 4]}: lists of values, of which the
+            first trial has the first. `start` is called with one of each.
+        learn: what trains, called as `fine_tune`, which it is where it is None; of a student
+            `functools.partial(distill, teacher)`.
         recipe: what all have in common, `Recipe()` where it is None.
         trials: number of different recipes, or all that there are if they are fewer.
         seed: of the draws, and of trainings whose recipe has none.
         ray: as of `score`.
         cpus_per_trial, gpus_per_trial: of each trial; as many run at once as there is room for.
         progress: called with each trial when it ends.
+        running: called with each when it begins, and after each of its epochs.
 
     Returns: the best recipe, with the seed it was trained by, and all trials.
 
     Raises:
         ValueError: a field is not to be searched, a value is out of range, or all trials failed.
+        TypeError: `start` has no such argument.
         RuntimeError: no machine of the cluster has room for a trial.
         ImportError: Ray is not installed.
 
@@ -131,21 +147,30 @@ def tune(
     monitor = monitored(train.task, recipe.monitor)
     if recipe.seed is None:
         recipe = recipe.replace(seed=random.randrange(2**31) if seed is None else seed)
-    recipes = drawn(recipe, search, trials, recipe.seed if seed is None else seed)
+    sizes = sizes or {}
+    try:
+        inspect.signature(start).bind(**sizes)
+    except TypeError as error:
+        raise TypeError(f"`sizes` must be of arguments of `start`: {error}.") from None
+    begun = drawn(recipe, search, sizes, trials, recipe.seed if seed is None else seed)
     ray_tune = engine("_ray_tune")
     is_error = monitor.removeprefix("val_") in ERRORS
     done: dict[int, Trial] = {}
 
-    def ended(number: int, figures: Mapping | None, error: str | None) -> None:
-        trial = Trial(number + 1, recipes[number])
+    def so_far(number: int, figures: Mapping | None, error: str | None = None) -> Trial:
         if figures is None:
-            trial = trial._replace(error=error)
-        else:
-            said = {name: figures[name] for name in ("figure", "loss")}
-            trial = trial._replace(epochs=(figures["epoch"], figures["epochs"]), **said)
-        done[number] = trial
+            return begun[number]._replace(error=error)
+        said = {name: figures[name] for name in ("figure", "loss")}
+        return begun[number]._replace(epochs=(figures["epoch"], figures["epochs"]), **said)
+
+    def goes_on(number: int, figures: Mapping | None) -> None:
+        if running is not None:
+            running(so_far(number, figures))
+
+    def ended(number: int, figures: Mapping | None, error: str | None) -> None:
+        done[number] = so_far(number, figures, error)
         if progress is not None:
-            progress(trial)
+            progress(done[number])
 
     with engine("_ray").cluster(ray):
         if not engine("_ray_train").room(resources):
@@ -154,9 +179,9 @@ def tune(
                 f"Expected a cluster with a machine of {needs} for a trial. Received none: ask for "
                 "less, or add machines."
             )
-        shared = start, train, validation, recipes, monitor, is_error, cpus_per_trial, os.getcwd()
-        work, mode = functools.partial(_train, *shared), "min" if is_error else "max"
-        ray_tune.run(work, len(recipes), resources, mode=mode, progress=ended)
+        shared = learn, train, validation, begun, monitor, is_error, cpus_per_trial, os.getcwd()
+        work, mode = functools.partial(_train, start, *shared), "min" if is_error else "max"
+        ray_tune.run(work, len(begun), resources, mode=mode, running=goes_on, progress=ended)
     sign = 1 if is_error else -1
 
     def rank(trial: Trial) -> tuple[float, float, int]:
@@ -166,26 +191,32 @@ def tune(
 
     best, *others = sorted(done.values(), key=rank)
     if best.figure is None:
-        raise ValueError(f"All {len(recipes)} trials failed. The first: {done[0].error}")
+        raise ValueError(f"All {len(begun)} trials failed. The first: {done[0].error}")
     name = monitor.removeprefix("val_")
-    return Tuned(best.recipe, (best, *others), tuple(search), name)
+    return Tuned(best.recipe, (best, *others), (*search, *sizes), name)
 
 
-def drawn(recipe: Recipe, search: Mapping[str, Any], count: int, seed: int) -> list[Recipe]:
-    """The recipe, and others with values of the search, each once.
+def drawn(
+    recipe: Recipe,
+    search: Mapping[str, Any],
+    sizes: Mapping[str, Sequence],
+    count: int,
+    seed: int,
+) -> list[Trial]:
+    """The recipe with the first of all sizes, and others with values of the search, each once.
 
     Example:
 
         >>> from tfkit.training import Recipe
-        >>> [r.epochs for r in drawn(Recipe(epochs=5), {"epochs": [2, 3]}, 9, seed=0)]
+        >>> trials = drawn(Recipe(epochs=5), {"epochs": [2, 3]}, {}, 9, seed=0)
+        >>> [trial.recipe.epochs for trial in trials]
         [5, 3, 2]
     """
     fields = [field.name for field in dataclasses.fields(recipe) if field.name not in _FIXED]
     for name, values in search.items():
         if name not in fields:
             raise ValueError(f"`search` is of fields of a Recipe: {', '.join(fields)}; got {name}.")
-        if isinstance(values, str) or not isinstance(values, Sequence) or not len(values):
-            raise ValueError(f"`search` must have values of {name}; received {values!r}.")
+        _check_values("search", name, values)
         is_range = isinstance(values, tuple)
         if is_range and not (len(values) == 2 and 0 <= values[0] < values[1]):
             raise ValueError(
@@ -193,14 +224,23 @@ def drawn(recipe: Recipe, search: Mapping[str, Any], count: int, seed: int) -> l
             )
         for value in values:  # out of range is an error now, and not of a trial
             recipe.replace(**{name: value})
-    draw, recipes = random.Random(seed), {repr(recipe): recipe}
+    for name, values in sizes.items():
+        _check_values("sizes", name, values)
+    first = recipe, {name: values[0] for name, values in sizes.items()}
+    draw, found = random.Random(seed), {repr(first): first}
     for _ in range(100 * count):  # of few combinations all are found
-        if len(recipes) == count:
+        if len(found) == count:
             break
         values = {name: _one(draw, values) for name, values in search.items()}
-        new = recipe.replace(**values)
-        recipes.setdefault(repr(new), new)
-    return list(recipes.values())
+        chosen = {name: draw.choice(values) for name, values in sizes.items()}
+        new = recipe.replace(**values), chosen
+        found.setdefault(repr(new), new)
+    return [Trial(n, tried, sizes=chosen) for n, (tried, chosen) in enumerate(found.values(), 1)]
+
+
+def _check_values(argument: str, name: str, values: Any) -> None:
+    if isinstance(values, str) or not isinstance(values, Sequence) or not len(values):
+        raise ValueError(f"`{argument}` must have values of {name}; received {values!r}.")
 
 
 def _one(draw: random.Random, values: Sequence) -> Any:
@@ -215,15 +255,22 @@ def _one(draw: random.Random, values: Sequence) -> Any:
     return float(f"{min(max(drawn, lowest), highest):.3g}")
 
 
+def values_of(trial: Trial, names: Sequence[str]) -> list[str]:
+    """What a trial has of what is searched, in words."""
+    values = {**dataclasses.asdict(trial.recipe), **trial.sizes}
+    return [*map(_shown, (values[name] for name in names))]
+
+
 def _shown(value: Any) -> str:
     return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _train(
     start: Callable,
+    learn: Callable | None,
     train: Examples,
     validation: Examples,
-    recipes: Sequence[Recipe],
+    trials: Sequence[Trial],
     monitor: str,
     is_error: bool,
     threads: int,
@@ -252,6 +299,7 @@ def _train(
         report(epoch + 1, {**told, "epoch": epoch + 1, "epochs": callback.params["epochs"]})
 
     callback = keras.callbacks.LambdaCallback(on_epoch_end=tell)
-    recipe = recipes[number]
+    recipe, sizes = trials[number].recipe, trials[number].sizes
     keras.utils.set_random_seed(recipe.seed)  # for new weights
-    fine_tune(*start(), train, validation, recipe=recipe, callbacks=[callback], verbose=0)
+    parts = *start(**sizes), train, validation
+    (learn or fine_tune)(*parts, recipe=recipe, callbacks=[callback], verbose=0)
