@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from tfkit.export.serving.flat_graph import flattened
 from tfkit.utils.values import is_whole, plain
 
 # Attention scores of each head that are held at a time: those of 4 texts of 512 tokens, or of 64
@@ -16,7 +17,7 @@ _CHUNK_SCORES = 2**20
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Batching:
-    """How a served graph batches concurrent requests (`tf.nondifferentiable_batch_function`).
+    """How a served graph batches concurrent requests (TensorFlow's `BatchFunction`).
 
     The requests that wait when a thread becomes free form a batch, so that a lone request does not
     wait; one with more than `max_batch_size` texts is computed in several batches. It needs no
@@ -55,20 +56,12 @@ def batched(
     name: str,
 ) -> Callable:
     """`function` of tensors `[B,…]`, one for all requests that are waiting, in a queue of its own;
-    as it is without options. A batch of several parts gives outputs of one shape but for B.
+    by itself without options. A batch of several parts gives outputs of one shape but for B.
     """
+    computed = flattened(function, inputs)
     if options is None:
-        return function
-    queue = tf.nondifferentiable_batch_function(
-        num_batch_threads=options.threads,
-        # A request may have as many texts as the queue holds; a batch, as many as the last of
-        # the allowed sizes. All sizes up to it are allowed, so that nothing is filled up.
-        max_batch_size=options.max_batch_size * options.max_enqueued_batches,
-        allowed_batch_sizes=list(range(1, options.max_batch_size + 1)),
-        batch_timeout_micros=options.timeout_micros,
-        max_enqueued_batches=options.max_enqueued_batches,
-        autograph=False,
-    )(function)
+        return computed
+    sizes = list(range(1, options.max_batch_size + 1))  # all, so that nothing is filled up
 
     @tf.function(input_signature=inputs, autograph=False)
     def call(*tensors):
@@ -76,8 +69,23 @@ def batched(
         # An empty batch has no result, not even a shape: one row stands in for it.
         more = tf.cast(tf.equal(count, 0), tf.int32)
         rows = [tf.pad(x, [[0, more]] + [[0, 0]] * (x.shape.rank - 1)) for x in tensors]
-        with tf.name_scope(name):  # becomes the queue's name
-            found = queue(*rows)
+        with tf.name_scope(name), tf.name_scope("batch") as queue:
+            found = tf.raw_ops.BatchFunction(
+                in_tensors=rows,
+                captured_tensors=computed.captured_inputs,
+                f=computed,
+                Tout=[x.dtype for x in computed.outputs],
+                num_batch_threads=options.threads,
+                # A request may have as many texts as the queue holds; a batch, as many as the last
+                # of the allowed sizes.
+                max_batch_size=options.max_batch_size * options.max_enqueued_batches,
+                allowed_batch_sizes=sizes,
+                batch_timeout_micros=options.timeout_micros,
+                max_enqueued_batches=options.max_enqueued_batches,
+                shared_name=queue,
+                enable_large_batch_splitting=True,
+            )
+        found = tf.nest.pack_sequence_as(computed.structured_outputs, found)
         return {name: tf.ensure_shape(found[name][:count], outputs[name].shape) for name in outputs}
 
     return call

@@ -19,27 +19,26 @@ _OPS = """
     Abs Add AddN AddV2 All Any ArgMax ArgMin AsString Assert AssignVariableOp BatchFunction
     BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpaceND BiasAdd BitwiseAnd BitwiseOr
     BroadcastArgs BroadcastTo Bucketize Case Cast Ceil CheckNumerics ClipByValue ConcatOffset
-    ConcatV2 Const Cos Cumprod Cumsum DenseBincount DisableCopyOnRead Div DivNoNan
-    DynamicPartition DynamicStitch Einsum Elu EnsureShape Equal Erf Erfc Exp ExpandDims Expm1
-    FastBertNormalize FastWordpieceTokenizeWithOffsets Fill Floor FloorDiv FloorMod Gather
-    GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If Inv InvertPermutation IsFinite
-    IsInf IsNan LeakyRelu LeftShift Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd
-    LogicalNot LogicalOr LowerBound MatMul MatrixBandPart Max Maximum Mean MergeV2Checkpoints
-    Min Minimum MirrorPad Mod Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2
+    ConcatV2 Const Cos Cumprod Cumsum DenseBincount DisableCopyOnRead Div DivNoNan DynamicPartition
+    DynamicStitch Einsum Elu EnsureShape Enter Equal Erf Erfc Exit Exp ExpandDims Expm1
+    FastBertNormalize FastWordpieceTokenizeWithOffsets Fill Floor FloorDiv FloorMod Gather GatherNd
+    GatherV2 Greater GreaterEqual Identity IdentityN If Inv InvertPermutation IsFinite IsInf IsNan
+    LeakyRelu LeftShift Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
+    LoopCond LowerBound MatMul MatrixBandPart Max Maximum Mean Merge MergeV2Checkpoints Min Minimum
+    MirrorPad Mod Mul MulNoNan Neg NextIteration NoOp NotEqual OneHot OnesLike Pack Pad PadV2
     ParallelDynamicStitch ParseExample ParseExampleV2 PartitionedCall Placeholder
     PlaceholderWithDefault Pow Prod RaggedGather RaggedRange RaggedTensorToTensor Range Rank
     ReadVariableOp RealDiv Reciprocal ReduceJoin RegexFullMatch RegexReplace Relu Relu6 Reshape
-    ResourceGather ResourceGatherNd RestoreV2 ReverseSequence ReverseV2 RightShift Roll Round
-    Rsqrt SaveV2 ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select
-    SelectV2 Selu Shape ShapeN ShardedFilename Sigmoid Sign Sin Size Slice Softmax Softplus
-    Softsign Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
-    StatelessCase StatelessIf StatelessWhile StaticRegexFullMatch StaticRegexReplace
-    StopGradient StridedSlice StringFormat StringJoin StringLength StringLower StringSplitV2
-    StringStrip StringUpper Sub Substr Sum Tanh TensorScatterAdd TensorScatterUpdate Tile TopKV2
-    Transpose TruncateDiv UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode
-    Unique UniqueV2 UniqueWithCounts Unpack UnsortedSegmentJoin UnsortedSegmentMax
-    UnsortedSegmentMin UnsortedSegmentSum UpperBound VarHandleOp VariableShape Where While Xdivy
-    ZerosLike
+    ResourceGather ResourceGatherNd RestoreV2 ReverseSequence ReverseV2 RightShift Roll Round Rsqrt
+    SaveV2 ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select SelectV2 Selu
+    Shape ShapeN ShardedFilename Sigmoid Sign Sin Size Slice Softmax Softplus Softsign Split SplitV
+    Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall StatelessCase StatelessIf
+    StatelessWhile StaticRegexFullMatch StaticRegexReplace StopGradient StridedSlice StringFormat
+    StringJoin StringLength StringLower StringSplitV2 StringStrip StringUpper Sub Substr Sum Switch
+    Tanh TensorScatterAdd TensorScatterUpdate Tile TopKV2 Transpose TruncateDiv UnicodeDecode
+    UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode Unique UniqueV2 UniqueWithCounts Unpack
+    UnsortedSegmentJoin UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentSum UpperBound
+    VarHandleOp VariableShape Where While Xdivy ZerosLike
 """
 ALLOWED = frozenset(_OPS.split())
 # Op -> the first server that has it, where the oldest do not. tensorflow-text is linked into the
