@@ -17,6 +17,7 @@ from tests.deploy.small import LABELS, TEXTS, classifier
 from tfkit import export
 from tfkit.export.report import megabytes
 from tfkit.export.serving.requests import WARMUP_FILE
+from tfkit.inference.served_model import signatures_of
 from tfkit.utils.files import staged
 
 module = importlib.import_module("tfkit.export.serving._saved_model")
@@ -38,6 +39,13 @@ def test_strings_in_labels_and_scores_out_as_the_keras_model_says(loaded, expect
         LABELS[index] for index in expected.argmax(-1)
     ]
     assert len({*expected.argmax(-1)}) > 1, "the fixture tells the classes apart"
+
+
+def test_a_request_without_a_signatures_name_runs_the_graph_that_is_warmed_up(everything):
+    """A server keeps what it has optimised by the names of the tensors that are asked for."""
+    signatures = signatures_of(everything.path)
+    default, first = signatures["serving_default"], signatures["text"]
+    assert default.inputs and default == first
 
 
 def test_no_texts_give_no_answers(loaded):

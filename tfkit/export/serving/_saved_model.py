@@ -29,6 +29,7 @@ from tfkit.utils.values import is_whole, plain
 DEFAULT_WARMUP = ((1, 16), (1, 64), (8, 32))
 DEFAULT_BATCHING = Batching()
 _LARGEST = 2**63 - 1
+_UNUSED = ("_output_shapes", "_gradient_op_type")  # by servers, of nodes
 _SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
@@ -161,20 +162,27 @@ def saved_model(
 
 
 def _write(model, signatures: dict, folder: Path, classified: Sequence[str]) -> None:
-    default = next(iter(signatures.values()))
+    first = next(iter(signatures))
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)  # a message of TensorFlow's names the temporary folder
     try:
-        signatures = {_SERVING_DEFAULT: default, **signatures}
-        tf.saved_model.save(weights_only(model), str(folder), signatures=signatures)
+        signatures = {_SERVING_DEFAULT: signatures[first], **signatures}
+        saving = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(weights_only(model), str(folder), signatures, saving)
     finally:
         logger.setLevel(level)
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     graph = saved.meta_graphs[0]
+    # One graph for both names: what a server has optimised and run for one, it has for the other.
+    graph.signature_def[_SERVING_DEFAULT].CopyFrom(graph.signature_def[first])
     for name in classified:  # TensorFlow writes every signature as one for the Predict API
         graph.signature_def[name].method_name = "tensorflow/serving/classify"
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            for attribute in _UNUSED:
+                node.attr.pop(attribute, None)
     for node in graph.graph_def.node:
         # Servers before 2.15 do not know it, and warn of it in their log for each weight.
         if node.op == "VarHandleOp":
