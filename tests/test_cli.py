@@ -15,9 +15,10 @@ import time
 import pytest
 
 from tests.deploy import small
-from tfkit import AutoTokenizer, DistilBertTokenizer, lite
+from tfkit import AutoTokenizer, DistilBertTokenizer, distributed, lite
 from tfkit.cli import main
 from tfkit.commands import data as data_command
+from tfkit.commands import train as train_command
 from tfkit.utils.files import locked, staged
 
 ROWS = "text,label\n" + "a good film,pos\na bad film,neg\ngood,pos\nbad,neg\n" * 4
@@ -428,6 +429,9 @@ def test_benchmark_times_each_precision(trained, tmp_path, capsys, monkeypatch):
 
 # === Signals ===
 
+# As of a process that was not started by pytest.
+HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_the_process_leaves_nothing_half_written(tmp_path, monkeypatch, number):
@@ -446,6 +450,35 @@ def test_a_signal_that_ends_the_process_leaves_nothing_half_written(tmp_path, mo
             main(["data", "x.csv"])
         assert ended.value.code == 128 + number
         assert not list(tmp_path.iterdir()) and signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, outside)
+
+
+@pytest.mark.parametrize(
+    "number, code, said",
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by a signal")],
+)
+def test_what_is_left_by_a_signal_is_said(tmp_path, monkeypatch, capsys, number, code, said):
+    def end(*arguments, **options):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(distributed, "score", end)
+    monkeypatch.setattr(train_command, "_train", end)
+    outside = signal.signal(number, HANDLERS[number])
+    made = str(tmp_path / "made")
+    left = {
+        "predict --input a.csv": f"The answers in '{made}' stay, and the same command goes on.",
+        "train a.csv": "There was no checkpoint yet: the same command begins anew.",
+    }
+    try:
+        for command, sentence in left.items():
+            try:
+                ended = main([*command.split(), "--output", made])
+            except SystemExit as end:
+                ended = end.code
+            assert ended == code
+            expected = f"tfkit {command.split()[0]}: {said}. {sentence}\n"
+            assert capsys.readouterr().err == expected
     finally:
         signal.signal(number, outside)
 

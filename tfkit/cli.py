@@ -56,6 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
     def note(said, *_) -> None:
         print(f"tfkit: note: {in_options(str(said), options.parser)}", file=sys.stderr)
 
+    def ended(how: str, end: BaseException) -> None:
+        said = ". ".join([how, *([end.left] if hasattr(end, "left") else [])])
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"tfkit {options.command}: {said}", file=sys.stderr)
+
     if sys.stdout is None:  # what is opened next would take its place, and what libraries print
         print(f"tfkit {options.command}: error: standard output is closed", file=sys.stderr)
         return 1
@@ -71,9 +76,13 @@ def main(arguments: list[str] | None = None) -> int:
                 quiet_tensorflow(look_for_devices=alone)
             options.run(options)
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        print(f"tfkit {options.command}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as end:
+        ended("interrupted", end)
         return 130
+    except SystemExit as end:
+        if hasattr(end, "left"):
+            ended("ended by a signal", end)
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -193,6 +193,31 @@ def test_options_that_do_not_fit_are_one_error(asked, said, tmp_path, capsys):
     assert not (tmp_path / "made").exists()
 
 
+def test_an_interrupted_search_keeps_the_trials_that_ended(tmp_path, monkeypatch, capsys):
+    def tune(*arguments, progress, **options):
+        for trial in trials:
+            progress(trial)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(distributed, "tune", tune)
+    texts = ({"text": text, "label": label} for text, label in rows(30))
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    made = tmp_path / "made"
+    run = ["tune", f"{tmp_path}/train.jsonl", "--output", str(made), "--dev-share", "0.3"]
+    trials = ()
+    assert main(run) == 130 and not made.exists()
+    assert "interrupted. No trial had ended: the same" in capsys.readouterr().err
+    trials = (
+        distributed.Trial(2, Recipe(epochs=3), float("-inf"), 0.3, (3, 3), sizes={"dim": 64}),
+        distributed.Trial(1, Recipe(), error="no"),
+    )
+    assert main(run) == 130 and [path.name for path in made.iterdir()] == ["trials.jsonl"]
+    assert f"interrupted. 2 trials had ended, which '{made}/trials" in capsys.readouterr().err
+    kept = [*map(json.loads, (made / "trials.jsonl").open())]
+    assert [trial["number"] for trial in kept] == [2, 1] and kept[1]["error"] == "no"
+    assert (kept[0]["figure"], kept[0]["sizes"]) == (None, {"dim": 64})  # JSON has no infinity
+
+
 def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "tfkit.distributed._ray_tune", raising=False)

@@ -18,6 +18,7 @@ from tfkit.commands.shared import (
     add_runtime,
     columns,
     progress,
+    says_what_is_left,
 )
 from tfkit.data.files import text_codec
 from tfkit.demo.shipped import small_model
@@ -103,7 +104,8 @@ def _score(options, given: dict) -> None:
     asked = {name: getattr(options, name) for name in _OF_TEXTS}
     given |= {name: value for name, value in asked.items() if value is not None}
     model = options.model or small_model()
-    with progress(None) as answered:
+    left = f"The answers in '{options.output}' stay, and the same command goes on."
+    with says_what_is_left(lambda: left), progress(None) as answered:
         done = score(
             options.input,
             model,

@@ -143,6 +143,16 @@ def integers(text: str) -> list[int]:
 
 
 @contextlib.contextmanager
+def says_what_is_left(left: Callable[[], str]) -> Iterator[None]:
+    """Lets the command line say, of what a signal ends, what is there and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        end.left = left()
+        raise
+
+
+@contextlib.contextmanager
 def progress(total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Gives a function of how many more texts are answered; a terminal shows how far that is."""
     if not (shown and sys.stderr.isatty()):

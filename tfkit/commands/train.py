@@ -130,17 +130,24 @@ def run(
     parts = *parts, judge or _figures
     given = {name: getattr(options, name, None) for name in _OF_CLUSTER}
     given = {name: value for name, value in given.items() if value is not None}
-    if given:
-        return _train_on_cluster(options, checkpoints, given, asked, parts)
-    recipe = recipe_of(options, checkpoints.identity)
-    try:
-        strategy = training.named_strategy(options.strategy)  # workers wait here for each other
-        checkpoints.writes = training.is_chief(strategy)
-        checkpoints.claim()
-        _check_output(options, output, checkpoints)  # another may have ended before the claim
-        _train(options, recipe, *parts, strategy, checkpoints)
-    finally:
-        checkpoints.release()
+    with shared.says_what_is_left(functools.partial(_left, checkpoints)):
+        if given:
+            return _train_on_cluster(options, checkpoints, given, asked, parts)
+        recipe = recipe_of(options, checkpoints.identity)
+        try:
+            strategy = training.named_strategy(options.strategy)  # workers wait here for each other
+            checkpoints.writes = training.is_chief(strategy)
+            checkpoints.claim()
+            _check_output(options, output, checkpoints)  # another may have ended before the claim
+            _train(options, recipe, *parts, strategy, checkpoints)
+        finally:
+            checkpoints.release()
+
+
+def _left(checkpoints) -> str:
+    if checkpoints.files():
+        return f"The checkpoints in '{checkpoints.directory}' stay: go on with --resume."
+    return "There was no checkpoint yet: the same command begins anew."
 
 
 def _train_on_cluster(options, checkpoints, given: dict, asked: dict, parts: tuple) -> None:

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfkit.commands import beginnings, distill, train
-from tfkit.commands.shared import integers
+from tfkit.commands.shared import integers, says_what_is_left
 from tfkit.utils.files import local_path, staged, write_file
+from tfkit.utils.strings import counted
 from tfkit.utils.values import json_line
 
 HELP = "look for the recipe by which a model learns best, for `tfkit train --recipe`"
@@ -80,20 +81,29 @@ def run(options) -> None:
         _write(output / _TRIALS, ended)
         print(f"Trial {trial.number}{_became(trial)}", flush=True)
 
-    tuned = distributed.tune(
-        functools.partial(_start, alone, examples),
-        examples,
-        validation,
-        search,
-        sizes=sizes,
-        learn=functools.partial(distill.learn, alone) if options.teacher else None,
-        recipe=recipe,
-        trials=options.trials,
-        ray=options.ray,
-        progress=show,
-        running=_now_and_then((*search, *sizes)),
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    def left() -> str:
+        if not ended:
+            return "No trial had ended: the same command begins anew."
+        return (
+            f"{counted(len(ended), 'trial')} had ended, which '{output / _TRIALS}' has; there is "
+            "no best recipe yet, and the same command begins anew."
+        )
+
+    with says_what_is_left(left):
+        tuned = distributed.tune(
+            functools.partial(_start, alone, examples),
+            examples,
+            validation,
+            search,
+            sizes=sizes,
+            learn=functools.partial(distill.learn, alone) if options.teacher else None,
+            recipe=recipe,
+            trials=options.trials,
+            ray=options.ray,
+            progress=show,
+            running=_now_and_then((*search, *sizes)),
+            **{name: value for name, value in given.items() if value is not None},
+        )
     _write(output / _TRIALS, tuned.trials)
     found = {name: getattr(options, name) for name in _SIZES} | {**tuned.sizes}
     found = {name: size for name, size in found.items() if size is not None}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -30,11 +32,29 @@ def cluster(address: str | bool) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    ray.init(None if address is True else address, log_to_driver=False, logging_level="ERROR")
+    address = None if address is True else address
     try:
+        with _own_end():
+            ray.init(address, log_to_driver=False, logging_level="ERROR")
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_end() -> Iterator[None]:
+    """Leaves SIGTERM to a handler of the caller's, in whose place `ray.init` puts its own."""
+    own = signal.getsignal(signal.SIGTERM)
+    if not callable(own) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        yield
+    except SystemExit:  # Ray's handler has ended what there was
+        own(signal.SIGTERM, None)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, own)
 
 
 class _Task(NamedTuple):
