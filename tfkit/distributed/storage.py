@@ -147,7 +147,8 @@ def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
 
 class OutputFolder:
     """A folder that is written by many at once: each file is written beside and then renamed, so
-    that it is there whole or not at all, also when its writer is killed.
+    that it is there whole or not at all, also when its writer is killed. An object store copies
+    where a disk renames: what it copies to is there whole or not at all, too.
     """
 
     def __init__(self, address: str | os.PathLike):
@@ -180,7 +181,7 @@ class OutputFolder:
     def holds(self, file: InputFile) -> bool:
         """Whether a file to read lies in the folder."""
         folder = self.address if "://" in self.address else self._path
-        return file.address.startswith(f"{folder.rstrip('/')}/")
+        return _place(file.address).startswith(f"{_place(folder).rstrip('/')}/")
 
     def has(self, name: str) -> bool:
         return self._system.get_file_info(self._at(name)).is_file
@@ -195,10 +196,9 @@ class OutputFolder:
                 with self._system.open_output_stream(self._at(beside), compression=None) as file:
                     file.write(content)
                 self._system.move(self._at(beside), self._at(name))
-        except FileNotFoundError:
-            if not self.has(name):  # another has written it, and tidied up
-                raise
         except OSError:
+            if self.has(name) and not self.has(beside):  # another has written it, and tidied up
+                return
             with contextlib.suppress(OSError):
                 self._system.delete_file(self._at(beside))
             raise
@@ -217,6 +217,11 @@ class OutputFolder:
         chosen = fs.FileSelector(self._path, recursive=True, allow_not_found=True)
         infos = self._system.get_file_info(chosen)
         return [os.path.relpath(info.path, self._path) for info in infos if info.is_file]
+
+
+def _place(address: str) -> str:
+    """A path; of an address what does not depend on how it is written."""
+    return urllib.parse.unquote(_OPTIONS.sub("", address)) if "://" in address else address
 
 
 def _is_writing(name: str) -> bool:
