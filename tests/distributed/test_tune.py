@@ -10,8 +10,8 @@ from collections import defaultdict
 import pytest
 
 from tests.distributed.trials import unequal
-from tests.training.tiny import rows
-from tfkit import DistilBertConfig, data, distributed
+from tests.training.tiny import TOKENIZER, rows
+from tfkit import DistilBertConfig, TFDistilBertForSequenceClassification, data, distributed
 from tfkit.cli import main
 from tfkit.commands import tune as commands
 from tfkit.distributed._tune import drawn
@@ -164,6 +164,29 @@ def test_the_command_writes_the_best_recipe_for_training(cluster, tmp_path, monk
     assert main(tune) == 1 and "holds a recipe already" in capfd.readouterr().err
 
 
+@NEEDS_RAY
+@pytest.mark.slow
+def test_the_layers_of_a_student_are_searched_for_distillation(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = ({"text": text, "label": label} for text, label in rows(60))
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    config = DistilBertConfig(
+        vocab_size=TOKENIZER.vocab_size, n_layers=3, n_heads=2, dim=12, hidden_dim=24,
+        max_position_embeddings=12, id2label=dict(enumerate("xyz")),
+    )  # fmt: skip
+    for part in (TFDistilBertForSequenceClassification(config), TOKENIZER):
+        part.save_pretrained("teacher")
+    run = ["train.jsonl", "--teacher", "teacher", "--dev-share", "0.3", "--output"]
+    tune = ["tune", *run, "recipe", "--student-layers", "1,2", "--epochs", "1", "--trials", "9"]
+    assert main([*tune, "--learning-rate", "1e-2", "--seed", "4"]) == 0
+    tried = [json.loads(line) for line in (tmp_path / "recipe" / "trials.jsonl").open()]
+    assert {trial["sizes"]["student_layers"] for trial in tried} == {1, 2}
+    assert not any(trial["error"] for trial in tried)
+    assert main(["distill", *run, "student", "--recipe", "recipe"]) == 0
+    student = DistilBertConfig.from_pretrained("student")
+    assert student.n_layers == tried[0]["sizes"]["student_layers"]
+
+
 @pytest.mark.parametrize(
     "asked, said",
     [
@@ -191,6 +214,26 @@ def test_options_that_do_not_fit_are_one_error(asked, said, tmp_path, capsys):
     assert main([*run, "--dev-share", "0.3", *asked]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "asked, search, sizes",
+    [
+        ([], {"learning_rate": (1e-5, 1e-3)}, {}),
+        (["--from-scratch", "--n-layers", "2,4", "--dim", "64"], {}, {"n_layers": [2, 4]}),
+        (["--epochs", "2,3", "--lora-rank", "4"], {"epochs": [2, 3]}, {}),
+    ],
+)
+def test_what_is_searched_is_what_has_several_values(tmp_path, monkeypatch, asked, search, sizes):
+    def tune(start, train, validation, given, **options):
+        assert given == search and options["sizes"] == sizes
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(distributed, "tune", tune)
+    texts = ({"text": text, "label": label} for text, label in rows(30))
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    run = ["tune", f"{tmp_path}/train.jsonl", "--output", f"{tmp_path}/made"]
+    assert main([*run, "--dev-share", "0.3", *asked]) == 130
 
 
 def test_an_interrupted_search_keeps_the_trials_that_ended(tmp_path, monkeypatch, capsys):

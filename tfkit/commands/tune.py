@@ -62,7 +62,8 @@ def run(options) -> None:
         raise FileExistsError(
             f"'{output}' holds a recipe already. Pass another --output, or --overwrite."
         )
-    search, sizes = _several(options, train.RECIPE) or _USUAL, _several(options, _SIZES)
+    search, sizes = (_several(options, names) for names in (train.RECIPE, _SIZES))
+    search = search if search or sizes else _USUAL
     recipe = train.recipe_of(options)
     examples, validation, *said = train.labelled(options)
     if validation is None:
