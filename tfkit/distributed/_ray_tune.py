@@ -87,7 +87,9 @@ def run(
             return tune.Callback, ()
 
     amounts = {name.lower(): amount for name, amount in resources.items()}
-    with tempfile.TemporaryDirectory(prefix="tfkit-") as folder, _environment(_QUIET):
+    # Trials that are interrupted may write into it until their processes end.
+    temporary = {"prefix": "tfkit-", "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**temporary) as folder, _environment(_QUIET):
         tune.Tuner(
             tune.with_resources(one, amounts),
             param_space={"number": tune.grid_search([*range(count)])},
