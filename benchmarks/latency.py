@@ -18,6 +18,7 @@ import importlib.metadata
 import itertools
 import statistics
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def latencies(folder: Path, texts: list[str], rounds: int) -> dict[str, list[lis
     for peer in peers.values():
         for text in itertools.islice(itertools.cycle(texts), WORTH + TURN):
             peer.scores([text])
-    while peers["tfkit"].classify.runtimes.get("one short text") == "tensorflow":
-        time.sleep(PAUSE)  # for the copy that it makes in the background
+    for thread in threading.enumerate():
+        if thread.name == "tfkit-copy":  # which it makes in the background
+            thread.join()
     found = {name: [[] for _ in range(rounds)] for name in peers}
     for turn in range(rounds):
         for start in range(0, len(texts), TURN):
