@@ -41,10 +41,12 @@ def nodes(*cpus: int):
         made = Cluster(initialize_head=True, head_node_args={**first, "include_dashboard": False})
         for each in others:
             made.other = made.add_node(**each)
-        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-        yield made
-        ray.shutdown()
-        made.shutdown()
+        try:
+            ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+            yield made
+        finally:
+            ray.shutdown()
+            made.shutdown()
 
 
 def code_of(test: str) -> str:

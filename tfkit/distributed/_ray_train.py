@@ -18,6 +18,8 @@ from tfkit.distributed.training_worker import WorkerError
 
 # Of what workers print, Ray would write a second copy into their logs.
 _QUIET = {"RAY_TRAIN_ENABLE_PRINT_PATCH": "0", "RAY_TRAIN_ENABLE_WORKER_STRUCTURED_LOGGING": "0"}
+# That of Ctrl-C first.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def room(resources: Mapping[str, float]) -> int:
@@ -83,16 +85,29 @@ def _said(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[None]:
-    """Gives Python's handler back after Ray's, which says of an interruption that all was well."""
+    """Lets signals end what they should. Ray puts its own handler of SIGINT in place of Python's,
+    which says that all was well, and an exit status is lost on its way through Ray's C++.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.getsignal(signal.SIGINT)
+    own = {number: signal.getsignal(number) for number in _SIGNALS}
+    ends: list[BaseException] = []
+
+    def end(number, frame) -> None:
+        try:
+            own[number](number, frame)
+        except BaseException as raised:
+            ends.append(raised)
+            raise
+
+    for number in _SIGNALS[1:]:
+        if callable(own[number]):
+            signal.signal(number, end)
     try:
         yield
-    except SystemExit as end:
-        if end.code:
-            raise
-        raise KeyboardInterrupt from None
+    except SystemExit:
+        raise (ends[0] if ends else KeyboardInterrupt()) from None
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in own.items():
+            signal.signal(number, handler)
