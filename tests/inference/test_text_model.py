@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from tfkit import (
     TFDistilBertForSequenceClassification,
     TFDistilBertForTokenClassification,
 )
-from tfkit.inference.batching import batches
+from tfkit.inference.batching import Tokens, answer, batches
 from tfkit.inference.text_model import TextModel
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
@@ -89,6 +91,53 @@ def test_weights_may_change_and_so_may_the_model(parts):
 def test_texts_of_about_one_length_share_a_batch():
     found = batches(np.array([3, 9, 2, 4]), tokens=7)
     assert [places.tolist() for places in found] == [[2, 0], [3], [1]]
+
+
+class SideBySide:
+    """A runtime of two batches at a time, whose second waits for the third; an id of 9 fails."""
+
+    max_tokens, at_once = 2, 2
+
+    def __init__(self):
+        self.threads, self._met = [], threading.Barrier(2, timeout=60)
+
+    def __call__(self, tokens):
+        self.threads.append(threading.get_ident())
+        ids = tokens.inputs["input_ids"]
+        if 9 in ids:
+            raise RuntimeError("no such token")
+        if len(self.threads) > 1:
+            self._met.wait()
+        return ids[:, None].astype(np.float32)
+
+
+def numbers(columns):
+    ids = np.array([int(text) for text in columns[0]], np.int32)
+    return Tokens({"input_ids": ids}, np.ones(len(ids), np.int32))
+
+
+def test_batches_run_side_by_side_and_answers_keep_the_order_of_the_texts():
+    run, seen = SideBySide(), []
+    texts = [str(number) for number in (3, 1, 4, 1, 5, 0, 2, 6, 5, 3)]
+    found = answer(texts, numbers, run, width=1, progress=seen.append)
+    assert found[:, 0].tolist() == [float(text) for text in texts]
+    assert seen == [2] * 5
+    assert run.threads[0] == threading.get_ident() not in run.threads[1:]
+    assert len(set(run.threads)) == 3
+
+
+def test_an_error_of_one_batch_is_that_of_all():
+    with pytest.raises(RuntimeError, match="no such token"):
+        answer(["1"] * 6 + ["9"] * 2, numbers, SideBySide(), width=1)
+
+
+def test_answers_of_many_batches_are_those_of_each_text_alone(parts, monkeypatch):
+    asked = TextModel(*parts)
+    texts = [" ".join(["good", "bad"] * (number % 7)) for number in range(300)]
+    found = asked.logits(texts)
+    monkeypatch.setattr("tfkit.inference.graph.ModelGraph.max_tokens", 64)
+    monkeypatch.setattr("tfkit.inference.fastest.FastestRuntime.max_tokens", 64)
+    np.testing.assert_allclose(asked.logits(texts), found, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("attentions, padding_free", [(True, None), (False, False)])

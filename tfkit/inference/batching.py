@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,8 @@ def answer(
     Args:
         texts: strings, or pairs of them as `{"text": …, "text_pair": …}`; a TypeError for others.
         tokenize: one or two columns of texts in UTF-8 -> their tokens.
-        run: tokens -> `[B,…]`. Its `max_tokens` are the most of a batch.
+        run: tokens -> `[B,…]`. Its `max_tokens` are the most of a batch, its `at_once` the most
+            batches that it takes at a time.
         width: of an answer, where there are no texts to tell it.
         batch_size: the most texts of a batch; None leaves it to their tokens.
         progress: called with the number of texts of each batch.
@@ -74,14 +76,30 @@ def answer(
     batch_size = None if batch_size is None else positive_integer("batch_size", batch_size)
     values = None
     for places, tokens in _blocks(texts, tokenize):
-        for chosen in batches(tokens.lengths, run.max_tokens, batch_size):
-            found = run(tokens.take(chosen))
+        several = [*batches(tokens.lengths, run.max_tokens, batch_size)]
+        for found, chosen in zip(_in_order(run, map(tokens.take, several)), several):
             if values is None:
                 values = np.empty((len(texts), *found.shape[1:]), np.float32)
             values[places[chosen]] = found
             if progress is not None:
                 progress(len(chosen))
     return np.empty((0, width), np.float32) if values is None else values
+
+
+def _in_order(run: Callable[[Tokens], np.ndarray], several: Iterator[Tokens]) -> Iterator:
+    """What `run` says of each batch. The first has the caller's thread, in which a graph is traced
+    that is not yet; those after it come `run.at_once` at a time, so that no processor waits where
+    the work of one batch cannot be shared out.
+    """
+    for first in several:
+        yield run(first)
+        if run.at_once > 1:
+            break
+    with ThreadPoolExecutor(run.at_once) as threads:
+        try:
+            yield from threads.map(run, several)
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def tokenized(texts: Sequence, tokenize: Callable[[Sequence], Tokens]) -> Tokens:

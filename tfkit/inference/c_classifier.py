@@ -38,7 +38,7 @@ _DESCRIPTION = "graph"  # the file beside it that says what goes in and out
 class CClassifier:
     """A loaded graph with what `save` wrote of it, and the weights that each run is given."""
 
-    max_tokens = MAX_TOKENS
+    max_tokens, at_once = MAX_TOKENS, 2
 
     def __init__(self, session: c_library.Session, described: dict, match: Match):
         self._session, self._signatures = session, described["signatures"]

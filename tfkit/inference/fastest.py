@@ -46,6 +46,7 @@ class FastestRuntime:
     def __init__(self, model, changeable: Callable[[], bool]):
         self._model, self._changeable = model, changeable
         self._graph = graph_of(model, output_of, True)
+        self.at_once = self._graph.at_once
         self._asked, self._lock = 0, threading.Lock()
         self._copy: tuple[_HeldWeights, LiteRTModel] | None = None
 

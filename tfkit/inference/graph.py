@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfkit.inference.batching import MAX_TOKENS, Tokens
 from tfkit.models.hf_model import TFPreTrainedModel
 from tfkit.models.inputs import pad, takes_token_types
-from tfkit.utils.processes import check_threads
+from tfkit.utils.processes import available_cpus, check_threads
 
 _making = threading.Lock()
 
@@ -74,6 +74,9 @@ class ModelGraph:
 
     def __init__(self, model, output: Callable, compiled: bool = True):
         self._function = functools.partial(output, model)
+        # TensorFlow was perhaps told to take one processor, as in a worker of a cluster.
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or available_cpus()
+        self.at_once = 2 if compiled and threads > 1 else 1
         if compiled:
             signature = [unpadded_specs(model)]
             self._function = tf.function(self._function, input_signature=signature, autograph=False)

@@ -45,6 +45,7 @@ class LiteRTModel:
     # Of a row. From about 100 on the matrix products are at their best; the masked part of the
     # attention grows with the square.
     max_tokens = 128
+    at_once = 1  # an interpreter serves one caller at a time
     names: ClassVar = {"texts": "litert"}
 
     def __init__(self, model, precision: str):
@@ -72,7 +73,7 @@ class LiteRTModel:
         options = {"model_content": self._content, "num_threads": threads}
         self._interpreter = litert.Interpreter(**options)
         self._run = self._interpreter.get_signature_runner()
-        self._turn = threading.Lock()  # an interpreter serves one caller at a time
+        self._turn = threading.Lock()
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
         """Tokens -> the model's main output `[B,…]`."""
