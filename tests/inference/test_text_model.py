@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +19,9 @@ from tfkit import (
     TFDistilBertForTokenClassification,
 )
 from tfkit.inference.batching import Tokens, answer, batches
+from tfkit.inference.graph import graph_of, output_of
 from tfkit.inference.text_model import TextModel
+from tfkit.utils.processes import available_cpus
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
 TEXTS = ["good", "bad bad bad", "", {"text": "bad", "text_pair": "good good"}, "good " * 40]
@@ -129,6 +134,27 @@ def test_batches_run_side_by_side_and_answers_keep_the_order_of_the_texts():
 def test_an_error_of_one_batch_is_that_of_all():
     with pytest.raises(RuntimeError, match="no such token"):
         answer(["1"] * 6 + ["9"] * 2, numbers, SideBySide(), width=1)
+
+
+def test_a_thread_that_outlives_the_main_one_has_its_answers():
+    script = (
+        "import threading, time, test_text_model as t\n"
+        "def work():\n"
+        "    threading.main_thread().join(); time.sleep(0.5)\n"
+        "    run = t.SideBySide(); run._met = threading.Barrier(1)\n"
+        "    print(t.answer(['1'] * 10, t.numbers, run, width=1).sum())\n"
+        "threading.Thread(target=work).start()\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.stdout == "10.0\n", done.stderr
+
+
+def test_a_device_of_the_callers_thread_computes_all_batches(parts):
+    graph = graph_of(parts[0], output_of, True)
+    with tf.device("/CPU:0"):
+        assert graph.at_once == 1
+    assert graph.at_once == (2 if available_cpus() > 1 else 1)
 
 
 def test_answers_of_many_batches_are_those_of_each_text_alone(parts, monkeypatch):

@@ -38,6 +38,7 @@ RECIPE = {
     "token_dropout": (float, "fraction of tokens hidden"),
     "layer_decay": (float, "learning rate of a block in parts of that above it"),
     "frozen_layers": (int, "blocks, from the lowest, that stay as they are"),
+    "pair_epochs": (int, "passes over pairs of texts first (of up to 300 texts some; 0 for none)"),
     "lora_rank": (int, "train low-rank updates in place of the weights"),
     "monitor": (str, "figure that chooses the epoch (accuracy; micro_f1; rmse)"),
     "patience": (int, "epochs without improvement after which to stop (a quarter, at least 3)"),

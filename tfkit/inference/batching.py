@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -96,8 +97,16 @@ def _in_order(run: Callable[[Tokens], np.ndarray], several: Iterator[Tokens]) ->
         if run.at_once > 1:
             break
     with ThreadPoolExecutor(run.at_once) as threads:
+
+        def begun(tokens: Tokens) -> Callable[[], np.ndarray]:
+            try:
+                return threads.submit(run, tokens).result
+            except RuntimeError:  # the process ends, or may have no more threads
+                return functools.partial(run, tokens)
+
         try:
-            yield from threads.map(run, several)
+            for result in [begun(tokens) for tokens in several]:
+                yield result()
         finally:
             threads.shutdown(cancel_futures=True)
 

@@ -28,7 +28,7 @@ from tfkit.models.families import AutoConfig, family_of
 from tfkit.tasks.base import Task
 from tfkit.utils.console import quiet_libraries
 from tfkit.utils.files import forget, forget_oldest, sealed, staged
-from tfkit.utils.processes import check_threads, start_threads
+from tfkit.utils.processes import available_cpus, check_threads, start_threads
 from tfkit.utils.values import finite
 
 _GRAPH = "saved_model.pb"
@@ -38,7 +38,7 @@ _DESCRIPTION = "graph"  # the file beside it that says what goes in and out
 class CClassifier:
     """A loaded graph with what `save` wrote of it, and the weights that each run is given."""
 
-    max_tokens, at_once = MAX_TOKENS, 2
+    max_tokens, at_once = MAX_TOKENS, min(2, available_cpus())
 
     def __init__(self, session: c_library.Session, described: dict, match: Match):
         self._session, self._signatures = session, described["signatures"]

@@ -46,7 +46,6 @@ class FastestRuntime:
     def __init__(self, model, changeable: Callable[[], bool]):
         self._model, self._changeable = model, changeable
         self._graph = graph_of(model, output_of, True)
-        self.at_once = self._graph.at_once
         self._asked, self._lock = 0, threading.Lock()
         self._copy: tuple[_HeldWeights, LiteRTModel] | None = None
 
@@ -61,6 +60,11 @@ class FastestRuntime:
             and not is_quantized(model)
             and not tf.config.list_logical_devices("GPU")
         )
+
+    @property
+    def at_once(self) -> int:
+        """As of TensorFlow's graph, which answers more than one text."""
+        return self._graph.at_once
 
     @property
     def names(self) -> dict[str, str]:

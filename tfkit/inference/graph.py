@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from tfkit.inference.batching import MAX_TOKENS, Tokens
 from tfkit.models.hf_model import TFPreTrainedModel
@@ -74,12 +75,18 @@ class ModelGraph:
 
     def __init__(self, model, output: Callable, compiled: bool = True):
         self._function = functools.partial(output, model)
-        # TensorFlow was perhaps told to take one processor, as in a worker of a cluster.
-        threads = tf.config.threading.get_intra_op_parallelism_threads() or available_cpus()
-        self.at_once = 2 if compiled and threads > 1 else 1
+        self._compiled = compiled
         if compiled:
             signature = [unpadded_specs(model)]
             self._function = tf.function(self._function, input_signature=signature, autograph=False)
+
+    @property
+    def at_once(self) -> int:
+        """How many batches are worth computing at a time."""
+        # TensorFlow was perhaps told to take one processor, as in a worker of a cluster. A device
+        # that is chosen by `tf.device` is the caller's thread's alone.
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or available_cpus()
+        return 2 if self._compiled and threads > 1 and not context.context().device_name else 1
 
     def __call__(self, tokens: Tokens) -> np.ndarray:
         """Tokens -> `[B,…]`."""

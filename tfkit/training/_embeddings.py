@@ -18,7 +18,7 @@ from tfkit.training.trainer import History, Loop
 
 # Fields of a recipe that say nothing of pairs.
 _UNUSED = ("gradient_accumulation_steps", "label_smoothing", "class_weights", "token_dropout")
-_UNUSED += ("monitor", "patience", "jit_compile")
+_UNUSED += ("monitor", "pair_epochs", "patience", "jit_compile")
 
 
 def fine_tune_embeddings(

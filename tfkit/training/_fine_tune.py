@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import keras
@@ -16,6 +17,7 @@ from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
+from tfkit.training.contrast import contrast
 from tfkit.training.head import fit_head
 from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
@@ -85,7 +87,24 @@ def fine_tune(
     of_workers = {**compared, "vocabulary": tokenizer.get_vocab()}
     strategy = checked_strategy(model, recipe, strategy, checkpoints, of_workers)
     knows = model.answers_texts and not is_untrained(model.backbone.encoder)
-    recipe = recipe.settled(examples=len(train), dim=model.config.hidden_size, trained=knows)
+    # A fitted head reads the state of [CLS] where rows begin, unless they are padded on the left.
+    fits = recipe.fit_head and knows and tokenizer.padding_side == "right"
+    fits = fits and is_untrained(model.head.classifier)
+    begins = checkpoints is None or not checkpoints.first_step
+    pairs = fits and strategy.num_replicas_in_sync == 1 and recipe.batch_size > 1
+    pairs = pairs and has_classes_to_tell_apart(train)
+    if not begins:  # whose recipe says whether there were pairs; the head may be no new one now
+        recipe = recipe.with_drawn(checkpoints.identity)
+    elif recipe.pair_epochs and not pairs:
+        warnings.warn(
+            f"There are no pairs to learn from for pair_epochs={recipe.pair_epochs}: they are for "
+            "a new head on a trained encoder, and texts of several classes, one each, in memory, "
+            "on one device and several in a batch. They are left out; 0 says so beforehand.",
+            stacklevel=2,
+        )
+        recipe = recipe.replace(pair_epochs=0)
+    dim = model.config.hidden_size
+    recipe = recipe.settled(examples=len(train), dim=dim, trained=knows, pairs=pairs)
     monitor = monitored(train.task, recipe.monitor)
     loss = training_loss(recipe, train)
     model.set_task(**config_changes(model.config, train))
@@ -114,10 +133,12 @@ def fine_tune(
     change = None
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
-    begins = checkpoints is None or not checkpoints.first_step
-    # A fitted head reads the state of [CLS] where rows begin, unless they are padded on the left.
-    fits = begins and recipe.fit_head and knows and tokenizer.padding_side == "right"
-    fits = fits and is_untrained(model.head.classifier)
+    fits = fits and begins
+    if fits and recipe.pair_epochs:
+        if verbose:
+            print(f"Learning from pairs of texts, {recipe.pair_epochs} passes", flush=True)
+        asked = {name: options[name] for name in ("max_length", "return_token_type_ids")}
+        contrast(model, tokenizer, train, recipe, **asked)
     if fits:
         asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
         fit_head(model, batches, loss or train.task.loss, **asked)
@@ -182,6 +203,13 @@ def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
         return {**features, "input_ids": tf.where(hidden, tokenizer.mask_token_id, ids)}
 
     return hide
+
+
+def has_classes_to_tell_apart(train: Examples | Stream) -> bool:
+    """Whether pairs of texts of one class can be drawn, and of two."""
+    in_memory = isinstance(train, Examples) and not train.has_pairs
+    single = in_memory and train.task.has_classes and not train.task.multi_label
+    return single and len({*train.labels}) > 1
 
 
 def check_labels(model, examples: Examples | Stream) -> None:

@@ -20,7 +20,8 @@ from tfkit.training.trainer import Loop
 def check_fields(recipe: Recipe, unused: Sequence[str], training: str) -> None:
     """Raises ValueError for values of fields that say nothing of a kind of training."""
     usual = Recipe()
-    if odd := [name for name in unused if getattr(recipe, name) != getattr(usual, name)]:
+    said = lambda recipe, name: getattr(recipe, name) or None  # noqa: E731
+    if odd := [name for name in unused if said(recipe, name) != said(usual, name)]:
         raise ValueError(f"{training} has no {', '.join(odd)}. Leave it out.")
 
 

@@ -34,6 +34,9 @@ class Recipe:
             with them. The number of all blocks leaves the head and its pooler to be trained.
         fit_head: where the encoder has been trained and a classifier of texts on it has not, begin
             with the classifier that the encoder's states, as they are, tell most by.
+        pair_epochs: where a head is fitted to few texts with one class each, passes over pairs of
+            them before, in which the encoder learns which are of one class; None takes
+            `default_pair_epochs`.
         lora_rank: train low-rank updates of the attention's projections, and the head, alone.
         max_length: tokens after which a text is truncated; None takes all that the model can.
         label_smoothing: fraction of the target spread over all classes.
@@ -72,6 +75,7 @@ class Recipe:
     layer_decay: float = 1.0
     frozen_layers: int = 0
     fit_head: bool = True
+    pair_epochs: int | None = None
     lora_rank: int | None = None
     max_length: int | None = None
     label_smoothing: float = 0.0
@@ -108,21 +112,31 @@ class Recipe:
         """A copy with `changes`."""
         return dataclasses.replace(self, **changes)
 
-    def settled(self, *, examples: int, dim: int, trained: bool = False) -> Recipe:
+    def settled(
+        self, *, examples: int, dim: int, trained: bool = False, pairs: bool = False
+    ) -> Recipe:
         """With a value in place of each None that stands for a default or a draw; for so many
-        texts, and a model of width D whose encoder is `trained` or new.
+        texts, and a model of width D whose encoder is `trained` or new, and may learn from `pairs`.
         """
-        epochs = self.epochs
-        if epochs is None:
-            epochs = default_epochs(examples, dim, trained=trained)
-        return self.replace(
-            epochs=epochs,
-            patience=max(3, epochs // 4) if self.patience is None else self.patience,
-            learning_rate=(
-                default_learning_rate(dim) if self.learning_rate is None else self.learning_rate
-            ),
-            seed=random.randrange(2**31) if self.seed is None else self.seed,
-        )
+        found = {name: value for name in _OPTIONAL if (value := getattr(self, name)) is not None}
+        pairs = pairs and dim >= _KNOWING
+        passes = default_pair_epochs(examples, self.batch_size) if pairs else 0
+        # What is left to learn after the pairs is the head's, which is fitted.
+        last = pairs and found.setdefault("pair_epochs", passes) > 0
+        found.setdefault("pair_epochs", 0)
+        epochs = 1 if last else default_epochs(examples, dim, trained=trained)
+        epochs = found.setdefault("epochs", epochs)
+        found.setdefault("patience", max(3, epochs // 4))
+        found.setdefault("learning_rate", _PAIR_RATE if last else default_learning_rate(dim))
+        found.setdefault("seed", random.randrange(2**31))
+        return self.replace(**found)
+
+    def with_drawn(self, earlier: Mapping[str, object]) -> Recipe:
+        """With an earlier run's values in place of each None that stands for a default or a draw,
+        so that the run can be gone on with.
+        """
+        left = [name for name in _OPTIONAL if getattr(self, name) is None]
+        return self.replace(**{name: earlier[name] for name in left if name in earlier})
 
     def to_dict(self) -> dict:
         """Plain JSON values."""
@@ -140,7 +154,7 @@ class Recipe:
         if not path.exists():
             raise FileNotFoundError(f"'{folder}' has no {FILE}. `tfkit train` writes one.")
         try:
-            return cls(**read_json(path))
+            return cls(**{"pair_epochs": 0, **read_json(path)})  # older ones had none
         except TypeError as error:
             raise ValueError(f"{path}: {error}.") from None
 
@@ -170,7 +184,16 @@ def default_epochs(examples: int, dim: int, *, trained: bool = False) -> int:
     return max(3, min(most, round(30_000 * narrower / examples)))
 
 
+def default_pair_epochs(examples: int, batch_size: int) -> int:
+    """Of up to 300 texts as many passes over pairs as make 100 batches, of more none: they say
+    enough by themselves. An encoder narrower than 256 knows too little to gain.
+    """
+    return 0 if examples > _FEW else math.ceil(_PAIR_STEPS / math.ceil(examples / batch_size))
+
+
 _KNOWING = 256
+# The rate is that of SetFit (https://arxiv.org/abs/2209.11055) for encoders of width 384 to 1,024.
+_FEW, _PAIR_STEPS, _PAIR_RATE = 300, 100, 2e-5
 _POSITIVE = (lambda value: is_whole(value, 1), "a positive integer")
 _PROPORTION = (lambda value: 0 <= value < 1, "a number from 0 up to, not including, 1")
 _RULES = {
@@ -184,10 +207,12 @@ _RULES = {
     "max_grad_norm": (lambda value: value > 0, "a number above 0, or None"),
     "layer_decay": (lambda value: 0 < value <= 1, "a number above 0, at most 1"),
     "frozen_layers": (is_whole, "an integer from 0"),
+    "pair_epochs": (is_whole, "an integer from 0"),
     "lora_rank": _POSITIVE,
     "label_smoothing": _PROPORTION,
     "token_dropout": _PROPORTION,
     "patience": _POSITIVE,
     "seed": (lambda value: is_whole(value) and value < 2**31, "an integer from 0 to 2,147,483,647"),
 }
-_OPTIONAL = ("epochs", "learning_rate", "max_grad_norm", "lora_rank", "patience", "seed")
+_OPTIONAL = ("epochs", "learning_rate", "max_grad_norm", "lora_rank", "pair_epochs", "patience")
+_OPTIONAL += ("seed",)
