@@ -1,64 +1,74 @@
-"""Makes `saved_models/tfkit-sst2`: a small model that learns what others answer to new sentences.
+r"""Makes `saved_models/tfkit-sst2`: a small model that learns what a trained one answers.
 
-    python tools/train_small_model.py train.tsv my-model --work work --validation dev.tsv
+    tfkit train DATA/sst2/train.tsv --text-column sentence --label-column label \
+        --labels negative,positive --model MINILM --output teacher --dev-share 0 --epochs 2 \
+        --no-calibration --learning-rate 5e-5 --mixed-precision bfloat16
+    python tools/train_small_model.py DATA my-model --teacher teacher --body MINILM --work work
 
-The file is SST-2's as GLUE has it, with the columns `sentence` and `label`; nothing else is read.
-Its texts are phrases of some 6,900 sentences. Teachers know by heart the phrases that they were
-trained on: their answers to those are no more than the labels. What they can teach shows on new
-sentences, which are made of the known ones: a phrase gives way to one that begins alike. Each
-teacher is trained five times, without a fifth of the sentences each time. How much each kind counts
-is what explains the labels of whole sentences best, by answers of those that did not see them. The
-student learns from all their answers to the new sentences, and from labels.
+MINILM is the folder of all-MiniLM-L6-v2, DATA that of the sets: SST-2's phrases, Banking77's
+questions, XQuAD's English, WNUT17's posts, of each what is for training. To all of these texts, and
+to new ones made of them, two models answer: the teacher, which was fine-tuned on SST-2's labels,
+how positive a text is, and the body before that what it means, as an embedding. The student learns
+both from its [CLS]; the mean of its tokens learns the embedding too. Of the two models nothing is
+copied: what a piece of the vocabulary begins with is the embedding that the body answers for it as
+a text of its own, in fewer dimensions.
 
-`--held-out 1000` leaves that many sentences and all their phrases out, and prints at the end how
-good everything is on them; `--validation` prints the same for a file, and no more. `--work` keeps
-the teachers' answers for a second run. Needs scikit-learn.
+`--validation` prints figures of a file after each pass, which choose nothing. `--work` keeps the
+answers for a second run.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import csv
 import hashlib
+import json
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import layers, ops
-from scipy.sparse import hstack
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
+import tensorflow as tf
+from keras import ops
+from safetensors import numpy as safetensors
 
 from tfkit import (
     DistilBertConfig,
     DistilBertTokenizer,
+    SentenceEncoder,
     TFDistilBertForSequenceClassification,
     data,
+    pipeline,
 )
 from tfkit.data import Examples
-from tfkit.evaluation import score
+from tfkit.distillation import Augmentation
 from tfkit.text.corpus_vocabulary import learn_vocabulary
-from tfkit.training import adamw, distill, teacher_logits
+from tfkit.training import adamw, evaluate
 from tfkit.training._fine_tune import token_dropout
 
 NAMES = ("negative", "positive")
 VOCABULARY, POSITIONS = 8000, 128
-STUDENT = {"n_layers": 2, "dim": 128, "n_heads": 4, "hidden_dim": 512, "initializer_range": 0.05}
-FOLDS = 5
-NEW_SENTENCES = 250_000
-DROPOUT = 0.1
-RECIPE = {
-    "hard_weight": 0.1,
-    "soft_weight": 0.9,
-    "temperature": 1.0,
-    "token_dropout": 0.05,
-    "epochs": 4,
-    "batch_size": 128,
-    "learning_rate": 1.5e-3,
-}
+STUDENT = {"n_layers": 3, "dim": 256, "n_heads": 4, "hidden_dim": 1024, "initializer_range": 0.03}
+NEW_SENTENCES, COPIES = 200_000, 3
+EMBEDDING_WEIGHT = 3.0
+TOKEN_DROPOUT, DROPOUT = 0.05, 0.1
+EPOCHS, BATCH, RATE, WARMUP = 3, 128, 5e-4, 0.06
 
 
-# === Sentences and folds ===
+# === Texts ===
+
+
+def texts_of(folder: Path) -> tuple[list[str], list[str]]:
+    """SST-2's phrases, and the texts of all other sets; none of a file that judges."""
+    with (folder / "banking77/train.csv").open(encoding="utf-8", newline="") as file:
+        others = [row["text"] for row in csv.DictReader(file)]
+    articles = json.loads((folder / "xquad/xquad.en.json").read_text("utf-8"))["data"]
+    for paragraph in (paragraph for article in articles for paragraph in article["paragraphs"]):
+        others += paragraph["context"].replace("? ", "?\n").replace(". ", ".\n").split("\n")
+        others += [each["question"] for each in paragraph["qas"]]
+    others += data.read(folder / "wnut17/wnut17train.conll").texts
+    phrases = data.read(folder / "sst2/train.tsv", text="sentence", names=NAMES).texts
+    return list(dict.fromkeys(phrases)), list(dict.fromkeys(filter(str.strip, others)))
 
 
 def sentences_of(texts) -> tuple[dict[str, list[int]], set[str]]:
@@ -78,34 +88,6 @@ def sentences_of(texts) -> tuple[dict[str, list[int]], set[str]]:
                 by_word[word].add(len(sentences) - 1)
     first = {numbers[0]: text for text, numbers in reversed(found.items()) if len(numbers) == 1}
     return found, set(first.values())
-
-
-def in_folds(texts, held_out: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each text its fold, and whether it is a whole sentence.
-
-    The fold is that of its sentence, or of one of its sentences; -1 for a text all of whose
-    sentences are among `held_out` random ones.
-    """
-    (found, whole), random = sentences_of(texts), np.random.default_rng(0)
-    folds = np.arange(len(whole)) % FOLDS
-    folds[:held_out] = -1
-    random.shuffle(folds)
-    of_text = {}
-    for text, numbers in found.items():
-        known = folds[numbers][folds[numbers] >= 0]
-        of_text[text] = random.choice(known) if len(known) else -1
-    return np.array([of_text[text] for text in texts]), np.array([text in whole for text in texts])
-
-
-def chosen(examples: Examples, rows: np.ndarray) -> Examples:
-    """Those for which `rows` is true."""
-    columns = [
-        [each for each, row in zip(c, rows) if row] for c in (examples.texts, examples.labels)
-    ]
-    return Examples(columns[0], labels=columns[1], names=examples.names)
-
-
-# === New sentences ===
 
 
 def new_sentences(texts, count: int, seed: int = 5) -> list[str]:
@@ -159,211 +141,102 @@ def place_of(phrase: list[str], words: list[str]) -> int | None:
     return next((at for at in places if words[at : at + len(phrase)] == phrase), None)
 
 
-# === Teachers: (texts, labels, tokenizer, seed) -> a function of texts that gives log-odds ===
+# === Answers ===
 
 
-def of_words(texts, labels, tokenizer, seed):
-    return bayes(texts, labels, [windows(2)], strength=0.2)
+def answers(name: str, answer, texts, work: Path | None) -> np.ndarray:
+    """What `answer` says to `texts`, or said in an earlier run; half precision."""
+    key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    kept = work and work / f"{name}-{key[:16]}.npy"
+    if kept and kept.exists():
+        return np.load(kept)
+    found = answer(texts).astype(np.float16)
+    if kept:
+        np.save(kept, found)
+    return found
 
 
-def of_words_and_letters(texts, labels, tokenizer, seed):
-    letters = CountVectorizer(ngram_range=(3, 5), analyzer="char_wb", binary=True, min_df=3)
-    return bayes(texts, labels, [windows(3), letters], strength=0.1)
+# === The student ===
 
 
-def windows(words: int) -> CountVectorizer:
-    return CountVectorizer(ngram_range=(1, words), token_pattern=r"\S+", binary=True)
+class Lesson(keras.Model):
+    """A student beside what it is compared with: log-odds, and an embedding of length one."""
 
-
-def bayes(texts, labels, vectorizers, strength: float):
-    """Logistic regression on what vectorizers count, weighed by its log-odds.
-
-    Wang and Manning 2012 (https://aclanthology.org/P12-2018), whose machine was a support vector
-    machine.
-    """
-    counts = hstack([each.fit_transform(texts) for each in vectorizers]).tocsr()
-    share = [(c := counts[labels == n].sum(axis=0) + 1) / c.sum() for n in (0, 1)]
-    odds = np.asarray(np.log(share[1] / share[0])).ravel()
-    model = LogisticRegression(C=strength, max_iter=300)
-    model.fit(counts.multiply(odds).tocsr(), labels)
-
-    def answer(asked):
-        counts = hstack([each.transform(asked) for each in vectorizers])
-        return model.decision_function(counts.tocsr().multiply(odds).tocsr())
-
-    return answer
-
-
-def recurrent(texts, labels, tokenizer, seed):
-    """A bidirectional GRU and the largest of its states in each direction.
-
-    Cho et al. 2014 (https://arxiv.org/abs/1406.1078).
-    """
-
-    def pooled(x, mask):
-        x = layers.Bidirectional(layers.GRU(128, return_sequences=True))(x, mask=mask > 0)
-        return ops.max(x - 1e4 * (1 - ops.cast(ops.expand_dims(mask, -1), "float32")), axis=1)
-
-    examples = Examples(texts, labels=labels.tolist(), names=NAMES)
-    model = trained(pooled, examples, tokenizer, seed)
-    return lambda asked: log_odds(model, asked, tokenizer)
-
-
-def convolved(x, mask):
-    """Windows of one to five tokens; Kim 2014 (https://arxiv.org/abs/1408.5882)."""
-    del mask
-    return layers.concatenate(
-        [
-            layers.GlobalMaxPooling1D()(layers.Conv1D(128, w, padding="same", activation="relu")(x))
-            for w in (1, 2, 3, 4, 5)
-        ]
-    )
-
-
-def trained(pooled, examples: Examples, tokenizer, seed: int, passes: int = 2):
-    """A classifier on embeddings of tokens, called "words"; training hides a tenth of the tokens.
-
-    Args:
-        pooled: makes one vector of a text's, given float `[B,T,D]` and the mask int `[B,T]`.
-    """
-    keras.utils.set_random_seed(seed)
-    ids, mask = [keras.Input((None,), dtype="int32", name=n) for n in tokenizer.model_input_names]
-    start = keras.initializers.RandomNormal(stddev=0.1)
-    x = layers.Embedding(tokenizer.vocab_size, STUDENT["dim"], start, name="words")(ids)
-    x = layers.SpatialDropout1D(0.3)(x) * ops.cast(ops.expand_dims(mask, -1), "float32")
-    logits = layers.Dense(2)(layers.Dropout(0.5)(pooled(x, mask)))
-    model = keras.Model([ids, mask], logits)
-
-    batches = data.dataset(examples, tokenizer, batch_size=128, shuffle=True, seed=seed)
-    hide = token_dropout(tokenizer, 0.1, seed)
-    hidden = batches.enumerate().map(lambda number, row: (hide(number, row[0]), row[1]))
-    model.compile(
-        adamw(learning_rate=2e-3, steps=passes * int(batches.cardinality())),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    model.fit(hidden, epochs=passes, shuffle=False, verbose=0)
-    return model
-
-
-def log_odds(model, texts, tokenizer) -> np.ndarray:
-    logits = teacher_logits(model, Examples(texts, names=NAMES), tokenizer)
-    return logits[:, 1] - logits[:, 0]
-
-
-TEACHERS = {"words": of_words, "words and letters": of_words_and_letters, "recurrent": recurrent}
-
-
-def answers(texts, labels, folds, tokenizer, work: Path | None) -> np.ndarray:
-    """Log-odds `[teachers,texts]`, none from a teacher that has seen the text's sentence.
-
-    Args:
-        texts: those with labels first.
-        labels: of the first texts.
-        folds: for each text its fold, or -1 for one of none, which gets the mean of all folds'.
-        work: a folder that keeps answers, or None.
-    """
-    told = np.zeros((len(TEACHERS), len(texts)))
-    for fold in range(FOLDS):
-        known = np.flatnonzero(folds[: len(labels)] != fold)
-        asked = np.flatnonzero((folds == fold) | (folds == -1))
-        lesson, question = [[texts[row] for row in rows] for rows in (known, asked)]
-        for number, (name, fit) in enumerate(TEACHERS.items()):
-            key = hashlib.sha256("\n".join([*lesson, "", *question]).encode()).hexdigest()
-            kept = work and work / f"{name}-{fold}-{key[:16]}.npy"
-            if kept and kept.exists():
-                odds = np.load(kept)
-            else:
-                odds = fit(lesson, labels[known], tokenizer, 10 * number + fold)(question)
-                print(f"fold {fold}: {name}", flush=True)
-                if kept:
-                    np.save(kept, odds)
-            told[number, asked] += np.where(folds[asked] == -1, odds / FOLDS, odds)
-    return told
-
-
-def mixture(answers, labels) -> np.ndarray:
-    """How much each teacher's log-odds count, so that their sum explains the labels best.
-
-    Args:
-        answers: float `[teachers,texts]`.
-        labels: 0 or 1 for each text.
-    """
-    model = LogisticRegression(C=np.inf, fit_intercept=False).fit(answers.T, labels)
-    return model.coef_[0]
-
-
-# === Student ===
-
-
-class MeanWeights(keras.callbacks.Callback):
-    """Ends with the mean of the weights that the second half of a training went through."""
-
-    def __init__(self, every: int = 10):
+    def __init__(self, student, width: int):
         super().__init__()
-        self._every, self._step, self._count, self._sums = every, 0, 0, None
+        self.student = student
+        self.views = [keras.layers.Dense(width, name=name) for name in ("cls", "mean")]
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        half = self.params["epochs"] * self.params["steps"] / 2
-        if self._step > half and self._step % self._every == 0:
-            weights = self.model.get_weights()
-            self._count += 1
-            self._sums = [a + b for a, b in zip(self._sums or [0.0] * len(weights), weights)]
+    def call(self, inputs, training=None):
+        outputs = self.student(inputs, output_hidden_states=True, training=training)
+        states = outputs.hidden_states[-1]
+        mask = ops.cast(ops.expand_dims(inputs["attention_mask"], -1), states.dtype)
+        pooled = states[:, 0], ops.sum(states * mask, axis=1) / ops.sum(mask, axis=1)
+        return outputs.logits, *(view(state) for view, state in zip(self.views, pooled))
 
-    def on_train_end(self, logs=None):
-        self.model.set_weights([total / self._count for total in self._sums])
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        logits, *embeddings = (ops.cast(each, "float32") for each in y_pred)
+        positive = ops.sigmoid(y[:, :1])
+        told = ops.concatenate([1 - positive, positive], axis=-1)
+        far = [1 + keras.losses.cosine_similarity(y[:, 1:], each) for each in embeddings]
+        sentiment = keras.losses.categorical_crossentropy(told, logits, from_logits=True)
+        return ops.mean(sentiment + EMBEDDING_WEIGHT * sum(far) / len(far))
 
 
-def new_student(train: Examples, tokenizer, seed: int):
-    """Random weights, but for the tokens' embeddings, which are those of convolutions, and for the
-    first layer, three of whose heads look at the tokens beside each.
+def new_student(tokenizer, body: SentenceEncoder, seed: int):
+    """Random weights, but for the embeddings of pieces: their most telling dimensions in those of
+    the body.
     """
-    (known,) = trained(convolved, train, tokenizer, seed).get_layer("words").get_weights()
     keras.utils.set_random_seed(seed)
     config = DistilBertConfig(
         vocab_size=tokenizer.vocab_size,
         max_position_embeddings=POSITIONS,
-        id2label=train.id2label,
+        id2label=dict(enumerate(NAMES)),
+        dtype="float32",  # to compute in; the file's weights are float16
         **dict.fromkeys(("dropout", "attention_dropout", "seq_classif_dropout"), DROPOUT),
         **STUDENT,
     )
     student = TFDistilBertForSequenceClassification(config)
+    pieces = tokenizer.convert_ids_to_tokens(range(tokenizer.vocab_size))
+    known = body.encode([piece.removeprefix("##") for piece in pieces], normalize_embeddings=True)
+    known -= known.mean(axis=0)
+    _, _, directions = np.linalg.svd(known, full_matrices=False)
+    known = known @ directions[: config.dim].T
     student.get_input_embeddings().set_weights([known * config.initializer_range / known.std()])
-    look_aside(student)
     return student
 
 
-def look_aside(model, offsets=(-1, 1, -2), frequencies: int = 8, sharpness: float = 1.7):
-    """Makes the first heads of the first layer look at the tokens that far away.
+def taught(student, tokenizer, texts, told: np.ndarray, seed: int, callbacks) -> None:
+    """Trains the student on what it was told of each text."""
+    numbers = [float(row) for row in range(len(texts))]
+    rows = Examples(texts, labels=numbers, problem_type="regression")
+    batches = data.dataset(rows, tokenizer, batch_size=BATCH, shuffle=True, seed=seed)
+    hide, table = token_dropout(tokenizer, TOKEN_DROPOUT, seed), tf.constant(told)
 
-    Positions become waves in the last columns of the embeddings; a head's queries turn them by its
-    offset, so that they meet the keys of that place. A transformer can do what a convolution does
-    (Cordonnier et al. 2020, https://arxiv.org/abs/1911.03584); on little data it helps to begin
-    there (d'Ascoli et al. 2021, https://arxiv.org/abs/2103.10697).
-    """
-    config, width = model.config, 2 * frequencies
-    embeddings = model.distilbert.embeddings
-    words, positions = [
-        getattr(embeddings, f"{name}_embeddings").embeddings for name in ("word", "position")
-    ]
-    waves = np.linspace(0.25, 2.9, frequencies)  # radians a token
-    angles = np.arange(POSITIONS)[:, None] * waves
-    table = np.zeros(positions.shape)
-    table[:, -width:] = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-    positions.assign(table * np.sqrt(2) * config.initializer_range)
-    words.assign(np.where(np.arange(config.dim) < config.dim - width, 1, 0.1) * words.numpy())
+    def lesson(number, row):
+        features, row = row
+        answer = tf.gather(table, tf.cast(row[:, 0], tf.int32))
+        return hide(number, features), tf.cast(answer, tf.float32)
 
-    (kernel,) = [w for w in model.weights if w.path.endswith("layer_0/attention/qkv/kernel")]
-    together, size = kernel.numpy(), config.dim // config.n_heads
-    queries, keys = together[:, : config.dim], together[:, config.dim : 2 * config.dim]
-    for head, offset in enumerate(offsets):
-        cos, sin = np.diag(np.cos(waves * offset)), np.diag(np.sin(waves * offset))
-        turn = {"queries": np.block([[cos, sin], [-sin, cos]]), "keys": np.eye(width)}
-        for part, rotation in zip((queries, keys), turn.values()):
-            own = part[:, head * size : (head + 1) * size]
-            own *= 0.1
-            own[-width:, :width] = sharpness * rotation
-    kernel.assign(together)
+    model = Lesson(student, told.shape[1] - 1)
+    steps = int(batches.cardinality())
+    model.compile(adamw(learning_rate=RATE, steps=EPOCHS * steps, warmup=WARMUP))
+    model.fit(
+        batches.enumerate().map(lesson).prefetch(4),
+        epochs=EPOCHS,
+        shuffle=False,
+        verbose=2,
+        callbacks=callbacks,
+    )
+
+
+def save(student, tokenizer, folder: Path) -> None:
+    """The folder, with weights in half precision."""
+    student.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    file = folder / "model.safetensors"
+    weights = {name: each.astype(np.float16) for name, each in safetensors.load_file(file).items()}
+    safetensors.save_file(weights, file, metadata={"format": "pt"})
 
 
 # === All of it ===
@@ -371,59 +244,47 @@ def look_aside(model, offsets=(-1, 1, -2), frequencies: int = 8, sharpness: floa
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("train", help="SST-2's train.tsv")
-    parser.add_argument("output", help="folder for the model")
+    parser.add_argument("data", type=Path, help="the folder of the sets")
+    parser.add_argument("output", type=Path, help="folder for the model")
+    parser.add_argument("--teacher", required=True, help="a classifier of SST-2")
+    parser.add_argument("--body", required=True, help="a sentence encoder")
     parser.add_argument("--validation", help="dev.tsv, for figures alone")
-    parser.add_argument("--held-out", type=int, default=0, help="sentences to leave out")
-    parser.add_argument("--work", type=Path, help="folder that keeps the teachers' answers")
+    parser.add_argument("--work", type=Path, help="folder that keeps the answers")
     parser.add_argument("--seed", type=int, default=1, help="of the student (%(default)s)")
     options = parser.parse_args()
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
 
-    train, checks = data.read(options.train, text="sentence", names=NAMES), {}
-    folds, is_whole = in_folds(train.texts, options.held_out)
-    if options.held_out:
-        checks["held out"] = chosen(train, is_whole & (folds == -1))
-        is_whole, folds, train = is_whole[folds >= 0], folds[folds >= 0], chosen(train, folds >= 0)
-    if options.validation:
-        checks["validation"] = data.read(options.validation, text="sentence", names=NAMES)
+    phrases, others = texts_of(options.data)
+    new = new_sentences(phrases, NEW_SENTENCES)
+    further = list(dict.fromkeys(Augmentation(copies=COPIES, join=0.1)(others)))
+    texts = [*phrases, *others, *new, *filter(str.strip, further)]
+    print(f"{len(phrases)} phrases, {len(others)} others, {len(texts)} with new ones", flush=True)
     tokenizer = DistilBertTokenizer(
-        learn_vocabulary(train.texts, VOCABULARY), model_max_length=POSITIONS
+        learn_vocabulary([*phrases, *others], VOCABULARY), model_max_length=POSITIONS
     )
-    labels = np.array(train.labels)
-    new = new_sentences(train.texts, NEW_SENTENCES)
-    asked = [*train.texts, *new, *(text for check in checks.values() for text in check.texts)]
-    folds = np.pad(folds, (0, len(asked) - len(train)), constant_values=-1)
-    told = answers(asked, labels, folds, tokenizer, options.work)
-    weights = mixture(told[:, : len(train)][:, is_whole], labels[is_whole])
-    print("weights:", dict(zip(TEACHERS, weights.round(3).tolist())), flush=True)
-    told = np.array([*told, weights @ told])
+    body = SentenceEncoder.from_pretrained(options.body, precision="bfloat16")
+    teacher = pipeline(model=options.teacher, precision="bfloat16", truncation=True)
 
-    student = new_student(train, tokenizer, options.seed)
-    odds = dict(zip(asked, told[-1, : len(train) + len(new)]))
-    distill(
-        lambda texts: np.outer([odds[text] for text in texts], [-0.5, 0.5]),
-        student,
-        tokenizer,
-        train,
-        unlabelled=Examples(new, names=NAMES),
-        seed=options.seed,
-        callbacks=[MeanWeights()],
-        verbose=2,
-        **RECIPE,
-    )
-    student.save_pretrained(options.output)
-    tokenizer.save_pretrained(options.output)
+    def log_odds(texts):
+        scores = np.clip(teacher.scores(texts), 1e-4, 1)
+        return np.log(scores[:, 1:] / scores[:, :1])
 
-    told = told[:, len(train) + len(new) :]
-    for name, check in checks.items():
-        figures = dict(zip([*TEACHERS, "all teachers"], told[:, : len(check)]))
-        figures["student"] = log_odds(student, check.texts, tokenizer)
-        told = told[:, len(check) :]
-        for who, odds in figures.items():
-            figure = score(check, np.outer(odds, [-0.5, 0.5]))
-            print(f"{name}: {who:15} accuracy {figure.accuracy:.4f}, log-loss {figure.loss:.4f}")
+    def embeddings(texts):
+        return body.encode(texts, normalize_embeddings=True)
+
+    asked = {"odds": log_odds, "vectors": embeddings}
+    told = [answers(name, ask, texts, options.work) for name, ask in asked.items()]
+    print("answered", flush=True)
+
+    student = new_student(tokenizer, body, options.seed)
+    callbacks = []
+    if options.validation:
+        dev = data.read(options.validation, text="sentence", names=NAMES)
+        judge = lambda *_: print("validation:", evaluate(student, tokenizer, dev), flush=True)  # noqa: E731
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=judge)]
+    taught(student, tokenizer, texts, np.hstack(told), options.seed, callbacks)
+    save(student, tokenizer, options.output)
 
 
 if __name__ == "__main__":
