@@ -68,6 +68,8 @@ def begun(tmp_path, monkeypatch):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # as a terminal has it, which tells a whole group
+            # As a terminal has it too: what a script starts in the background ignores Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         running.append(started)
         while not [*tmp_path.glob(there)]:

@@ -28,8 +28,9 @@ NEEDS_RAY = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster():
+    """Of each test its own: a process has one cluster at a time, and some tests make another."""
     with nodes(1, 1) as made:
         yield made
 
