@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.latency import PAUSE, written
-from benchmarks.peers import onnx_runtime, tfkit, transformers_torch
+from benchmarks.latency import PAUSE, PEERS, spread, written
+from benchmarks.peers import tfkit
 from benchmarks.peers.texts import sentences
 
 TEXTS, BATCH = 512, 32
@@ -27,9 +27,7 @@ CONTESTANTS = {
     'tfkit `runtime="litert"`': (tfkit.Peer, {"runtime": "litert"}, "ONNX Runtime"),
     "tfkit bfloat16": (tfkit.Peer, {"precision": "bfloat16"}, "ONNX Runtime"),
     "tfkit int8": (tfkit.Peer, {"precision": "int8"}, "ONNX Runtime int8"),
-    "ONNX Runtime": (onnx_runtime.Peer, {"file": "model.onnx"}, "ONNX Runtime"),
-    "ONNX Runtime int8": (onnx_runtime.Peer, {"file": "int8.onnx"}, "ONNX Runtime int8"),
-    "Transformers torch": (transformers_torch.Peer, {}, "ONNX Runtime"),
+    **PEERS,
 }
 
 
@@ -63,8 +61,7 @@ def main() -> None:
         print("| | texts/s | ratio (least – most of the rounds) |\n| --- | --- | --- |")
         for name, (*_, other) in CONTESTANTS.items():
             ratios = [a / b for a, b in zip(found[name], found[other])]
-            said = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-            cell = "" if name == other else said
+            cell = "" if name == other else spread(ratios)
             print(f"| {name} | {statistics.median(found[name]):.0f} | {cell} |", flush=True)
 
 

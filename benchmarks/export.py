@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.phones import runner
 from tfkit import (
     AutoTokenizer,
     DistilBertConfig,
@@ -170,10 +170,7 @@ def latency(files: dict[str, Path], tokenizer) -> None:
 def _once(path: Path, threads: int, tokenizer):
     """A function that runs the file once, on a text that is cut at 128 tokens."""
     if path.name == KERAS:
-        run = Interpreter(str(path), num_threads=threads).get_signature_runner()
-        details = run.get_input_details()
-        inputs = {name: np.ones(value["shape"], value["dtype"]) for name, value in details.items()}
-        return lambda: run(**inputs)
+        return runner(path, threads)
     classifier = export.Classifier(path, tokenizer=tokenizer, threads=threads)
     inputs = classifier.inputs(" ".join(["a film"] * TOKENS))
     return lambda: classifier.run(inputs)

@@ -31,13 +31,16 @@ from tfkit.inference.fastest import WORTH
 from tfkit.inference.speed import processor_name
 
 # Name -> what makes it of a folder, and what it is compared with.
+PEERS = {
+    "ONNX Runtime": (onnx_runtime.Peer, {"file": "model.onnx"}, "ONNX Runtime"),
+    "ONNX Runtime int8": (onnx_runtime.Peer, {"file": "int8.onnx"}, "ONNX Runtime int8"),
+    "Transformers torch": (transformers_torch.Peer, {}, "ONNX Runtime"),
+}
 CONTESTANTS = {
     "tfkit": (tfkit.Peer, {}, "ONNX Runtime"),
     'tfkit `runtime="tensorflow"`': (tfkit.Peer, {"runtime": "tensorflow"}, "ONNX Runtime"),
     "tfkit int8": (tfkit.Peer, {"precision": "int8"}, "ONNX Runtime int8"),
-    "ONNX Runtime": (onnx_runtime.Peer, {"file": "model.onnx"}, "ONNX Runtime"),
-    "ONNX Runtime int8": (onnx_runtime.Peer, {"file": "int8.onnx"}, "ONNX Runtime int8"),
-    "Transformers torch": (transformers_torch.Peer, {}, "ONNX Runtime"),
+    **PEERS,
 }
 TURN, PAUSE = 10, 0.01  # texts; seconds, in which threads of the one before stop waiting for work
 LIBRARIES = ("tensorflow", "ai-edge-litert", "onnxruntime", "tokenizers", "torch", "transformers")
@@ -78,6 +81,11 @@ def latencies(folder: Path, texts: list[str], rounds: int) -> dict[str, list[lis
     return found
 
 
+def spread(ratios: list[float]) -> str:
+    """Their median, and the least and the most."""
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
+
+
 def table(found: dict[str, list[list[float]]]) -> str:
     lines = ["|  | p50 ms | p99 ms | ratio (least – most of the rounds) |", "| --- " * 4 + "|"]
     for name, turns in found.items():
@@ -86,8 +94,9 @@ def table(found: dict[str, list[list[float]]]) -> str:
         ratios = [
             statistics.median(one) / statistics.median(two) for one, two in zip(turns, found[other])
         ]
-        ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-        lines.append(f"| {name} | {p50:.2f} | {p99:.2f} | {'' if name == other else ratio} |")
+        lines.append(
+            f"| {name} | {p50:.2f} | {p99:.2f} | {'' if name == other else spread(ratios)} |"
+        )
     return "\n".join(lines)
 
 

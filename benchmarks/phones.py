@@ -26,12 +26,12 @@ KINDS = {"float32": None, "float16": "float16", "int8": "dynamic_int8"}
 TEXT = "a film that is as good as the book it was made of "
 
 
-def runner(path: Path):
-    """A function that runs the file once, on one thread."""
+def runner(path: Path, threads: int = 1):
+    """A function that runs the file once."""
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
-    run = Interpreter(str(path), num_threads=1).get_signature_runner()
+    run = Interpreter(str(path), num_threads=threads).get_signature_runner()
     details = run.get_input_details()
     inputs = {name: np.ones(value["shape"], value["dtype"]) for name, value in details.items()}
     return lambda: run(**inputs)
@@ -109,18 +109,11 @@ def converted(model, kind: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        content = _of(converter, kind)
-    path.write_bytes(content)
-
-
-def _of(converter, kind: str) -> bytes:
-    import tensorflow as tf
-
-    if kind != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if kind == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
+        if kind != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        path.write_bytes(converter.convert())
 
 
 # === Files ===

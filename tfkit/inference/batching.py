@@ -78,7 +78,8 @@ def answer(
     values = None
     for places, tokens in _blocks(texts, tokenize):
         several = [*batches(tokens.lengths, run.max_tokens, batch_size)]
-        for found, chosen in zip(_in_order(run, map(tokens.take, several)), several):
+        ran = _in_order(lambda chosen, of=tokens: run(of.take(chosen)), several, run.at_once)
+        for found, chosen in zip(ran, several):
             if values is None:
                 values = np.empty((len(texts), *found.shape[1:]), np.float32)
             values[places[chosen]] = found
@@ -87,25 +88,25 @@ def answer(
     return np.empty((0, width), np.float32) if values is None else values
 
 
-def _in_order(run: Callable[[Tokens], np.ndarray], several: Iterator[Tokens]) -> Iterator:
-    """What `run` says of each batch. The first has the caller's thread, in which a graph is traced
-    that is not yet; those after it come `run.at_once` at a time, so that no processor waits where
-    the work of one batch cannot be shared out.
+def _in_order(work: Callable, several: Sequence, at_once: int) -> Iterator:
+    """What `work` makes of each of several. The first has the caller's thread, in which a graph is
+    traced that is not yet; those after it come `at_once` at a time, so that no processor waits
+    where the work of one cannot be shared out.
     """
-    for first in several:
-        yield run(first)
-        if run.at_once > 1:
-            break
-    with ThreadPoolExecutor(run.at_once) as threads:
+    alone = 1 if at_once > 1 else len(several)
+    yield from map(work, several[:alone])
+    if alone >= len(several):
+        return
+    with ThreadPoolExecutor(at_once) as threads:
 
-        def begun(tokens: Tokens) -> Callable[[], np.ndarray]:
+        def begun(one) -> Callable:
             try:
-                return threads.submit(run, tokens).result
+                return threads.submit(work, one).result
             except RuntimeError:  # the process ends, or may have no more threads
-                return functools.partial(run, tokens)
+                return functools.partial(work, one)
 
         try:
-            for result in [begun(tokens) for tokens in several]:
+            for result in [begun(one) for one in several[alone:]]:
                 yield result()
         finally:
             threads.shutdown(cancel_futures=True)
