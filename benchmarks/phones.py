@@ -16,8 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -161,39 +159,14 @@ def asked(who: str, path: Path):
     return lambda: task.classify(words)
 
 
-def memory(path: Path) -> float:
-    """Megabytes that a process takes at most to load and run the file, more than without it."""
-    command = [sys.executable, "-m", "benchmarks.phones", "--memory", str(path)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
-def peak(path: Path) -> None:
-    from ai_edge_litert import interpreter
-
-    del interpreter
-    before = most_held()
-    run = runner(path)
-    for _ in range(3):
-        run()
-    print((most_held() - before) / 1e3)
-
-
-def most_held() -> int:
-    """The most memory that this process has held, in kilobytes."""
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-
-
 def main() -> None:
+    from tfkit.export.mobile._tflite import peak_memory
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=["shipped"])
     parser.add_argument("--lengths", nargs="+", type=int, default=[32, 64, 128])
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--memory", type=Path, help="prints what one file takes, and no more")
     options = parser.parse_args()
-    if options.memory:
-        peak(options.memory)
-        return
     for source in [*options.models, "MobileBERT"]:
         with tempfile.TemporaryDirectory() as folder:
             files = files_of(source, options.lengths, Path(folder))
@@ -218,7 +191,9 @@ def main() -> None:
                 ]
                 last = files[who, kind, options.lengths[-1]]
                 cells.append(f"{last.stat().st_size / 1e6:.1f}")
-                cells.append("" if "MediaPipe" in who else f"{memory(last):.0f}")
+                cells.append(
+                    "" if "MediaPipe" in who else f"{peak_memory(last.read_bytes()) / 1e6:.0f}"
+                )
                 print(f"| {who}, {kind} | {' | '.join(cells)} |", flush=True)
 
 
