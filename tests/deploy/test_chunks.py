@@ -57,6 +57,24 @@ def test_a_token_behind_padding_is_not_cut_off(monkeypatch):
     assert answers["sum"].numpy().tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("mask", [[1, 1, 1, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0]])
+def test_one_row_is_computed_without_the_padding_behind_it(mask):
+    shapes = []
+
+    def function(batch):
+        shapes.append(batch["attention_mask"].shape)
+        return {"of_tokens": 2 * batch["attention_mask"]}
+
+    specs = {"of_tokens": tf.TensorSpec([None, None], tf.int32)}
+    spec = {"attention_mask": tf.TensorSpec([None, None], tf.int32)}
+    graph = tf.function(
+        lambda batch: module.in_chunks(function, batch, specs), input_signature=[spec]
+    )
+    answers = graph({"attention_mask": tf.constant([mask])})
+    assert answers["of_tokens"].numpy().tolist() == [[2 * value for value in mask]]
+    assert [shape[0] for shape in shapes] == [1, None]  # one row, and any number of them
+
+
 def test_no_rows_are_no_chunks():
     batch = {"attention_mask": tf.zeros([0, 4], tf.int32)}
     specs = {"a": tf.TensorSpec([None, 3]), "b": tf.TensorSpec([None, None])}

@@ -77,6 +77,15 @@ def test_gelu(values):
     y_theirs.sum().backward()
     close(y, y_theirs)
     close(tape.gradient(y, x), x_theirs.grad)
+    close(activate(x, "gelu"), y_theirs)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gelu_in_half_precision_is_exact_below_zero_too(training):
+    x = tf.cast(tf.linspace(-6.0, 6.0, 400), tf.bfloat16)
+    expected = torch.nn.functional.gelu(torch.tensor(tf.cast(x, tf.float64).numpy()))
+    ours = tf.cast(activate(x, "gelu", training=training), tf.float64)
+    np.testing.assert_allclose(ours, expected, rtol=0.03, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])

@@ -55,10 +55,13 @@ class UnpaddedBatch:
             columns = tf.range(tf.shape(self._sequences)[0])
             columns -= tf.gather(self._starts, self._sequences)
         self._columns = columns
-        halvings = sum(tf.cast(lengths <= longest // 2**i, tf.int32) for i in range(1, _GROUPS))
+        groups = 1 if lengths.shape[0] == 1 else _GROUPS
+        halvings = tf.zeros_like(lengths)
+        for i in range(1, groups):
+            halvings += tf.cast(lengths <= longest // 2**i, tf.int32)
         self._groups = [
             self._group(tf.where(halvings == number)[:, 0], lengths, keys)
-            for number in range(_GROUPS)
+            for number in range(groups)
         ]
         self._slots = self._heads_of_rows()
 

@@ -316,7 +316,7 @@ def _asked(by_call: bool | None, by_config: bool) -> bool:
 
 
 def _teach_tf2onnx() -> None:
-    """What TensorFlow's GELU needs and tf2onnx does not know: erfc(x) is 1 - erf(x)."""
+    """What GELU in half precision needs and tf2onnx does not know: erfc(x) is 1 - erf(x)."""
     try:
         from tf2onnx import utils
         from tf2onnx.handler import tf_op

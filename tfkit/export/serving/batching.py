@@ -120,20 +120,35 @@ def in_chunks(
 
     Rows are independent, of `attention_mask` `[B,T]` and the like. Longest first: a chunk of n
     rows, the longest of L tokens, has n·L² scores, at most `_CHUNK_SCORES`, or is one row. Values
-    of tokens that come behind L are zeros.
+    of tokens that come behind L are zeros. One row needs no order and no loop.
     """
     mask = batch["attention_mask"]
     width = tf.shape(mask)[1]
     # To the last token: without `padding_free` a model computes the padding before it as well.
     lengths = tf.reduce_max(mask * tf.range(1, width + 1), 1)
+
+    def compute(rows, longest):
+        rows = {name: value[:, :longest] for name, value in rows.items()}
+        return widened(function(rows), found, width)
+
+    def one_row():  # of a static [1,T], which models know
+        rows = {name: tf.gather(value, [0]) for name, value in batch.items()}
+        return compute(rows, tf.maximum(lengths[0], 1))
+
+    def chunks():
+        return _longest_first(compute, batch, lengths, found, width)
+
+    return tf.cond(tf.size(lengths) == 1, one_row, chunks)
+
+
+def _longest_first(compute, batch, lengths, found, width) -> dict[str, tf.Tensor]:
     order = tf.argsort(lengths, direction="DESCENDING")
     lengths, batch = tf.nest.map_structure(lambda x: tf.gather(x, order), (lengths, dict(batch)))
 
     def chunk(begin, done):
         longest = tf.maximum(lengths[begin], 1)
         end = tf.minimum(begin + tf.maximum(chunk_size(longest), 1), tf.size(order))
-        now = function({name: value[begin:end, :longest] for name, value in batch.items()})
-        now = widened(now, found, width)
+        now = compute({name: value[begin:end] for name, value in batch.items()}, longest)
         return end, {name: tf.concat([done[name], now[name]], 0) for name in found}
 
     def nothing(spec):
