@@ -17,7 +17,7 @@ from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
-from tfkit.training.contrast import contrast
+from tfkit.training.contrast import contrast, has_classes_to_tell_apart, temperature_of_halves
 from tfkit.training.head import fit_head
 from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
@@ -133,15 +133,19 @@ def fine_tune(
     change = None
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
-    fits = fits and begins
+    fits, temperature = fits and begins, 1.0
     if fits and recipe.pair_epochs:
         if verbose:
             print(f"Learning from pairs of texts, {recipe.pair_epochs} passes", flush=True)
-        asked = {name: options[name] for name in ("max_length", "return_token_type_ids")}
-        contrast(model, tokenizer, train, recipe, **asked)
+        if recipe.calibrate and checks is None:
+            temperature = temperature_of_halves(
+                model, tokenizer, train, recipe, loss or train.task.loss, options
+            )
+        contrast(model, tokenizer, train, recipe, options)
     if fits:
         asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
         fit_head(model, batches, loss or train.task.loss, **asked)
+        divide_logits(model, temperature)
     optimizer = optimizer_of(model, recipe, batches.steps)
     metrics = train.task.metrics(train.names)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
@@ -180,13 +184,18 @@ def fine_tune(
         callbacks=callbacks,
         verbose=verbose,
     )
-    history.recipe = recipe
+    history.recipe, history.temperature = recipe, temperature
     if calibrated is not None and recipe.calibrate:
         temperatures = dict(zip(history.epoch, history.history["val_temperature"]))
         history.temperature = temperatures[best.kept_epoch]
-        for weight in model.head.classifier.weights:
-            weight.assign(weight / history.temperature)
+        divide_logits(model, history.temperature)
     return history
+
+
+def divide_logits(model, temperature: float) -> None:
+    """In the weights of the head, so that every export has it."""
+    for weight in model.head.classifier.weights:
+        weight.assign(weight / temperature)
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
@@ -203,13 +212,6 @@ def token_dropout(tokenizer, rate: float, seed: int) -> Callable:
         return {**features, "input_ids": tf.where(hidden, tokenizer.mask_token_id, ids)}
 
     return hide
-
-
-def has_classes_to_tell_apart(train: Examples | Stream) -> bool:
-    """Whether pairs of texts of one class can be drawn, and of two."""
-    in_memory = isinstance(train, Examples) and not train.has_pairs
-    single = in_memory and train.task.has_classes and not train.task.multi_label
-    return single and len({*train.labels}) > 1
 
 
 def check_labels(model, examples: Examples | Stream) -> None:

@@ -131,7 +131,9 @@ def in_chunks(
         rows = {name: value[:, :longest] for name, value in rows.items()}
         return widened(function(rows), found, width)
 
-    def one_row():  # of a static [1,T], which models know
+    def one_row():
+        # Of a static [1,T], which models know; by `ensure_shape` TensorFlow's optimiser would take
+        # it that every batch is one row.
         rows = {name: tf.gather(value, [0]) for name, value in batch.items()}
         return compute(rows, tf.maximum(lengths[0], 1))
 
