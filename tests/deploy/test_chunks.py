@@ -57,13 +57,17 @@ def test_a_token_behind_padding_is_not_cut_off(monkeypatch):
     assert answers["sum"].numpy().tolist() == [2, 1]
 
 
-@pytest.mark.parametrize("mask", [[1, 1, 1, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0]])
-def test_one_row_is_computed_without_the_padding_behind_it(mask):
-    shapes = []
+@pytest.mark.parametrize(
+    "mask, width", [([1, 1, 1, 0, 0], 3), ([0, 1, 0, 1, 0], 4), ([0, 0, 0, 0, 0], 1)]
+)
+def test_one_row_is_computed_without_the_padding_behind_it(mask, width):
+    shapes, widths = [], []
 
     def function(batch):
-        shapes.append(batch["attention_mask"].shape)
-        return {"of_tokens": 2 * batch["attention_mask"]}
+        mask = batch["attention_mask"]
+        shapes.append(mask.shape)
+        tf.py_function(lambda x: widths.append(x.shape[1]), [mask], [])
+        return {"of_tokens": 2 * mask}
 
     specs = {"of_tokens": tf.TensorSpec([None, None], tf.int32)}
     spec = {"attention_mask": tf.TensorSpec([None, None], tf.int32)}
@@ -73,6 +77,7 @@ def test_one_row_is_computed_without_the_padding_behind_it(mask):
     answers = graph({"attention_mask": tf.constant([mask])})
     assert answers["of_tokens"].numpy().tolist() == [[2 * value for value in mask]]
     assert [shape[0] for shape in shapes] == [1, None]  # one row, and any number of them
+    assert widths == [width]
 
 
 def test_no_rows_are_no_chunks():

@@ -20,7 +20,7 @@ def activate(x, name: str, training=None):
     if (function, options) == ACTIVATIONS["gelu"]:
         if training:
             return gradients.gelu(x)
-        if x.dtype == tf.float32:
+        if x.dtype.size >= 4:
             # As torch does. `tf.nn.gelu` has erfc, which takes four times as long where no kernel
             # does this and the product before it in one; in half precision 1 + erf is too coarse.
             return 0.5 * x * (1.0 + tf.math.erf(x * math.sqrt(0.5)))

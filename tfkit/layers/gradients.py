@@ -43,9 +43,9 @@ def layer_norm(x, gamma, beta, epsilon: float):
 @tf.custom_gradient
 def gelu(x):
     """The input x times Φ(x) (Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415)."""
-    # In float32, since half precision has too few digits for 1 + erf where x is below zero.
-    below = 0.5 + 0.5 * tf.math.erf(tf.cast(x, tf.float32) * math.sqrt(0.5))
-    below = tf.cast(below, x.dtype)
+    # Half precision has too few digits for 1 + erf where x is below zero.
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    below = tf.cast(0.5 + 0.5 * tf.math.erf(wide * math.sqrt(0.5)), x.dtype)
 
     def gradient(upstream):
         density = tf.exp(tf.square(x) * -0.5)
