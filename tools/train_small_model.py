@@ -6,15 +6,15 @@ r"""Makes `saved_models/tfkit-sst2`: a small model that learns what a trained on
     python tools/train_small_model.py DATA my-model --teacher teacher --body MINILM --work work
 
 MINILM is the folder of all-MiniLM-L6-v2, DATA that of the sets: SST-2's phrases, Banking77's
-questions, XQuAD's English, WNUT17's posts, of each what is for training. To all of these texts, and
-to new ones made of them, two models answer: the teacher, which was fine-tuned on SST-2's labels,
-how positive a text is, and the body before that what it means, as an embedding. The student learns
-both from its [CLS]; the mean of its tokens learns the embedding too. Of the two models nothing is
+questions, XQuAD's English, WNUT17's posts, of each what is for training. Two models say what the
+student is to learn of all these texts, and of new ones made of them: the teacher, which was
+fine-tuned on SST-2's labels, how positive a text is, and at three heights what each word in it
+means there; the body before that what the text means, as an embedding. Of the two models nothing is
 copied: what a piece of the vocabulary begins with is the embedding that the body answers for it as
 a text of its own, in fewer dimensions.
 
 `--validation` prints figures of a file after each pass, which choose nothing. `--work` keeps the
-answers for a second run.
+embeddings for a second run.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from keras import ops
 from safetensors import numpy as safetensors
 
 from tfkit import (
+    AutoTokenizer,
     DistilBertConfig,
     DistilBertTokenizer,
     SentenceEncoder,
+    TFAutoModelForSequenceClassification,
     TFDistilBertForSequenceClassification,
     data,
-    pipeline,
 )
 from tfkit.data import Examples
 from tfkit.distillation import Augmentation
@@ -49,10 +50,13 @@ from tfkit.training._fine_tune import token_dropout
 NAMES = ("negative", "positive")
 VOCABULARY, POSITIONS = 8000, 128
 STUDENT = {"n_layers": 3, "dim": 256, "n_heads": 4, "hidden_dim": 1024, "initializer_range": 0.03}
-NEW_SENTENCES, COPIES = 200_000, 3
-EMBEDDING_WEIGHT = 3.0
-TOKEN_DROPOUT, DROPOUT = 0.05, 0.1
-EPOCHS, BATCH, RATE, WARMUP = 3, 128, 5e-4, 0.06
+LIKE_KNOWN, LONG, NEW_WORDS, COPIES = 200_000, 120_000, 150_000, 3
+JOINTS = (", but", ", and", "but", "--", ";", ", yet", "and", ", though", ".", ",")
+HEIGHTS = (2, 4, 6)  # the teacher's blocks whose states those of the student's three are to be
+EMBEDDING_WEIGHT, WORD_WEIGHT = 2.0, 2.0
+DROPOUTS = ("dropout", "attention_dropout", "seq_classif_dropout")
+TOKEN_DROPOUT, DROPOUT = 0.05, 0.05
+EPOCHS, BATCH, RATE, WARMUP = 2, 128, 5e-4, 0.06
 
 
 # === Texts ===
@@ -90,49 +94,88 @@ def sentences_of(texts) -> tuple[dict[str, list[int]], set[str]]:
     return found, set(first.values())
 
 
-def new_sentences(texts, count: int, seed: int = 5) -> list[str]:
-    """Known sentences in which one to four phrases gave way to others of their kind.
+class Sentences:
+    """New sentences, made of known ones in which phrases give way to others of their kind.
 
     Phrases are of a kind that are about as long, end in the same sort of word, and begin with the
     same one, if it is a frequent one.
     """
-    found, whole = sentences_of(texts)
-    number_of = {text: numbers[0] for text, numbers in found.items() if text in whole}
-    parts = {number: [] for number in number_of.values()}
-    of_kind, words = collections.defaultdict(list), collections.Counter()
-    for text, numbers in found.items():
-        if text in whole:
-            words.update(text.split())
-            continue
-        for number in parts.keys() & numbers:
-            parts[number].append(text.split())
-    frequent = {word for word, _ in words.most_common(60)}
 
-    def kind(phrase):
-        first = phrase[0] if phrase[0] in frequent else None
-        return first, phrase[-1] in {",", ".", "'s"}, min(len(phrase), 12) // 2
+    def __init__(self, texts):
+        found, whole = sentences_of(texts)
+        number_of = {text: numbers[0] for text, numbers in found.items() if text in whole}
+        parts = {number: [] for number in number_of.values()}
+        words = collections.Counter()
+        for text, numbers in found.items():
+            if text in whole:
+                words.update(text.split())
+                continue
+            for number in parts.keys() & numbers:
+                parts[number].append(text.split())
+        self._frequent = {word for word, _ in words.most_common(60)}
+        self._of_kind = collections.defaultdict(list)
+        for text in sorted(found.keys() - whole):
+            self._of_kind[self._kind(text.split())].append(text.split())
+        self._known = [(text.split(), parts[number]) for text, number in sorted(number_of.items())]
+        self._texts = set(found)
 
-    for text in sorted(found.keys() - whole):
-        of_kind[kind(text.split())].append(text.split())
-    sentences = [(text.split(), parts[number]) for text, number in sorted(number_of.items())]
-    random, known, new = np.random.default_rng(seed), set(found), {}
-    while len(new) < count:
-        sentence, phrases = sentences[random.integers(len(sentences))]
-        wanted = random.integers(1, 5)
+    def like_known(self, count: int, seed: int = 5) -> list[str]:
+        """Known sentences with one to four other phrases."""
+        random, new = np.random.default_rng(seed), {}
+        while len(new) < count:
+            sentence, phrases = self._known[random.integers(len(self._known))]
+            sentence = self._changed(sentence, phrases, random.integers(1, 5), 0.8, random)
+            text = " ".join(sentence)
+            if text not in self._texts and len(sentence) < 60:
+                new[text] = None
+        return list(new)
+
+    def longer(self, count: int, seed: int = 7) -> list[str]:
+        """Sentences of 16 to 59 words: long ones with two to eight other phrases, or shorter ones
+        joined.
+        """
+        random, new = np.random.default_rng(seed), {}
+        long = [known for known in self._known if len(known[0]) >= 18]
+        while len(new) < count:
+            if random.random() < 0.6:
+                sentence, phrases = long[random.integers(len(long))]
+                words = self._changed(sentence, phrases, random.integers(2, 9), 0.6, random)
+            else:
+                words = self._joined(random)
+            if 15 < len(words) < 60:
+                new[" ".join(words)] = None
+        return list(new)
+
+    def _joined(self, random) -> list[str]:
+        words = []
+        while len(words) < 20:
+            sentence, phrases = self._known[random.integers(len(self._known))]
+            part = self._changed(sentence, phrases, random.integers(0, 3), 0.6, random)
+            if len(part) > 24:
+                continue
+            if words:
+                words = words[:-1] if words[-1] in {".", ",", "..."} else words
+                words = words + JOINTS[random.integers(len(JOINTS))].split()
+            words = words + part
+        return words
+
+    def _changed(self, sentence, phrases, wanted: int, largest: float, random) -> list[str]:
+        """With up to `wanted` other phrases, none of which makes up more than `largest` of it."""
         for number in random.permutation(len(phrases)):
+            if not wanted:
+                break
             phrase = phrases[number]
-            others, at = of_kind[kind(phrase)], place_of(phrase, sentence)
-            if at is None or len(phrase) > 0.8 * len(sentence) or len(others) < 5:
+            others, at = self._of_kind[self._kind(phrase)], place_of(phrase, sentence)
+            if at is None or len(phrase) > largest * len(sentence) or len(others) < 5:
                 continue
             other = others[random.integers(len(others))]
             sentence = [*sentence[:at], *other, *sentence[at + len(phrase) :]]
             wanted -= 1
-            if not wanted:
-                break
-        text = " ".join(sentence)
-        if text not in known and len(sentence) < 60:
-            new[text] = None
-    return list(new)
+        return sentence
+
+    def _kind(self, phrase: list[str]):
+        first = phrase[0] if phrase[0] in self._frequent else None
+        return first, phrase[-1] in {",", ".", "'s"}, min(len(phrase), 12) // 2
 
 
 def place_of(phrase: list[str], words: list[str]) -> int | None:
@@ -141,46 +184,133 @@ def place_of(phrase: list[str], words: list[str]) -> int | None:
     return next((at for at in places if words[at : at + len(phrase)] == phrase), None)
 
 
-# === Answers ===
+def with_new_words(phrases, words: list[str], count: int, seed: int = 6) -> list[str]:
+    """Phrases of up to 16 words, one of which gave way to a word that SST-2 may not have: most
+    sentences of films that nobody has seen hold such a word.
+    """
+    random, new = np.random.default_rng(seed), {}
+    short = [row for row in map(str.split, phrases) if len(row) <= 16]
+    while len(new) < count:
+        row = [*short[random.integers(len(short))]]
+        row[random.integers(len(row))] = words[random.integers(len(words))]
+        new[" ".join(row)] = None
+    return list(new)
 
 
-def answers(name: str, answer, texts, work: Path | None) -> np.ndarray:
-    """What `answer` says to `texts`, or said in an earlier run; half precision."""
+def words_of(tokenizer) -> list[str]:
+    """The words among the pieces that a tokenizer knows."""
+    pieces = tokenizer.convert_ids_to_tokens(range(tokenizer.vocab_size))
+    return [piece for piece in pieces if piece.isascii() and piece.isalpha() and len(piece) > 2]
+
+
+# === What the student is told ===
+
+
+def embeddings_of(body: SentenceEncoder, texts, work: Path | None) -> np.ndarray:
+    """What the body answers to `texts`, or answered in an earlier run; half precision."""
     key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-    kept = work and work / f"{name}-{key[:16]}.npy"
+    kept = work and work / f"vectors-{key[:16]}.npy"
     if kept and kept.exists():
         return np.load(kept)
-    found = answer(texts).astype(np.float16)
+    found = body.encode(texts, normalize_embeddings=True).astype(np.float16)
     if kept:
         np.save(kept, found)
     return found
+
+
+def word_numbers(tokenizer):
+    """A function: ids `[B,T]` -> which word of its text a piece is of, from 1; 0 for [CLS], [SEP]
+    and [PAD]. Tokenizers that make other pieces of the same words agree on it.
+    """
+    pieces = tokenizer.convert_ids_to_tokens(range(tokenizer.vocab_size))
+    goes_on = tf.constant([piece.startswith("##") for piece in pieces])
+    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
+
+    def numbers(ids):
+        is_word = tf.reduce_all(ids[..., None] != special, axis=-1)
+        begins = is_word & ~tf.gather(goes_on, ids)
+        return tf.cumsum(tf.cast(begins, tf.int32), axis=1) * tf.cast(is_word, tf.int32)
+
+    return numbers
+
+
+def of_words(states, numbers, count):
+    """States of pieces `[B,T,D]` -> of `count` words `[B,W,D]`: the mean of the pieces of each."""
+    words = ops.reshape(ops.arange(1, count + 1, dtype="int32"), (1, -1, 1))
+    share = ops.cast(ops.expand_dims(numbers, 1) == words, states.dtype)
+    return ops.matmul(share / ops.maximum(ops.sum(share, -1, keepdims=True), 1), states)
+
+
+class Teacher:
+    """Texts -> logits `[B,C]`, and what their words mean, `[B,W,3·D]`: zeros for no word."""
+
+    def __init__(self, folder: str, sample: list[str]):
+        model = TFAutoModelForSequenceClassification.from_pretrained(folder, dtype="mixed_bfloat16")
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._tokens = self.tokenizer.as_layer(
+            max_length=POSITIONS, truncation="longest_first", return_token_type_ids=False
+        )
+        self._model, self._numbers = model, word_numbers(self.tokenizer)
+        _, states, numbers = tf.function(self._answer)(tf.constant(sample))
+        states = tf.boolean_mask(states, numbers > 0)
+        self._mean = tf.reduce_mean(states, 0)
+        self._deviation = tf.maximum(tf.math.reduce_std(states, 0), 0.1)
+
+    def _answer(self, texts):
+        tokens = self._tokens(texts)
+        outputs = self._model(tokens, training=False, output_hidden_states=True)
+        states = tf.concat([outputs.hidden_states[height] for height in HEIGHTS], -1)
+        numbers = self._numbers(tokens["input_ids"])
+        return tf.cast(outputs.logits, tf.float32), tf.cast(states, tf.float32), numbers
+
+    def __call__(self, texts, count):
+        logits, states, numbers = self._answer(texts)
+        words = of_words(states, numbers, count)
+        known = tf.reduce_any(words != 0, -1, keepdims=True)
+        return logits, tf.where(known, (words - self._mean) / self._deviation, 0.0)
 
 
 # === The student ===
 
 
 class Lesson(keras.Model):
-    """A student beside what it is compared with: log-odds, and an embedding of length one."""
+    """A student beside what it is compared with, each in a view of its states of that width."""
 
     def __init__(self, student, width: int):
         super().__init__()
         self.student = student
         self.views = [keras.layers.Dense(width, name=name) for name in ("cls", "mean")]
+        self.word_views = [keras.layers.Dense(width, name=f"words_{at}") for at in HEIGHTS]
 
     def call(self, inputs, training=None):
-        outputs = self.student(inputs, output_hidden_states=True, training=training)
-        states = outputs.hidden_states[-1]
-        mask = ops.cast(ops.expand_dims(inputs["attention_mask"], -1), states.dtype)
-        pooled = states[:, 0], ops.sum(states * mask, axis=1) / ops.sum(mask, axis=1)
-        return outputs.logits, *(view(state) for view, state in zip(self.views, pooled))
+        numbers, mask = inputs["words"], inputs["attention_mask"]
+        tokens = {"input_ids": inputs["input_ids"], "attention_mask": mask}
+        outputs = self.student(tokens, output_hidden_states=True, training=training)
+        states, count = outputs.hidden_states[1:], ops.max(numbers)
+        real = ops.cast(ops.expand_dims(mask, -1), states[-1].dtype)
+        pooled = states[-1][:, 0], ops.sum(states[-1] * real, axis=1) / ops.sum(real, axis=1)
+        return (
+            outputs.logits,
+            [view(state) for view, state in zip(self.views, pooled)],
+            [view(of_words(each, numbers, count)) for view, each in zip(self.word_views, states)],
+        )
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        logits, *embeddings = (ops.cast(each, "float32") for each in y_pred)
-        positive = ops.sigmoid(y[:, :1])
-        told = ops.concatenate([1 - positive, positive], axis=-1)
-        far = [1 + keras.losses.cosine_similarity(y[:, 1:], each) for each in embeddings]
-        sentiment = keras.losses.categorical_crossentropy(told, logits, from_logits=True)
-        return ops.mean(sentiment + EMBEDDING_WEIGHT * sum(far) / len(far))
+        logits, embeddings, words = y_pred
+        sentiment = keras.losses.categorical_crossentropy(
+            ops.softmax(y["logits"]), logits, from_logits=True
+        )
+        far = [1 + keras.losses.cosine_similarity(y["embedding"], each) for each in embeddings]
+        known = ops.cast(ops.any(y["words"] != 0, -1), "float32")
+        told = ops.split(y["words"], len(words), axis=-1)
+        strange = [1 + keras.losses.cosine_similarity(*pair) for pair in zip(told, words)]
+        return (
+            ops.mean(sentiment)
+            + EMBEDDING_WEIGHT * ops.mean(sum(far) / len(far))
+            + WORD_WEIGHT
+            * ops.sum(known * sum(strange) / len(strange))
+            / ops.maximum(ops.sum(known), 1)
+        )
 
 
 def new_student(tokenizer, body: SentenceEncoder, seed: int):
@@ -193,7 +323,7 @@ def new_student(tokenizer, body: SentenceEncoder, seed: int):
         max_position_embeddings=POSITIONS,
         id2label=dict(enumerate(NAMES)),
         dtype="float32",  # to compute in; the file's weights are float16
-        **dict.fromkeys(("dropout", "attention_dropout", "seq_classif_dropout"), DROPOUT),
+        **dict.fromkeys(DROPOUTS, DROPOUT),
         **STUDENT,
     )
     student = TFDistilBertForSequenceClassification(config)
@@ -206,19 +336,23 @@ def new_student(tokenizer, body: SentenceEncoder, seed: int):
     return student
 
 
-def taught(student, tokenizer, texts, told: np.ndarray, seed: int, callbacks) -> None:
-    """Trains the student on what it was told of each text."""
+def teach(student, tokenizer, texts, embeddings, teacher: Teacher, seed: int, callbacks) -> None:
+    """Trains the student on what it is told of each text, the teacher's answers as they come."""
     numbers = [float(row) for row in range(len(texts))]
     rows = Examples(texts, labels=numbers, problem_type="regression")
     batches = data.dataset(rows, tokenizer, batch_size=BATCH, shuffle=True, seed=seed)
-    hide, table = token_dropout(tokenizer, TOKEN_DROPOUT, seed), tf.constant(told)
+    hide, words_in = token_dropout(tokenizer, TOKEN_DROPOUT, seed), word_numbers(tokenizer)
+    texts, table = tf.constant(texts), tf.constant(embeddings)
 
     def lesson(number, row):
         features, row = row
-        answer = tf.gather(table, tf.cast(row[:, 0], tf.int32))
-        return hide(number, features), tf.cast(answer, tf.float32)
+        row, words = tf.cast(row[:, 0], tf.int32), words_in(features["input_ids"])
+        logits, meanings = teacher(tf.gather(texts, row), tf.reduce_max(words))
+        embedding = tf.cast(tf.gather(table, row), tf.float32)
+        told = {"logits": logits, "embedding": embedding, "words": meanings}
+        return {**hide(number, features), "words": words}, told
 
-    model = Lesson(student, told.shape[1] - 1)
+    model = Lesson(student, embeddings.shape[1])
     steps = int(batches.cardinality())
     model.compile(adamw(learning_rate=RATE, steps=EPOCHS * steps, warmup=WARMUP))
     model.fit(
@@ -231,8 +365,11 @@ def taught(student, tokenizer, texts, told: np.ndarray, seed: int, callbacks) ->
 
 
 def save(student, tokenizer, folder: Path) -> None:
-    """The folder, with weights in half precision."""
-    student.save_pretrained(folder)
+    """The folder, with weights in half precision and the usual dropout."""
+    usual = {name: getattr(DistilBertConfig(), name) for name in DROPOUTS}
+    saved = TFDistilBertForSequenceClassification(student.config.replace(**usual))
+    saved.set_weights(student.get_weights())
+    saved.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     file = folder / "model.safetensors"
     weights = {name: each.astype(np.float16) for name, each in safetensors.load_file(file).items()}
@@ -249,41 +386,32 @@ def main():
     parser.add_argument("--teacher", required=True, help="a classifier of SST-2")
     parser.add_argument("--body", required=True, help="a sentence encoder")
     parser.add_argument("--validation", help="dev.tsv, for figures alone")
-    parser.add_argument("--work", type=Path, help="folder that keeps the answers")
+    parser.add_argument("--work", type=Path, help="folder that keeps the embeddings")
     parser.add_argument("--seed", type=int, default=1, help="of the student (%(default)s)")
     options = parser.parse_args()
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
 
     phrases, others = texts_of(options.data)
-    new = new_sentences(phrases, NEW_SENTENCES)
-    further = list(dict.fromkeys(Augmentation(copies=COPIES, join=0.1)(others)))
-    texts = [*phrases, *others, *new, *filter(str.strip, further)]
+    sentences = Sentences(phrases)
+    further = filter(str.strip, dict.fromkeys(Augmentation(copies=COPIES, join=0.1)(others)))
+    texts = [*phrases, *others, *sentences.like_known(LIKE_KNOWN), *further]
+    teacher = Teacher(options.teacher, texts[:: len(texts) // 512])
+    words = words_of(teacher.tokenizer)
+    texts += [*words, *with_new_words(phrases, words, NEW_WORDS), *sentences.longer(LONG)]
     print(f"{len(phrases)} phrases, {len(others)} others, {len(texts)} with new ones", flush=True)
     tokenizer = DistilBertTokenizer(
         learn_vocabulary([*phrases, *others], VOCABULARY), model_max_length=POSITIONS
     )
     body = SentenceEncoder.from_pretrained(options.body, precision="bfloat16")
-    teacher = pipeline(model=options.teacher, precision="bfloat16", truncation=True)
-
-    def log_odds(texts):
-        scores = np.clip(teacher.scores(texts), 1e-4, 1)
-        return np.log(scores[:, 1:] / scores[:, :1])
-
-    def embeddings(texts):
-        return body.encode(texts, normalize_embeddings=True)
-
-    asked = {"odds": log_odds, "vectors": embeddings}
-    told = [answers(name, ask, texts, options.work) for name, ask in asked.items()]
-    print("answered", flush=True)
-
+    embeddings = embeddings_of(body, texts, options.work)
     student = new_student(tokenizer, body, options.seed)
     callbacks = []
     if options.validation:
         dev = data.read(options.validation, text="sentence", names=NAMES)
         judge = lambda *_: print("validation:", evaluate(student, tokenizer, dev), flush=True)  # noqa: E731
         callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=judge)]
-    taught(student, tokenizer, texts, np.hstack(told), options.seed, callbacks)
+    teach(student, tokenizer, texts, embeddings, teacher, options.seed, callbacks)
     save(student, tokenizer, options.output)
 
 
