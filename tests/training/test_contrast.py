@@ -51,7 +51,6 @@ def model():
 
 
 def train(model, examples=TRAIN, **changes):
-    changes = {"calibrate": False, **changes}
     return fine_tune(model, TOKENIZER, examples, seed=0, verbose=0, **changes)
 
 
@@ -97,30 +96,6 @@ def test_in_float16_gradients_are_scaled(model, monkeypatch):
     half.set_weights(model.get_weights())
     train(half, pair_epochs=1, epochs=1)
     assert [type(loop.model.optimizer).__name__ for loop in seen] == ["LossScaleOptimizer"] * 2
-
-
-def test_without_a_validation_scores_are_as_sure_as_halves_of_the_texts_say(model):
-    labels = np.random.default_rng(0).permutation(TRAIN.labels).tolist()
-    by_chance = data.Examples(TRAIN.texts, labels=labels, names=TRAIN.names)
-    before, tokens = model.get_weights(), TOKENIZER([*TRAIN.texts], return_tensors="tf")
-
-    def trained(examples, calibrate):
-        model.set_weights(before)
-        asked = {"pair_epochs": 20, "epochs": 1, "learning_rate": 1e-3, "calibrate": calibrate}
-        temperature = train(model, examples, **asked).temperature
-        negative, positive = np.transpose(model(tokens).logits)
-        return temperature, np.abs(positive - negative).mean()
-
-    told_by_words, _ = trained(TRAIN, calibrate=True)
-    temperature, sure = trained(by_chance, calibrate=True)
-    none, too_sure = trained(by_chance, calibrate=False)
-    assert none == 1 and too_sure / sure == pytest.approx(temperature, rel=0.3)
-    assert temperature > 1.5 * told_by_words
-
-
-def test_classes_of_one_text_each_have_no_halves(model):
-    two = data.Examples(["a b", "e f"], labels=[0, 1], names=TRAIN.names)
-    assert train(model, two, pair_epochs=1, epochs=1, calibrate=True).temperature == 1
 
 
 @pytest.mark.parametrize("texts, passes", [(16, 100), (64, 50), (65, 34), (300, 10), (301, 0)])

@@ -17,7 +17,7 @@ from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
-from tfkit.training.contrast import contrast, has_classes_to_tell_apart, temperature_of_halves
+from tfkit.training.contrast import contrast, has_classes_to_tell_apart
 from tfkit.training.head import fit_head
 from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
@@ -133,19 +133,15 @@ def fine_tune(
     change = None
     if recipe.token_dropout:
         change = token_dropout(tokenizer, recipe.token_dropout, recipe.seed)
-    fits, temperature = fits and begins, 1.0
+    fits = fits and begins
     if fits and recipe.pair_epochs:
         if verbose:
             print(f"Learning from pairs of texts, {recipe.pair_epochs} passes", flush=True)
-        if recipe.calibrate and checks is None:
-            temperature = temperature_of_halves(
-                model, tokenizer, train, recipe, loss or train.task.loss, options
-            )
-        contrast(model, tokenizer, train, recipe, options)
+        asked = {name: options[name] for name in ("max_length", "return_token_type_ids")}
+        contrast(model, tokenizer, train, recipe, **asked)
     if fits:
         asked = {"batch_size": recipe.batch_size, "seed": recipe.seed}
         fit_head(model, batches, loss or train.task.loss, **asked)
-        divide_logits(model, temperature)
     optimizer = optimizer_of(model, recipe, batches.steps)
     metrics = train.task.metrics(train.names)
     model.compile(optimizer, loss, metrics=metrics, jit_compile=recipe.jit_compile)
@@ -184,18 +180,13 @@ def fine_tune(
         callbacks=callbacks,
         verbose=verbose,
     )
-    history.recipe, history.temperature = recipe, temperature
+    history.recipe = recipe
     if calibrated is not None and recipe.calibrate:
         temperatures = dict(zip(history.epoch, history.history["val_temperature"]))
         history.temperature = temperatures[best.kept_epoch]
-        divide_logits(model, history.temperature)
+        for weight in model.head.classifier.weights:
+            weight.assign(weight / history.temperature)
     return history
-
-
-def divide_logits(model, temperature: float) -> None:
-    """In the weights of the head, so that every export has it."""
-    for weight in model.head.classifier.weights:
-        weight.assign(weight / temperature)
 
 
 def token_dropout(tokenizer, rate: float, seed: int) -> Callable:

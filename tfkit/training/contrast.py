@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 
 from tfkit.data.examples import Examples
 from tfkit.data.pairs import PairEpochs
-from tfkit.data.pipeline import Epochs
-from tfkit.data.splitting import split
 from tfkit.data.streams import Stream
 from tfkit.models.keras_model import TrainableModel
-from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.outputs import TFSentenceEmbeddingOutput
 from tfkit.tasks.ranking import MultipleNegativesRanking
-from tfkit.training.head import fit_head
 from tfkit.training.preparation import optimizer_of
 from tfkit.training.recipe import Recipe
 from tfkit.training.trainer import Loop
@@ -50,12 +45,19 @@ def has_classes_to_tell_apart(train: Examples | Stream) -> bool:
     return single and len({*train.labels}) > 1
 
 
-def contrast(model, tokenizer, train: Examples, recipe: Recipe, options: dict) -> None:
+def contrast(
+    model,
+    tokenizer,
+    train: Examples,
+    recipe: Recipe,
+    *,
+    max_length: int,
+    return_token_type_ids: bool,
+) -> None:
     """Trains the encoder of a text classifier, in `recipe.pair_epochs` passes: of all texts of a
     batch, a text's state of [CLS] is to be nearest to that of another of its class.
 
-    Few labels say more about pairs than about texts: n texts make n² of them. `options` are those
-    of the batches of texts.
+    Few labels say more about pairs than about texts: n texts make n² of them.
 
     Source: Tunstall et al. 2022, Efficient Few-Shot Learning Without Prompts (SetFit,
     https://arxiv.org/abs/2209.11055), with the loss of `MultipleNegativesRanking`.
@@ -64,9 +66,9 @@ def contrast(model, tokenizer, train: Examples, recipe: Recipe, options: dict) -
         train,
         tokenizer,
         batch_size=recipe.batch_size,
-        max_length=options["max_length"],
+        max_length=max_length,
         seed=recipe.seed,
-        token_types=options["return_token_type_ids"],
+        token_types=return_token_type_ids,
     )
     contrasted = _Contrasted(model)
     if not contrasted.trainable_weights:
@@ -77,27 +79,3 @@ def contrast(model, tokenizer, train: Examples, recipe: Recipe, options: dict) -
     Loop(contrasted).run(pairs, epochs=recipe.epochs, verbose=0)
     del contrasted, optimizer
     gc.collect()  # twice the encoder's weights, before the next optimizer takes as much
-
-
-def temperature_of_halves(
-    model, tokenizer, train: Examples, recipe: Recipe, loss: Callable, options: dict
-) -> float:
-    """What to divide the logits by after `contrast` and `fit_head`, where there is no validation:
-    what suits the answers to each half of the texts of a model that learned from the other half.
-    The model is left as it was.
-    """
-    try:
-        halves = split(train, share=0.5, seed=recipe.seed)
-    except ValueError:  # classes of one text each
-        return 1.0
-    if not all(map(has_classes_to_tell_apart, halves)):
-        return 1.0
-    weights, calibrated = model.get_weights(), CalibratedLoss(train.task.loss)
-    for known, asked in (halves, halves[::-1]):
-        contrast(model, tokenizer, known, recipe, options)
-        batches, checks = (Epochs(each, tokenizer, **options) for each in (known, asked))
-        fit_head(model, batches, loss, batch_size=recipe.batch_size, seed=recipe.seed)
-        for features, labels in checks.dataset().take(checks.steps):
-            calibrated.update_state(labels, model(features, training=False).logits)
-        model.set_weights(weights)
-    return float(calibrated.temperature)
