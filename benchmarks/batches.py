@@ -16,9 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.latency import PAUSE, PEERS, spread, written
+from benchmarks.latency import PAUSE, PEERS, written
 from benchmarks.peers import tfkit
 from benchmarks.peers.texts import sentences
+from benchmarks.ratios import spread
 
 TEXTS, BATCH = 512, 32
 # Name -> what makes it of a folder, and what it is compared with.

@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 
 from benchmarks.peers.texts import phrases
+from benchmarks.ratios import spread
 from tfkit import (
     AutoTokenizer,
     DistilBertConfig,
@@ -66,8 +67,9 @@ def main():
         found = passes(model, tokenizer, examples, options.rounds)
         raw, ready = (statistics.median(found[kind]) for kind in ("raw", "ready"))
         ratios = [a / b for a, b in zip(found["raw"], found["ready"])]
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-        print(f"| {name} | {len(examples)} | {raw:.2f} | {ready:.2f} | {spread} |", flush=True)
+        print(
+            f"| {name} | {len(examples)} | {raw:.2f} | {ready:.2f} | {spread(ratios)} |", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks.peers import onnx_runtime, tfkit, transformers_torch, write_model
 from benchmarks.peers.texts import sentences
+from benchmarks.ratios import spread
 from tfkit.demo.shipped import small_model
 from tfkit.inference.fastest import WORTH
 from tfkit.inference.speed import processor_name
@@ -79,11 +80,6 @@ def latencies(folder: Path, texts: list[str], rounds: int) -> dict[str, list[lis
                     peer.scores([text])
                     found[name][turn].append(1e3 * (time.perf_counter() - begin))
     return found
-
-
-def spread(ratios: list[float]) -> str:
-    """Their median, and the least and the most."""
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
 
 
 def table(found: dict[str, list[list[float]]]) -> str:

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from benchmarks.peers.texts import sentences
+from benchmarks.ratios import spread
 from tfkit.inference import c_library
 
 CLIENTS, BATCH = 8, 32
@@ -163,10 +164,9 @@ def main() -> None:
         seconds = sorted(itertools.chain(*taken[name, how][1:]))
         p50, p99 = (1e3 * seconds[int(part * len(seconds))] for part in (0.5, 0.99))
         ratios = [a / b for a, b in zip(rates[name, how], rates["Keras", how])][1:]
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
         rate = statistics.median(rates[name, how][1:])
         print(
-            f"| {how} | {name} | {p50:.2f} | {p99:.2f} | {rate:.0f} | {spread} "
+            f"| {how} | {name} | {p50:.2f} | {p99:.2f} | {rate:.0f} | {spread(ratios)} "
             f"| {memory[name] / 1e6:.0f} |"
         )
 

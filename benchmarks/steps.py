@@ -23,6 +23,7 @@ from transformers import AutoModelForSequenceClassification, get_linear_schedule
 from transformers import AutoTokenizer as TransformersTokenizer
 
 from benchmarks.peers.texts import phrases
+from benchmarks.ratios import spread
 from tfkit import AutoTokenizer, TFDistilBertForSequenceClassification, data
 from tfkit.demo.shipped import small_model
 from tfkit.inference.speed import processor_name
@@ -121,8 +122,7 @@ def main() -> None:
                 ours, theirs = zip(*turns.seconds[1:])
                 ratios = [b / a for a, b in zip(ours, theirs)]
                 cells = [f"{1e3 * statistics.median(x) / steps:.1f}" for x in (ours, theirs)]
-                spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-                print(f"| {size} | {name} | {' | '.join(cells)} | {spread} |", flush=True)
+                print(f"| {size} | {name} | {' | '.join(cells)} | {spread(ratios)} |", flush=True)
 
 
 if __name__ == "__main__":
