@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfkit.layers.padded_batch import mask_bias, scaled_dot_product_attention
 
 # A sequence attends in group i when it is no longer than the longest / 2^i, so that no group but
-# the last, where it costs least, can be more than half padding.
+# the last, where it costs least, can be more than half padding. One sequence needs one group.
 _GROUPS = 3
 
 
@@ -56,9 +56,10 @@ class UnpaddedBatch:
             columns -= tf.gather(self._starts, self._sequences)
         self._columns = columns
         groups = 1 if lengths.shape[0] == 1 else _GROUPS
-        halvings = tf.zeros_like(lengths)
-        for i in range(1, groups):
-            halvings += tf.cast(lengths <= longest // 2**i, tf.int32)
+        halvings = sum(
+            (tf.cast(lengths <= longest // 2**i, tf.int32) for i in range(1, groups)),
+            tf.zeros_like(lengths),
+        )
         self._groups = [
             self._group(tf.where(halvings == number)[:, 0], lengths, keys)
             for number in range(groups)

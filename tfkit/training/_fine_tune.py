@@ -17,7 +17,7 @@ from tfkit.tasks.calibration import CalibratedLoss
 from tfkit.tasks.compatibility import check_task, config_changes
 from tfkit.training.callbacks.best import KeepBest
 from tfkit.training.callbacks.checkpointing import Checkpoints
-from tfkit.training.contrast import contrast, has_classes_to_tell_apart
+from tfkit.training.contrast import contrast, has_pairs_to_draw
 from tfkit.training.head import fit_head
 from tfkit.training.objectives import monitored, training_loss
 from tfkit.training.preparation import checked_strategy, optimizer_of, prepare, tracked
@@ -91,8 +91,7 @@ def fine_tune(
     fits = recipe.fit_head and knows and tokenizer.padding_side == "right"
     fits = fits and is_untrained(model.head.classifier)
     begins = checkpoints is None or not checkpoints.first_step
-    pairs = fits and strategy.num_replicas_in_sync == 1 and recipe.batch_size > 1
-    pairs = pairs and has_classes_to_tell_apart(train)
+    pairs = fits and has_pairs_to_draw(train, recipe, strategy.num_replicas_in_sync)
     if not begins:  # whose recipe says whether there were pairs; the head may be no new one now
         recipe = recipe.with_drawn(checkpoints.identity)
     elif recipe.pair_epochs and not pairs:

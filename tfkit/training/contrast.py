@@ -38,8 +38,10 @@ class _Contrasted(TrainableModel):
         return {"sentence_embedding": self._states(inputs, training)[:, 0]}
 
 
-def has_classes_to_tell_apart(train: Examples | Stream) -> bool:
-    """Whether pairs of texts of one class can be drawn, and of two."""
+def has_pairs_to_draw(train: Examples | Stream, recipe: Recipe, replicas: int) -> bool:
+    """Whether a batch can hold texts of one class, and of two."""
+    if replicas > 1 or recipe.batch_size == 1:
+        return False
     in_memory = isinstance(train, Examples) and not train.has_pairs
     single = in_memory and train.task.has_classes and not train.task.multi_label
     return single and len({*train.labels}) > 1
