@@ -28,6 +28,21 @@ def test_by_default_requests_share_batches_and_none_waits(everything, plain):
     assert "BatchFunction" in everything.ops and "BatchFunction" not in plain.ops
 
 
+def test_a_server_optimises_what_is_computed_in_a_batch(everything):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(everything.path))
+        signature = loaded.signature_def["text"]
+        asked = (signature.outputs["scores"].name, {signature.inputs["text"].name: TEXTS[:2]})
+        session.run(*asked)
+        metadata = tf.compat.v1.RunMetadata()
+        options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
+        session.run(*asked, options, metadata)
+    rows = [node for device in metadata.step_stats.dev_stats for node in device.node_stats]
+    ops = {row.timeline_label.partition(" = ")[2].partition("(")[0] for row in rows}
+    assert "BatchFunction" in ops and not ops & {"BiasAdd", "MatMul"}
+    assert any("FusedMatMul" in op for op in ops)
+
+
 def test_requests_that_arrive_together_share_a_batch():
     def sizes(x):
         return {"size": tf.fill(tf.shape(x), tf.shape(x)[0])}

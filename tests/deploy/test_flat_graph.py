@@ -67,31 +67,3 @@ def test_it_can_be_made_and_called_inside_of_another_function(function):
     x, times = tf.constant([[1.0, 2.0]]), tf.constant(2)
     wanted = tf.function(function, autograph=False)(-x, times)
     tf.nest.map_structure(np.testing.assert_array_equal, outer(x, times), wanted)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "twice", "ops"),
-    [
-        ("float32", False, {"_FusedMatMul"}),
-        ("float32", True, {"MatMul", "BiasAdd"}),
-        ("bfloat16", False, {"MatMul", "BiasAdd"}),
-    ],
-)
-def test_a_bias_is_added_by_the_product_where_all_servers_do_that(dtype, twice, ops):
-    values = np.random.default_rng(0).normal(size=(3, 4))
-    weight, bias = tf.Variable(tf.cast(values, dtype)), tf.constant([1, -2, 3], dtype)
-
-    def dense(x):
-        product = tf.matmul(x, weight, transpose_b=True)
-        result = tf.nn.bias_add(product, bias)
-        return [result, product] if twice else [result]
-
-    flat = flattened(dense, [tf.TensorSpec([None, 4], dtype)])
-    found = {node.op for node in flat.graph.as_graph_def().node}
-    assert found & {"_FusedMatMul", "MatMul", "BiasAdd"} == ops
-    x = tf.constant([[1, 2, 3, 4], [0, 5, -1, 2]], dtype)
-    for got, wanted in zip(flat(x), dense(x)):
-        got, wanted = (np.asarray(tf.cast(value, tf.float32)) for value in (got, wanted))
-        # A processor with bfloat16 may round once where product and bias are rounded each.
-        options = {"rtol": 1e-6} if dtype == "float32" else {"rtol": 2**-7, "atol": 2**-6}
-        np.testing.assert_allclose(got, wanted, **options)

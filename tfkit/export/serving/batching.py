@@ -61,6 +61,10 @@ def batched(
     computed = flattened(function, inputs)
     if options is None:
         return computed
+    # A server optimises what is called in the function of `BatchFunction`, not what is in it.
+    apart = {"_noinline": True}
+    called = tf.function(computed, inputs, autograph=False, experimental_attributes=apart)
+    computed = tf.function(called, inputs, autograph=False).get_concrete_function()
     sizes = list(range(1, options.max_batch_size + 1))  # all, so that nothing is filled up
 
     @tf.function(input_signature=inputs, autograph=False)

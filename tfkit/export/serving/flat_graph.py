@@ -8,7 +8,6 @@ same passes of TensorFlow's optimiser (Grappler), of those that give ops which a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -61,30 +60,4 @@ def _optimized(function: tf.types.experimental.ConcreteFunction) -> tf.compat.v1
     flat.node.extend(node for node in graph_def.node if node.name not in own)
     for node in flat.node:
         node.attr.pop("_class", None)  # some are to be where an input is, which has another name
-    _fuse(flat, {x.op.name for x in function.outputs})
     return flat
-
-
-def _fuse(graph_def: tf.compat.v1.GraphDef, fetched: set[str]) -> None:
-    """Makes one node of a matrix product and the bias that is added to it, as servers do by
-    themselves but in the functions of `BatchFunction`. Only in float32, which all can compute so.
-    """
-    sources = (source for node in graph_def.node for source in node.input)
-    readers = Counter(source.lstrip("^").split(":")[0] for source in sources)
-    products = {node.name: node for node in graph_def.node if node.op == "MatMul"}
-    for node in graph_def.node:
-        product = products.get(node.input[0]) if node.op == "BiasAdd" else None
-        if product is None or product.attr["T"].type != tf.float32 or product.name in fetched:
-            continue
-        if readers[product.name] > 1:
-            continue
-        inputs = [*product.input[:2], node.input[1], *product.input[2:], *node.input[2:]]
-        attributes = {name: product.attr[name] for name in ("T", "transpose_a", "transpose_b")}
-        attributes |= {"num_args": {"i": 1}, "fused_ops": {"list": {"s": [b"BiasAdd"]}}}
-        fused = {"name": node.name, "device": node.device, "input": inputs, "attr": attributes}
-        node.CopyFrom(tf.compat.v1.NodeDef(op="_FusedMatMul", **fused))
-        readers[product.name] = 0
-    left = [node for node in graph_def.node if node.op != "MatMul" or readers[node.name]]
-    kept = tf.compat.v1.GraphDef(node=left)
-    del graph_def.node[:]
-    graph_def.MergeFrom(kept)

@@ -39,9 +39,7 @@ _OPS = """
     UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode Unique UniqueV2 UniqueWithCounts Unpack
     UnsortedSegmentJoin UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentSum UpperBound
     VarHandleOp VariableShape Where While Xdivy ZerosLike
-    _FusedMatMul
 """
-_PRODUCTS = ("MatMul", "_FusedMatMul")
 ALLOWED = frozenset(_OPS.split())
 # Op -> the first server that has it, where the oldest do not. tensorflow-text is linked into the
 # server; 2.12 to 2.19 carry its version 2.12.1, the first there with these two.
@@ -55,7 +53,7 @@ _FIRST_SERVER = {
 
 def compute_dtype(folder: Path) -> str:
     """What a SavedModel's matrix products are computed in, such as "bfloat16"."""
-    dtypes = {node.attr["T"].type for node in _nodes(_graph(folder)) if node.op in _PRODUCTS}
+    dtypes = {node.attr["T"].type for node in _nodes(_graph(folder)) if node.op == "MatMul"}
     names = {tf.dtypes.as_dtype(dtype).name for dtype in dtypes}
     return next(iter(names - {"float32"}), "float32")
 
