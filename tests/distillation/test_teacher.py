@@ -11,7 +11,7 @@ from tfkit import DistilBertConfig, DistilBertTokenizer, TFDistilBertForSequence
 from tfkit.data import Examples
 from tfkit.distillation.loss import hidden_state_loss
 from tfkit.inference.text_model import TextModel
-from tfkit.tasks.sequence_classification import TASKS
+from tfkit.tasks.problem_types import TASKS
 from tfkit.training import teacher_logits
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "##s"]

@@ -11,7 +11,7 @@ import pytest
 import tfkit
 from tfkit import DistilBertConfig
 from tfkit.tasks import TASKS as ALL_TASKS
-from tfkit.tasks.sequence_classification import TASKS, task_of, task_of_labels
+from tfkit.tasks.problem_types import TASKS, task_of, task_of_labels
 
 PACKAGE = Path(tfkit.__file__).parent
 OTHERS = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "tasks"]

@@ -17,7 +17,7 @@ from tfkit.data.tables import Table, table_of
 from tfkit.tasks import TASKS
 from tfkit.tasks.base import Task
 from tfkit.tasks.labels import Reading, as_names
-from tfkit.tasks.sequence_classification import read_any, task_of_read
+from tfkit.tasks.problem_types import read_any, task_of_read
 from tfkit.utils.strings import counted
 
 _SHOWN = 3

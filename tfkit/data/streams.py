@@ -26,7 +26,7 @@ from tfkit.data.readers import (
 )
 from tfkit.data.tables import Layout, Table, table_of
 from tfkit.tasks import TASKS
-from tfkit.tasks.sequence_classification import SingleLabel
+from tfkit.tasks.problem_types import SingleLabel
 from tfkit.utils.strings import counted
 
 _ROWS_AT_ONCE = 1024

@@ -13,7 +13,7 @@ from tfkit.data.examples import Examples
 from tfkit.models.inputs import takes_token_types
 from tfkit.models.keras_model import TrainableModel
 from tfkit.tasks.outputs import TFSequenceClassifierOutput
-from tfkit.tasks.sequence_classification import task_of_labels
+from tfkit.tasks.problem_types import task_of_labels
 
 
 def hidden_state_loss(teacher_states, student_states, attention_mask):

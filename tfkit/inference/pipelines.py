@@ -22,7 +22,7 @@ from tfkit.models.auto import (
     TFAutoModelForSequenceClassification,
     TFAutoModelForTokenClassification,
 )
-from tfkit.tasks import sequence_classification
+from tfkit.tasks import problem_types
 from tfkit.tasks.compatibility import check_answers_texts
 from tfkit.text.auto import AutoTokenizer
 from tfkit.utils.ignored_keywords import PIPELINE, QUESTION_ANSWERING, drop_ignored
@@ -31,7 +31,7 @@ from tfkit.utils.strings import list_of
 # What Hugging Face's pipeline of this name runs when none is given.
 DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 # What `function_to_apply` may be -> the task whose scores it gives.
-FUNCTIONS = {task.function: task for task in sequence_classification.TASKS.values()}
+FUNCTIONS = {task.function: task for task in problem_types.TASKS.values()}
 
 
 class TextClassificationPipeline(TextModel):

@@ -45,7 +45,7 @@ class TFDistilBertForSequenceClassification(SequenceClassification, DistilBertMo
 
     Calling it takes what `TFDistilBertModel` takes, and `labels`; it gives a
     `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
-    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
+    labels `loss` float32 `[B]` (see `tfkit.tasks.problem_types`).
 
     Example:
 
@@ -93,7 +93,7 @@ class TFBertForSequenceClassification(SequenceClassification, BertModel):
 
     Calling it takes what `TFBertModel` takes, and `labels`; it gives a
     `TFSequenceClassifierOutput` with `logits` float32 `[B,C]`, before any softmax, and with
-    labels `loss` float32 `[B]` (see `tfkit.tasks.sequence_classification`).
+    labels `loss` float32 `[B]` (see `tfkit.tasks.problem_types`).
 
     Example:
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tfkit.hub import HubOptions, find_file, read_json
-from tfkit.tasks.sequence_classification import PROBLEM_TYPES
+from tfkit.tasks.problem_types import PROBLEM_TYPES
 from tfkit.utils.activations import ACTIVATIONS
 from tfkit.utils.files import local_path, write_file
 from tfkit.utils.values import is_whole, plain, positive_integer

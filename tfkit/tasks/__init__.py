@@ -1,6 +1,6 @@
-"""A file per task: head, targets, loss, metrics, answers. `TASKS` has the `Task` objects of all by
-the `problem_type` of examples; `KINDS_BY_OUTPUTS`, by their outputs, the signatures `text` whose
-answers are no labels.
+"""A file per task: head, targets, loss, metrics, answers; `problem_types` has the kinds of labels
+of whole texts. `TASKS` has the `Task` objects of all by the `problem_type` of examples;
+`KINDS_BY_OUTPUTS`, by their outputs, the signatures `text` whose answers are no labels.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from tfkit.tasks import (
     multiple_choice,
+    problem_types,
     question_answering,
-    sequence_classification,
     token_classification,
 )
 from tfkit.tasks.base import Task
@@ -20,7 +20,7 @@ from tfkit.tasks.served_entities import Entities
 from tfkit.tasks.served_masks import Masks
 
 TASKS: Mapping[str, Task] = {
-    **sequence_classification.TASKS,
+    **problem_types.TASKS,
     **token_classification.TASKS,
     **question_answering.TASKS,
     **multiple_choice.TASKS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfkit.tasks import sequence_classification
+from tfkit.tasks import problem_types
 from tfkit.utils.strings import listed
 
 
@@ -35,7 +35,7 @@ def check_task(model, examples) -> None:
     """Raises ValueError for labels that the model does not answer with: a model has `tasks`, by
     name; those of others' classes are taken for classifiers. TypeError for a model that has none.
     """
-    config, tasks = model.config, getattr(model, "tasks", sequence_classification.TASKS)
+    config, tasks = model.config, getattr(model, "tasks", problem_types.TASKS)
     if not tasks:
         raise TypeError(
             "Expected a model that is trained and evaluated on labelled texts, such as a text or a "
@@ -48,7 +48,7 @@ def check_task(model, examples) -> None:
     if kind not in tasks:
         own = next(iter(tasks))
         remedy = f"load a model of that task in place of the {type(model).__name__}"
-        if {kind, own} <= sequence_classification.TASKS.keys():
+        if {kind, own} <= problem_types.TASKS.keys():
             remedy = f"build or load the model with `problem_type={kind!r}`"
         raise ValueError(
             f"Expected examples of a {' or a '.join(tasks)}, the model's `problem_type`. "
