@@ -177,8 +177,9 @@ class _Batches:
         self._rows = self._load(tokenizer, max_length, return_token_type_ids)
         if drop_remainder and self._rows < batch_size:
             raise ValueError(
-                f"drop_remainder=True leaves no batch of {batch_size} rows. "
-                f"Received: {self._rows} examples. Use a smaller `batch_size`."
+                f"Expected at least {batch_size} examples, a whole batch: smaller ones are left "
+                "out with `drop_remainder`, which a training that XLA compiles sets. Received: "
+                f"{self._rows}. Use a smaller `batch_size`."
             )
         self.steps = (self._rows + (batch_size - 1) * (not drop_remainder)) // batch_size
         self._plan_order(**order)
