@@ -1,6 +1,7 @@
-"""A service's load: one short text a request, by one client and by eight, as strings.
+"""A service's load: one short text a request, by one client and by more, as strings.
 
     python -m benchmarks.served ../shared/data FOLDER [--rounds 3] [--seconds 3] [--batching]
+        [--clients 1 8]
 
 A checkpoint with its tokenizer, exported by `tfkit export`'s defaults, beside the same model
 exported by Keras alone, which takes token ids: they are made beforehand and cost it nothing. SST-2
@@ -25,10 +26,8 @@ from benchmarks.peers.texts import sentences
 from benchmarks.ratios import spread
 from tfkit.inference import c_library
 
-CLIENTS, BATCH = 8, 32
+BATCH = 32
 FROZEN = {"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"}
-# What is asked -> clients, and texts a request.
-LOADS = {"1 client": (1, 1), f"{CLIENTS} clients": (CLIENTS, 1), f"{BATCH} a request": (1, BATCH)}
 
 
 def serve(pipe, folder: str, warmup: list, requests: dict, environment: dict) -> None:
@@ -128,7 +127,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--batching", action="store_true", help="also an export without")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8], help="how many (1 8)")
     options = parser.parse_args()
+    # What is asked -> clients, and texts a request.
+    loads = {f"{count} client{'s' * (count > 1)}": (count, 1) for count in options.clients}
+    loads[f"{BATCH} a request"] = (1, BATCH)
     texts = [text for text, _ in sentences(options.data, "dev")][:256]
     spawned = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
@@ -146,21 +149,21 @@ def main() -> None:
         for name, rows in begun.items():
             load, load_cpu, warm, warm_cpu = (statistics.median(column) for column in zip(*rows))
             print(f"| {name} | {load:.2f} ({load_cpu:.2f}) | {warm:.2f} ({warm_cpu:.2f}) |")
-        taken = {(name, how): [] for name in found for how in LOADS}
+        taken = {(name, how): [] for name in found for how in loads}
         rates = {key: [] for key in taken}
         memory = {}
         for _, (name, how) in itertools.product(range(1 + options.rounds), taken):
-            pipes[name].send((*LOADS[how], options.seconds))
+            pipes[name].send((*loads[how], options.seconds))
             seconds, rate, memory[name] = pipes[name].recv()
             taken[name, how].append(seconds)
-            rates[name, how].append(rate * LOADS[how][1])
+            rates[name, how].append(rate * loads[how][1])
         for pipe in pipes.values():
             pipe.send(None)
     print(
         "\n| load | SavedModel | p50 ms | p99 ms | texts/s | rate to Keras (rounds) | memory, MB |"
     )
     print("| --- " * 7 + "|")
-    for how, name in itertools.product(LOADS, found):
+    for how, name in itertools.product(loads, found):
         seconds = sorted(itertools.chain(*taken[name, how][1:]))
         p50, p99 = (1e3 * seconds[int(part * len(seconds))] for part in (0.5, 0.99))
         ratios = [a / b for a, b in zip(rates[name, how], rates["Keras", how])][1:]

@@ -308,6 +308,13 @@ def test_defaults_follow_the_width_of_the_model_and_the_task():
     trained = {dim: default_learning_rate(dim, trained=True) for dim in (192, 256, 384)}
     assert trained == pytest.approx({192: 4e-4, 256: 2.598e-4, 384: 7.07e-5}, rel=1e-3)
     assert default_learning_rate(384) == pytest.approx(2 * 7.07e-5, rel=1e-3)
+    assert default_learning_rate(1024, trained=True) == default_learning_rate(1024) < 5e-5
+    asked = {"examples": 1_000, "dim": 384}
+    rates = [
+        Recipe(**changes).settled(**asked, trained=knows).learning_rate / 7.0711e-5
+        for changes, knows in (({}, True), ({}, False), ({"lora_rank": 4}, True))
+    ]
+    assert rates == pytest.approx([1, 2, 2], rel=1e-3)
     assert (default_epochs(10_000, dim=768), default_epochs(10_000, dim=128)) == (3, 18)
     assert [default_epochs(1_000, dim=dim) for dim in (768, 384, 256, 128)] == [20, 40, 60, 100]
     few, many = (default_epochs(texts, dim=384, trained=True) for texts in (1_000, 70_000))

@@ -356,8 +356,6 @@ def _divergence(theirs, ours):
     return ops.exp(theirs) * (theirs - ours)
 
 
-# === Which one serves ===
-
 TASKS = {task.name: task for task in (Regression(), SingleLabel(), MultiLabel())}
 PROBLEM_TYPES = tuple(TASKS)
 

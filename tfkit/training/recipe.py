@@ -127,7 +127,8 @@ class Recipe:
         epochs = 1 if last else default_epochs(examples, dim, trained=trained)
         epochs = found.setdefault("epochs", epochs)
         found.setdefault("patience", max(3, epochs // 4))
-        rate = _PAIR_RATE if last else default_learning_rate(dim, trained=trained)
+        changed = trained and self.lora_rank is None
+        rate = _PAIR_RATE if last else default_learning_rate(dim, trained=changed)
         found.setdefault("learning_rate", rate)
         found.setdefault("seed", random.randrange(2**31))
         return self.replace(**found)
@@ -162,10 +163,11 @@ class Recipe:
 
 def default_learning_rate(dim: int, *, trained: bool = False) -> float:
     """5e-5 at the width of DistilBERT base (Devlin et al. 2019, appendix A.3), more for narrower
-    models: 7.3e-4 at D = 128. A trained encoder from D = 384 on is changed more slowly, at 7.1e-5
-    there; narrower ones still have much to learn.
+    models: 7.3e-4 at D = 128. A trained encoder with a classifier of texts is changed more slowly
+    from D = 384 on, at 7.1e-5 there; narrower ones still have much to learn.
     """
-    return 5e-5 * (768 / dim) ** (0.5 if trained and dim >= 384 else 1.5)
+    usual = 5e-5 * (768 / dim) ** 1.5
+    return min(usual, 5e-5 * (768 / dim) ** 0.5) if trained and dim >= 384 else usual
 
 
 def default_epochs(examples: int, dim: int, *, trained: bool = False) -> int:
