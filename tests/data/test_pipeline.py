@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfkit.data import Examples, dataset, read
-from tfkit.data.pipeline import fit_widths, plan_batches
+from tfkit.data.batch_plan import fit_widths, plan_batches
 from tfkit.text.tokenizer import DistilBertTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(200)]
