@@ -1,4 +1,4 @@
-"""Tasks are asked, and what they answer."""
+"""Problem types are asked, and what they answer."""
 
 from __future__ import annotations
 
